@@ -1,5 +1,5 @@
 // Addresses as values: IPv4 and IPv6 through the same functions, hardware addresses, prefixes.
-// All are small, copyable, ordered and hashable by their bytes; parsing is strict (RFC 4291 and
+// All are small, copyable and ordered by their bytes; parsing is strict (RFC 4291 and
 // inet_pton's dotted quad: no leading zeros, no shortened forms).
 #pragma once
 

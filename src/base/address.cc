@@ -22,7 +22,7 @@ Uint128 host_mask(int bits, int prefix) {
 Result<Ip> Ip::parse(std::string_view text) {
   const std::string copy(text);
   Ip ip;
-  if (copy.size() == text.size() && copy.find('\0') == std::string::npos) {
+  if (copy.find('\0') == std::string::npos) {
     if (inet_pton(AF_INET, copy.c_str(), ip.bytes_.data()) == 1) return ip;
     ip.family_ = Family::kV6;
     if (inet_pton(AF_INET6, copy.c_str(), ip.bytes_.data()) == 1) return ip;

@@ -40,9 +40,12 @@ template <typename... Args>
 
 /// TRY(expr): the value of a Result, or return its error from this function. A GNU statement
 /// expression, because std::expected of libstdc++ 12 has no and_then and because it reads like code.
-#define TRY(...)                                                                   \
-  ({                                                                               \
-    auto&& try_result_ = (__VA_ARGS__);                                            \
-    if (!try_result_) return std::unexpected(std::move(try_result_).error());      \
-    *std::move(try_result_);                                                       \
+#define TRY(...) BERTH_TRY_AS(BERTH_JOIN(try_result_, __COUNTER__), __VA_ARGS__)
+#define BERTH_JOIN(a, b) BERTH_JOIN_EXPANDED(a, b)
+#define BERTH_JOIN_EXPANDED(a, b) a##b
+#define BERTH_TRY_AS(result, ...)                                      \
+  ({                                                                   \
+    auto&& result = (__VA_ARGS__);                                     \
+    if (!result) return std::unexpected(std::move(result).error());    \
+    *std::move(result);                                                \
   })

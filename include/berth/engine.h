@@ -1,0 +1,228 @@
+// The engine: everything berth does, as requests with results.
+//
+// Theory of operation: an Engine belongs to one instance (a store in `root`, handles in `run`) and
+// acts in the network namespace that its process is in. A request is planned from the stored state,
+// journalled, applied to the kernel as a whole and recorded, all under the instance lock, so that any
+// number of processes may use one instance at the same time. What fails is undone; what a killed
+// process left half-done, the next request of any process rolls back (or finishes, if it removed).
+//
+//   auto engine = Engine::open({});
+//   auto network = engine->create_network({.name = "web"});
+//   auto endpoint = engine->connect({.network = "web", .target = "netns:/run/netns/blue"});
+//
+// plan(request) tells what a request would do, and changes nothing.
+// Threading: an Engine is used by one thread at a time; several Engines are independent.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "berth/network.h"
+#include "berth/result.h"
+
+namespace berth {
+
+struct Config {
+  std::string root = "/var/lib/berth";       ///< directory of the store, made (0700) where missing
+  std::string run = "/run/berth";            ///< directory of the lock, namespace handles and logs
+  std::vector<std::pair<Cidr, int>> pools;   ///< where unasked subnets come from; empty: Docker's
+  std::string program;                       ///< the berth program; empty: this process's own
+  std::string shim;                          ///< the berth-shim program; empty: beside `program`
+};
+
+/// A target of connect and the like: a sandbox's name, id or id prefix; "netns:PATH"; "pid:N".
+using Target = std::string;
+
+struct CreateNetwork {
+  std::string name;
+  std::string driver = "bridge";
+  std::vector<SubnetRequest> subnets;  ///< at most one of each family; none: from the pools
+  bool internal = false;
+  Labels labels;
+  Labels options;  ///< Docker's com.docker.network.* names
+};
+
+struct RemoveNetworks {
+  std::vector<std::string> networks;  ///< names, ids or id prefixes
+  bool force = false;                 ///< detach who still uses them; what is not there is fine
+};
+
+struct Connect {
+  std::string network;
+  Target target;
+  std::optional<Ip> ip;   ///< none: the first free address of the range
+  std::optional<Mac> mac;  ///< none: 02:42 and the IPv4 address
+  std::vector<std::string> aliases;
+  std::vector<PortSpec> ports;
+};
+
+struct Disconnect {
+  std::string network;
+  Target target;
+  bool force = false;  ///< go on past errors of the kernel and forget the endpoint
+};
+
+/// Publishes ports of an endpoint that is there already, or takes them back.
+struct Publish {
+  std::string network;
+  Target target;
+  std::vector<PortSpec> ports;
+};
+struct Unpublish {
+  std::string network;
+  Target target;
+  std::vector<PortMapping> ports;
+};
+
+struct CreateSandbox {
+  std::string name;  ///< empty: made up
+  std::string hostname;  ///< empty: the first 12 digits of the id
+};
+
+struct RunProcess {
+  std::string name;      ///< empty: made up
+  std::string hostname;  ///< empty: the first 12 digits of the id
+  std::string network = "bridge";
+  std::optional<Ip> ip;
+  std::optional<Mac> mac;
+  std::vector<std::string> aliases;
+  std::vector<PortSpec> ports;
+  std::vector<std::string> add_hosts;  ///< NAME:IP, IP may be host-gateway
+  Labels labels;
+  std::string rootfs;   ///< empty: the host's file system
+  std::string workdir;  ///< empty: /
+  std::vector<std::string> argv;
+  std::vector<std::string> env;  ///< K=V; the whole environment of the process
+  bool detach = false;
+  bool tty = false;
+  bool open_stdin = false;
+  bool auto_remove = false;
+};
+
+struct RemoveSandboxes {
+  std::vector<Target> targets;
+  bool force = false;  ///< kill what runs; what is not there is fine
+};
+
+/// How one of several things went, under the name it was asked for by.
+struct Outcome {
+  std::string reference;
+  Status status;
+};
+
+/// A plan as a person sees it.
+struct PlanText {
+  std::vector<std::string> commands;  ///< shell commands in order (ip, bridge, nft, sysctl, ...)
+  std::string json;                   ///< the typed operations
+};
+
+/// A process that run() has started. A foreground one must be waited for; for a detached one
+/// dropping the object is right.
+class RunningProcess {
+ public:
+  virtual ~RunningProcess() = default;
+  /// Forwards signals and waits until the process has ended and everything of it is cleaned up.
+  /// Its exit code, 128 + N when signal N killed it.
+  virtual int wait() = 0;
+};
+struct Started {
+  Sandbox sandbox;
+  std::unique_ptr<RunningProcess> process;
+};
+/// Why run() could not: `exit_code` follows docker run: 125 berth itself, 126 the command cannot be
+/// executed, 127 it was not found.
+struct RunError {
+  Error error;
+  int exit_code = 125;
+};
+
+struct Info {
+  std::string version;
+  std::string root, run;
+  std::string kernel;
+  std::uint64_t netns_inode = 0;
+  std::size_t networks = 0, sandboxes = 0, running = 0, endpoints = 0, ports = 0;
+  bool ip_forward = false;
+  bool ip_forward_by_berth = false;
+};
+
+/// One difference that reconcile found, and whether it was mended.
+struct Repair {
+  std::string what;
+  Status status;
+};
+
+struct SubnetUse {
+  std::string network;
+  Cidr subnet;
+  std::uint64_t in_use = 0;
+  std::uint64_t available = 0;
+};
+struct DiskUse {
+  std::uint64_t store_bytes = 0;
+  std::uint64_t log_bytes = 0;
+  std::vector<SubnetUse> subnets;
+};
+
+class Engine {
+ public:
+  /// Opens the instance, making its directories and its predefined networks where they are missing.
+  [[nodiscard]] static Result<Engine> open(Config config);
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  // Networks. References are names, ids or unique prefixes of ids.
+  [[nodiscard]] Result<Network> create_network(const CreateNetwork& request);
+  [[nodiscard]] std::vector<Outcome> remove_networks(const RemoveNetworks& request);
+  [[nodiscard]] Result<std::vector<Network>> networks();  ///< by name
+  [[nodiscard]] Result<Network> network(const std::string& reference);
+  [[nodiscard]] Result<std::vector<Endpoint>> endpoints_of_network(const std::string& network_id);
+
+  // Endpoints.
+  [[nodiscard]] Result<Endpoint> connect(const Connect& request);
+  [[nodiscard]] Status disconnect(const Disconnect& request);
+  [[nodiscard]] Result<Endpoint> publish(const Publish& request);
+  [[nodiscard]] Result<Endpoint> unpublish(const Unpublish& request);
+
+  // Sandboxes.
+  [[nodiscard]] Result<Sandbox> create_sandbox(const CreateSandbox& request);
+  [[nodiscard]] std::expected<Started, RunError> run(const RunProcess& request);
+  /// SIGTERM (or `signal`), after `timeout` SIGKILL, for all at once; returns when they are gone.
+  [[nodiscard]] std::vector<Outcome> stop_sandboxes(std::span<const Target> targets,
+                                                    std::chrono::seconds timeout, int signal);
+  [[nodiscard]] std::vector<Outcome> remove_sandboxes(const RemoveSandboxes& request);
+  [[nodiscard]] Result<std::vector<Sandbox>> sandboxes();  ///< newest first; dead ones collected
+  [[nodiscard]] Result<Sandbox> sandbox(const Target& target);
+  [[nodiscard]] Result<std::vector<Endpoint>> endpoints_of_sandbox(const Sandbox& sandbox);
+  /// The files that a sandbox's /etc/hosts, hostname and resolv.conf come from, and its log.
+  [[nodiscard]] std::string sandbox_file(const Sandbox& sandbox, std::string_view name) const;
+  /// Records that a process sandbox ended: its shim calls this through the berth program.
+  [[nodiscard]] Status sandbox_exited(const std::string& id, int exit_code);
+
+  // The instance.
+  [[nodiscard]] Result<Info> info();
+  [[nodiscard]] Result<DiskUse> disk_use();
+  /// Compares what should be with what is and repairs it; what it found, mended or not.
+  [[nodiscard]] Result<std::vector<Repair>> reconcile();
+  /// Removes everything that this instance made: sandboxes, networks, table, store.
+  [[nodiscard]] std::vector<Error> reset();
+
+  // What the request would do.
+  using Request = std::variant<CreateNetwork, RemoveNetworks, Connect, Disconnect, Publish, Unpublish,
+                               CreateSandbox, RunProcess, RemoveSandboxes>;
+  [[nodiscard]] Result<PlanText> plan(const Request& request);
+
+  class Impl;
+
+ private:
+  friend struct EngineAccess;  // src/engine/impl.h: for tests that inject faults
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace berth

@@ -1,0 +1,263 @@
+// The public face: each request takes the lock, is prepared and committed; plan() only prepares.
+
+#include "berth/engine.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/result.h"
+#include "engine/ids.h"
+#include "engine/impl.h"
+#include "kernel/netns/netns.h"
+#include "plan/json.h"
+#include "plan/render.h"
+
+namespace berth {
+namespace {
+
+using engine::Change;
+namespace fs = std::filesystem;
+
+constexpr mode_t kPrivate = 0700;
+
+// The directory and its parents; what is made is for its owner alone.
+Status make_private_directory(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return {};
+  const auto parent = fs::path(path).parent_path();
+  fs::create_directories(parent, error);
+  if (mkdir(path.c_str(), kPrivate) != 0 && errno != EEXIST)
+    return fail_sys(errno, "make directory {}", path);
+  return {};
+}
+
+// The berth program for what happens after this process: itself, else the one beside it.
+std::string own_program() {
+  std::error_code error;
+  const auto self = fs::read_symlink("/proc/self/exe", error);
+  if (self.filename() == "berth") return self;
+  if (const auto beside = self.parent_path() / "berth"; fs::exists(beside, error)) return beside;
+  return "/usr/bin/berth";
+}
+
+std::string shim_for(const std::string& program) {
+  std::error_code error;
+  const auto beside = fs::path(program).parent_path() / "berth-shim";
+  return fs::exists(beside, error) ? beside.string() : "/usr/libexec/berth/berth-shim";
+}
+
+Status check_path(std::string_view option, const std::string& path) {
+  if (path.starts_with('/')) return {};
+  return fail(ErrorKind::kInvalid, "{} '{}' is not an absolute path", option, path);
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Result<Engine> Engine::open(Config config) {
+  TRY(check_path("root", config.root));
+  TRY(check_path("run", config.run));
+  if (config.program.empty()) config.program = own_program();
+  if (config.shim.empty()) config.shim = shim_for(config.program);
+  TRY(make_private_directory(config.root));
+  TRY(make_private_directory(config.run));
+  TRY(make_private_directory(config.run + "/netns"));
+  auto impl = std::make_unique<Impl>();
+  impl->store = TRY(store::open_sqlite(config.root + "/berth.db"));
+  impl->config = std::move(config);
+  TRY(impl->load_instance());
+  return Engine(std::move(impl));
+}
+
+// The instance's tag and predefined networks are made with the store, by whoever is first.
+Status Engine::Impl::load_instance() {
+  if (!TRY(store->get("meta/instance"))) {
+    const auto held = TRY(lock());
+    if (!TRY(store->get("meta/instance"))) {
+      TRY(add_predefined_networks());
+      TRY(store->commit({{"meta/instance", engine::random_id().substr(0, 8)}},
+                        store::Durability::kFull));
+    }
+  }
+  instance = TRY(store->get("meta/instance")).value_or("");
+  return notice_reboot();
+}
+
+std::string Engine::Impl::run_path(std::string_view name) const {
+  return fmt::format("{}/{}", config.run, name);
+}
+
+// ---- networks -----------------------------------------------------------------------------------
+
+Result<Network> Engine::create_network(const CreateNetwork& request) {
+  const auto held = TRY(impl_->lock());
+  Change change(*impl_->store);
+  auto network = TRY(impl_->prepare(change, request));
+  TRY(impl_->commit(change));
+  return network;
+}
+
+std::vector<Outcome> Engine::remove_networks(const RemoveNetworks& request) {
+  std::vector<Outcome> outcomes;
+  const auto collected = impl_->collect_dead();  // the dead are no users
+  for (const auto& reference : request.networks) {
+    const auto remove = [&]() -> Status {
+      const auto held = TRY(impl_->lock());
+      Change change(*impl_->store);
+      TRY(collected);
+      TRY(impl_->prepare(change, RemoveNetworks{{reference}, request.force}));
+      return impl_->commit(change);
+    };
+    outcomes.push_back({reference, remove()});
+  }
+  return outcomes;
+}
+
+Result<std::vector<Network>> Engine::networks() {
+  Change look(*impl_->store);
+  return look.state.networks();
+}
+
+Result<Network> Engine::network(const std::string& reference) {
+  Change look(*impl_->store);
+  return look.state.network(reference);
+}
+
+Result<std::vector<Endpoint>> Engine::endpoints_of_network(const std::string& network_id) {
+  Change look(*impl_->store);
+  return look.state.endpoints_of_network(network_id);
+}
+
+// ---- endpoints ----------------------------------------------------------------------------------
+
+Result<Endpoint> Engine::connect(const Connect& request) {
+  TRY(impl_->collect_stale(request.target));
+  const auto held = TRY(impl_->lock());
+  const auto once = [&]() -> Result<Endpoint> {
+    Change change(*impl_->store);
+    auto endpoint = TRY(impl_->prepare(change, request));
+    TRY(impl_->commit(change));
+    TRY(impl_->write_hosts(change.state, TRY(change.state.sandbox(endpoint.sandbox_id))));
+    return endpoint;
+  };
+  auto endpoint = once();
+  // Something that berth made is gone (nft flush ruleset, ip link del): mend that and try again.
+  if (!endpoint && endpoint.error().kind == ErrorKind::kNotFound && endpoint.error().sys != 0) {
+    Change look(*impl_->store);
+    const auto network = look.state.network(request.network);
+    if (network && impl_->heal(*network)) endpoint = once();
+  }
+  return endpoint;
+}
+
+Status Engine::disconnect(const Disconnect& request) {
+  const auto held = TRY(impl_->lock());
+  Change change(*impl_->store);
+  const auto sandbox = TRY(impl_->find_sandbox(change.state, request.target));
+  TRY(impl_->prepare(change, request));
+  TRY(impl_->commit(change));
+  Change look(*impl_->store);
+  const auto stays = look.state.sandbox(sandbox.id);
+  return stays ? impl_->write_hosts(look.state, *stays) : Status{};
+}
+
+Result<Endpoint> Engine::publish(const Publish& request) {
+  const auto held = TRY(impl_->lock());
+  Change change(*impl_->store);
+  auto endpoint = TRY(impl_->prepare(change, request));
+  TRY(impl_->commit(change));
+  return endpoint;
+}
+
+Result<Endpoint> Engine::unpublish(const Unpublish& request) {
+  const auto held = TRY(impl_->lock());
+  Change change(*impl_->store);
+  auto endpoint = TRY(impl_->prepare(change, request));
+  TRY(impl_->commit(change));
+  return endpoint;
+}
+
+// ---- sandboxes ----------------------------------------------------------------------------------
+
+Result<Sandbox> Engine::create_sandbox(const CreateSandbox& request) {
+  const auto held = TRY(impl_->lock());
+  Change change(*impl_->store);
+  auto sandbox = TRY(impl_->prepare(change, request));
+  TRY(impl_->commit(change));
+  // Only now is it known which namespace it became.
+  sandbox.netns_inode = TRY(kernel::Netns::open(sandbox.netns_path)).inode();
+  change.state.put(sandbox);
+  TRY(impl_->commit(change));
+  TRY(impl_->write_files(change.state, sandbox));
+  return sandbox;
+}
+
+std::expected<Started, RunError> Engine::run(const RunProcess& request) {
+  return impl_->run(request);
+}
+
+std::vector<Outcome> Engine::stop_sandboxes(std::span<const Target> targets,
+                                            std::chrono::seconds timeout, int signal) {
+  return impl_->stop(targets, timeout, signal);
+}
+
+std::vector<Outcome> Engine::remove_sandboxes(const RemoveSandboxes& request) {
+  return impl_->remove_all(request);
+}
+
+Result<std::vector<Sandbox>> Engine::sandboxes() {
+  TRY(impl_->collect_dead());
+  Change look(*impl_->store);
+  return look.state.sandboxes();
+}
+
+Result<Sandbox> Engine::sandbox(const Target& target) {
+  TRY(impl_->collect_stale(target));
+  Change look(*impl_->store);
+  return impl_->find_sandbox(look.state, target);
+}
+
+Result<std::vector<Endpoint>> Engine::endpoints_of_sandbox(const Sandbox& sandbox) {
+  Change look(*impl_->store);
+  return look.state.endpoints(sandbox.endpoints);
+}
+
+std::string Engine::sandbox_file(const Sandbox& sandbox, std::string_view name) const {
+  return impl_->directory_of(sandbox) + "/" + std::string(name);
+}
+
+Status Engine::sandbox_exited(const std::string& id, int exit_code) {
+  Sandbox sandbox;
+  sandbox.id = id;
+  return impl_->finish_if_known(sandbox, exit_code);
+}
+
+// ---- the instance -------------------------------------------------------------------------------
+
+Result<Info> Engine::info() { return impl_->info(); }
+Result<DiskUse> Engine::disk_use() { return impl_->disk_use(); }
+Result<std::vector<Repair>> Engine::reconcile() { return impl_->reconcile(); }
+std::vector<Error> Engine::reset() { return impl_->reset(); }
+
+// ---- plans --------------------------------------------------------------------------------------
+
+Result<PlanText> Engine::plan(const Request& request) {
+  Change change(*impl_->store);
+  TRY(std::visit(
+      [&](const auto& each) -> Status {
+        auto prepared = impl_->prepare(change, each);
+        if (!prepared) return std::unexpected(prepared.error());
+        return {};
+      },
+      request));
+  plan::append(change.plan, std::move(change.last));
+  return PlanText{plan::render(change.plan), plan::to_json(change.plan)};
+}
+
+}  // namespace berth

@@ -1,0 +1,44 @@
+#include "engine/ids.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <chrono>
+
+#include "base/result.h"
+
+namespace berth::engine {
+
+std::string random_id() {
+  std::array<std::uint8_t, 32> bytes;
+  // Once the kernel's pool is ready, a request of up to 256 bytes is never short (getrandom(2)).
+  while (getrandom(bytes.data(), bytes.size(), 0) != std::ssize(bytes)) continue;
+  std::string id;
+  for (const auto byte : bytes) fmt::format_to(std::back_inserter(id), "{:02x}", byte);
+  return id;
+}
+
+std::string short_id(const std::string& id) { return id.substr(0, 12); }
+
+std::int64_t now() {
+  using namespace std::chrono;
+  return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+Status check_name(std::string_view what, std::string_view name) {
+  constexpr std::size_t kMaxBytes = 128;
+  const bool good = !name.empty() && name.size() <= kMaxBytes &&
+                    std::isalnum(static_cast<unsigned char>(name[0])) &&
+                    std::ranges::all_of(name, [](unsigned char byte) {
+                      return std::isalnum(byte) || byte == '_' || byte == '.' || byte == '-';
+                    });
+  if (good) return {};
+  return fail(ErrorKind::kInvalid,
+              "{} name '{}' is not allowed: give a letter or digit, then letters, digits, '_', '.' "
+              "or '-', at most {} bytes",
+              what, name, kMaxBytes);
+}
+
+}  // namespace berth::engine

@@ -1,0 +1,19 @@
+// Random identifiers and the clock, in one place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "berth/result.h"
+
+namespace berth::engine {
+
+/// 64 lower-case hex digits from the kernel's random source (getrandom(2)), as Docker's ids.
+[[nodiscard]] std::string random_id();
+[[nodiscard]] std::string short_id(const std::string& id);  ///< its first 12 digits
+[[nodiscard]] std::int64_t now();                           ///< nanoseconds since the Unix epoch
+
+/// Network and sandbox names: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 128 bytes. `what` begins the error.
+[[nodiscard]] Status check_name(std::string_view what, std::string_view name);
+
+}  // namespace berth::engine

@@ -1,0 +1,155 @@
+// Inside the engine: what every use case shares.
+//
+// A use case is a prepare function: it reads the state and the facts it needs of the kernel, and
+// leaves a Change, the plan and the writes that belong to it. plan() stops there and prints it.
+// perform runs it under the instance lock and commits the change:
+//
+//   journal the plan  ->  apply it  ->  write the new state, drop the journal entry
+//
+// A crash in between leaves the entry. Whoever takes the lock next undoes a change that was making
+// something and finishes one that was removing (its writes are in the entry), see journal.cc.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "berth/engine.h"
+#include "engine/state.h"
+#include "plan/apply.h"
+#include "plan/op.h"
+#include "store/store.h"
+
+namespace berth::engine {
+
+enum class Direction { kMake, kRemove };
+
+/// One request's effect, before it happens. Reads through `state` see its own writes.
+struct Change {
+  explicit Change(store::Store& store) : transaction(store), state(transaction) {}
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+  Transaction transaction;
+  State state;
+  plan::Plan plan;
+  plan::Plan last;  ///< goes after `plan`: deletions of links, which nothing can take back
+  std::string verb;  ///< "connect web to mynet", for the journal's reader
+  Direction direction = Direction::kMake;
+  store::Durability durability = store::Durability::kNormal;
+  bool force = false;  ///< removing: go on past the kernel's errors
+};
+
+/// Where tests break in: before an operation, and between the steps of a commit.
+struct Faults {
+  plan::BeforeOp before_op;
+  std::function<void(std::string_view step)> at;  ///< "journalled", "applied", "recorded"
+};
+
+/// A sandbox that a request names, and what must be known of its namespace.
+struct TargetSandbox {
+  Sandbox sandbox;
+  plan::NsRef ns;
+  bool is_new = false;             ///< a foreign namespace that the store does not know yet
+  bool loopback_down = false;      ///< foreign: its lo is to be set up
+  bool has_default_route = false;  ///< foreign: somebody else's
+  std::vector<std::string> links;  ///< foreign: names in use
+};
+
+}  // namespace berth::engine
+
+namespace berth {
+
+class Engine::Impl {
+ public:
+  Config config;
+  std::unique_ptr<store::Store> store;
+  plan::Kernel kernel;
+  std::string instance;     // 8 hex digits that tell this instance's elements from another's
+  engine::Faults faults;
+
+  // journal.cc
+  /// Takes the instance lock and finishes what dead processes left. Released with the descriptor.
+  Result<UniqueFd> lock();
+  /// Journals, applies and records `change`; after an error kernel and store are as before.
+  Status commit(engine::Change& change);
+
+  // networks.cc
+  Result<Network> prepare(engine::Change& change, const CreateNetwork& request);
+  Status prepare(engine::Change& change, const RemoveNetworks& request);
+  /// Adds the end of `networks` and of everybody's endpoints on them to the change.
+  Status remove(engine::Change& change, const std::vector<Network>& networks);
+  /// Adds what makes the network's kernel objects to the change, unless they are there.
+  Result<engine::Realised> realise(engine::Change& change, const Network& network);
+  /// Makes the missing parts of a network's kernel objects, as after `nft flush ruleset`.
+  Status heal(const Network& network);
+  Status load_instance();
+  Status add_predefined_networks();
+  /// The operations that the network's kernel objects consist of.
+  plan::Plan network_plan(const Network& network, std::uint32_t mtu) const;
+
+  // endpoints.cc
+  Result<Endpoint> prepare(engine::Change& change, const Connect& request);
+  Result<Endpoint> prepare(engine::Change& change, const Connect& request,
+                           engine::TargetSandbox target);
+  Status prepare(engine::Change& change, const Disconnect& request);
+  Result<Endpoint> prepare(engine::Change& change, const Publish& request);
+  Result<Endpoint> prepare(engine::Change& change, const Unpublish& request);
+  /// Adds the end of `endpoints` to the change: firewall first, links last, in one batch each.
+  Status detach(engine::Change& change, const std::vector<Endpoint>& endpoints);
+  /// What the endpoint consists of: interface, addresses, routes, published ports.
+  Result<plan::Plan> endpoint_plan(const Network& network, const Sandbox& sandbox,
+                                   const Endpoint& endpoint) const;
+
+  // targets.cc
+  Result<engine::TargetSandbox> target(engine::State& state, const Target& reference);
+  /// The sandbox that `reference` means, wherever it stands.
+  Result<Sandbox> find_sandbox(engine::State& state, const Target& reference);
+
+  // sandboxes.cc
+  Result<Sandbox> prepare(engine::Change& change, const CreateSandbox& request);
+  Result<Sandbox> prepare(engine::Change& change, const RunProcess& request);
+  Status prepare(engine::Change& change, const RemoveSandboxes& request);
+  std::expected<Started, RunError> run(const RunProcess& request);
+  std::vector<Outcome> stop(std::span<const Target> targets, std::chrono::seconds timeout,
+                            int signal);
+  std::vector<Outcome> remove_all(const RemoveSandboxes& request);
+  std::string directory_of(const Sandbox& sandbox) const;
+  /// Writes /etc/hosts, hostname and resolv.conf of a sandbox as its endpoints now want them.
+  Status write_files(engine::State& state, const Sandbox& sandbox);
+  /// Of these, /etc/hosts alone: what changes when endpoints come and go.
+  Status write_hosts(engine::State& state, const Sandbox& sandbox);
+  void remove_files(const Sandbox& sandbox);
+  /// Is what the record says still there: the process, the namespace?
+  bool alive(const Sandbox& sandbox) const;
+  /// Not recorded as ended, but its process or namespace is gone, and nobody is about to record it.
+  bool is_dead(const Sandbox& sandbox) const;
+  /// Records the end of a process sandbox, or of a namespace that is gone.
+  Status finish(const Sandbox& sandbox, int exit_code);
+  /// The same under the lock, unless somebody else has recorded it already.
+  Status finish_if_known(const Sandbox& sandbox, int exit_code);
+  /// Collects sandboxes whose process or namespace is gone without a word (a shim killed by -9).
+  Status collect_dead();
+  /// The same for what `reference` names; the lock is not held.
+  Status collect_stale(const Target& reference);
+  /// After a restart of the machine the kernel's part of everything is gone: records it so.
+  Status notice_reboot();
+
+  // reconcile.cc
+  Result<std::vector<Repair>> reconcile();
+  std::vector<Error> reset();
+
+  // system.cc
+  Result<Info> info();
+  Result<DiskUse> disk_use();
+
+  std::string run_path(std::string_view name) const;
+  std::string owner_comment(const Sandbox& sandbox, const Endpoint& endpoint) const;
+};
+
+struct EngineAccess {
+  static Engine::Impl& impl(Engine& engine) { return *engine.impl_; }
+};
+
+}  // namespace berth

@@ -1,0 +1,123 @@
+// The instance lock, the journal and how a change is committed. See impl.h for the order of steps.
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "base/result.h"
+#include "engine/ids.h"
+#include "engine/impl.h"
+#include "plan/json.h"
+
+namespace berth {
+namespace {
+
+using engine::Direction;
+using nlohmann::json;
+
+constexpr auto kReplace = json::error_handler_t::replace;
+
+std::string journal_entry(const engine::Change& change, const plan::Plan& plan,
+                          const store::WriteSet& writes) {
+  // Only a removal is finished later, so only a removal's writes are needed.
+  auto kept = json::array();
+  if (change.direction == Direction::kRemove) {
+    for (const auto& write : writes)
+      kept.push_back({write.key, write.value ? json(*write.value) : json(nullptr)});
+  }
+  return fmt::format(R"({{"verb":{},"remove":{},"plan":{},"writes":{}}})",
+                     json(change.verb).dump(-1, ' ', false, kReplace),
+                     change.direction == Direction::kRemove, plan::to_json(plan),
+                     kept.dump(-1, ' ', false, kReplace));
+}
+
+struct Entry {
+  bool remove = false;
+  plan::Plan plan;
+  store::WriteSet writes;
+};
+
+Result<Entry> read_entry(std::string_view key, std::string_view text) {
+  try {
+    const auto document = json::parse(text);
+    Entry entry;
+    entry.remove = document.at("remove").get<bool>();
+    entry.plan = TRY(plan::from_json(document.at("plan").dump()));
+    for (const auto& write : document.at("writes"))
+      entry.writes.push_back({write.at(0).get<std::string>(),
+                              write.at(1).is_null()
+                                  ? std::nullopt
+                                  : std::optional(write.at(1).get<std::string>())});
+    return entry;
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::kCorrupt, "{} cannot be read: {}", key, error.what());
+  }
+}
+
+std::string joined(const std::vector<Error>& errors) {
+  std::string text;
+  for (const auto& error : errors) text += (text.empty() ? "" : "; ") + error.message;
+  return text;
+}
+
+}  // namespace
+
+Result<UniqueFd> Engine::Impl::lock() {
+  const auto path = config.root + "/lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return fail_sys(errno, "open {}", path);
+  while (flock(fd.get(), LOCK_EX) != 0)
+    if (errno != EINTR) return fail_sys(errno, "lock {}", path);
+
+  std::vector<std::pair<std::string, std::string>> entries;
+  TRY(store->scan("journal/", [&](std::string_view key, std::string_view text) {
+    entries.emplace_back(key, text);
+    return true;
+  }));
+  for (const auto& [key, text] : entries) {
+    auto entry = TRY(read_entry(key, text));
+    // What cannot be taken back now (a namespace that is gone, say) was gone with its owner.
+    (void)plan::apply_all(kernel, entry.remove ? entry.plan : plan::inverse(entry.plan));
+    entry.writes.push_back({key, std::nullopt});
+    TRY(store->commit(entry.writes, store::Durability::kNormal));
+  }
+  return fd;
+}
+
+Status Engine::Impl::commit(engine::Change& change) {
+  auto writes = change.transaction.take();
+  auto plan = std::move(change.plan);
+  plan::append(plan, std::move(change.last));
+  if (plan.empty()) return store->commit(writes, change.durability);
+  const auto reached = [&](std::string_view step) {
+    if (faults.at) faults.at(step);
+  };
+
+  const auto key = "journal/" + engine::short_id(engine::random_id());
+  TRY(store->commit({{key, journal_entry(change, plan, writes)}}, store::Durability::kNormal));
+  reached("journalled");
+
+  std::vector<Error> passed_over;
+  if (change.force) {
+    passed_over = plan::apply_all(kernel, plan);
+  } else if (auto applied = plan::apply(kernel, plan, faults.before_op); !applied) {
+    TRY(store->commit({{key, std::nullopt}}, store::Durability::kNormal));
+    return applied;
+  }
+  reached("applied");
+
+  writes.push_back({key, std::nullopt});
+  if (auto written = store->commit(writes, change.durability); !written) {
+    (void)plan::apply_all(kernel, plan::inverse(plan));
+    return written;
+  }
+  reached("recorded");
+  if (passed_over.empty()) return {};
+  auto error = passed_over.front();
+  error.message = "done, but not everything went well: " + joined(passed_over);
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace berth

@@ -1,0 +1,140 @@
+// Making the kernel agree with the store again, and removing everything.
+//
+// Reconcile is the same plans minus what is there: for every network that has been realised and
+// every endpoint whose namespace lives, the missing part is applied; elements of berth's table that
+// carry this instance's tag and belong to nobody go.
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "base/result.h"
+#include "engine/host_facts.h"
+#include "engine/ids.h"
+#include "engine/impl.h"
+#include "firewall/table.h"
+#include "plan/render.h"
+
+namespace berth {
+namespace {
+
+using engine::Change;
+
+// What a repair says it did: the plan's commands, shortened to their first line.
+std::string summary(std::string_view of, const plan::Plan& plan) {
+  std::string text(of);
+  const char* separator = ": ";
+  for (const auto& command : plan::render(plan)) {
+    text += separator + command.substr(0, command.find('\n'));
+    separator = "; ";
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<std::vector<Repair>> Engine::Impl::reconcile() {
+  std::vector<Repair> repairs;
+  {
+    Change look(*store);
+    for (const auto& sandbox : TRY(look.state.sandboxes()))
+      if (is_dead(sandbox))
+        repairs.push_back({fmt::format("{}: its {} is gone", sandbox.name,
+                                       sandbox.kind == SandboxKind::kProcess ? "process" : "namespace"),
+                           finish_if_known(sandbox, 137)});
+  }
+
+  const auto held = TRY(lock());
+  Change look(*store);
+  auto& state = look.state;
+  const auto mend = [&](const std::string& what, plan::Plan plan) {
+    if (plan.empty()) return;
+    Change change(*store);
+    change.verb = "repair " + what;
+    const auto text = summary(what, plan);
+    change.plan = std::move(plan);
+    repairs.push_back({text, commit(change)});
+  };
+
+  std::vector<Network> realised;
+  for (auto& network : TRY(state.networks()))
+    if (network.driver == Driver::kBridge && TRY(state.realised(network)))
+      realised.push_back(std::move(network));
+  if (!realised.empty() && !TRY(firewall::table_intact(*TRY(kernel.nft()))))
+    mend("table inet berth", {plan::EnsureTable{}});
+
+  plan::Plan wanted;
+  for (const auto& network : realised) {
+    auto plan = network_plan(network, TRY(state.realised(network))->mtu);
+    if (!network.internal && !TRY(engine::ip_forward_on()))
+      plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
+    mend("network " + network.name, TRY(plan::missing(kernel, plan)));
+    plan::append(wanted, std::move(plan));
+  }
+  for (const auto& sandbox : TRY(state.sandboxes())) {
+    if (!alive(sandbox)) continue;
+    for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
+      const auto network = TRY(state.network_by_id(endpoint.network_id));
+      auto plan = TRY(endpoint_plan(network, sandbox, endpoint));
+      auto missing = plan::missing(kernel, plan);
+      if (missing)
+        mend(sandbox.name + " on " + network.name, *std::move(missing));
+      else
+        repairs.push_back({sandbox.name + " on " + network.name, std::unexpected(missing.error())});
+      plan::append(wanted, std::move(plan));
+    }
+  }
+
+  std::set<nft::Element> known;
+  for (const auto& op : wanted)
+    if (const auto* add = std::get_if<plan::AddElement>(&op)) known.insert(add->element);
+  plan::Plan strays;
+  for (const auto& set : firewall::table().sets) {
+    const auto elements = TRY(kernel.nft())->list_elements(std::string(firewall::kTable), set);
+    if (!elements) continue;  // no table: nothing of ours is left in it
+    for (const auto& element : *elements)
+      if (element.comment.ends_with(" " + instance) && !known.contains(element))
+        strays.push_back(plan::DeleteElement{element});
+  }
+  mend("elements that belong to nobody", std::move(strays));
+  return repairs;
+}
+
+std::vector<Error> Engine::Impl::reset() {
+  std::vector<Error> errors;
+  const auto note = [&](Status status) {
+    if (!status) errors.push_back(std::move(status).error());
+  };
+  Change look(*store);
+  auto sandboxes = look.state.sandboxes();
+  if (!sandboxes) return {sandboxes.error()};
+  RemoveSandboxes all{{}, true};
+  for (const auto& sandbox : *sandboxes) all.targets.push_back(sandbox.id);
+  for (auto& outcome : remove_all(all)) note(std::move(outcome.status));
+
+  const auto remove_networks = [&]() -> Status {
+    const auto held = TRY(lock());
+    Change change(*store);
+    change.direction = engine::Direction::kRemove;
+    change.force = true;
+    change.verb = "reset";
+    TRY(remove(change, TRY(change.state.networks())));
+    TRY(commit(change));
+    TRY(store->commit({{"meta/instance", std::nullopt}}, store::Durability::kFull));
+    return {};
+  };
+  note(remove_networks());
+  if (!errors.empty()) return errors;  // what is left in the store leads to what is left elsewhere
+
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "lock"})
+    fs::remove(fs::path(config.root) / file, error);
+  for (const auto* directory : {"netns", "sandboxes"})
+    fs::remove_all(fs::path(config.run) / directory, error);
+  fs::remove(config.root, error);  // the directories only if nothing else is in them
+  fs::remove(config.run, error);
+  return errors;
+}
+
+}  // namespace berth

@@ -1,0 +1,494 @@
+// Sandboxes: making them, running processes in them, and their ends, however they come.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+
+#include "base/result.h"
+#include "engine/ids.h"
+#include "engine/impl.h"
+#include "kernel/netns/netns.h"
+#include "sandbox/files.h"
+#include "sandbox/names.h"
+#include "sandbox/process.h"
+#include "sandbox/resolv_conf.h"
+
+namespace berth {
+namespace {
+
+using engine::Change;
+namespace fs = std::filesystem;
+
+constexpr auto kKillWait = std::chrono::seconds(10);  // for what SIGKILL has already ended
+
+Status make_directory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return fail_sys(error.value(), "make directory {}", path);
+  return {};
+}
+
+sandbox::ProcessId process_of(const Sandbox& sandbox) {
+  return {sandbox.pid, sandbox.pid_start};
+}
+sandbox::ProcessId shim_of(const Sandbox& sandbox) {
+  return {sandbox.shim_pid, sandbox.shim_start};
+}
+
+// Sends without asking whether it is still there: gone is what most callers want.
+void send(const sandbox::ProcessId& process, int signal) {
+  if (process.pid != 0) (void)sandbox::signal(process, signal);
+}
+
+// A name that is free and allowed, or one made up.
+Result<std::string> name_for(engine::State& state, const std::string& asked) {
+  if (!asked.empty()) {
+    TRY(sandbox::check_name(asked));
+    if (TRY(state.sandbox_name_taken(asked))) {
+      const auto other = TRY(state.sandbox(asked));
+      return fail(ErrorKind::kExists,
+                  "the name {} is taken by container {}: remove it, or give another name", asked,
+                  engine::short_id(other.id));
+    }
+    return asked;
+  }
+  for (int attempt = 0;; ++attempt) {
+    const auto name = sandbox::random_name(std::stoull(engine::random_id().substr(0, 16), nullptr, 16),
+                                           attempt);
+    if (!TRY(state.sandbox_name_taken(name))) return name;
+  }
+}
+
+Result<Sandbox> new_sandbox(engine::State& state, const std::string& name,
+                            const std::string& hostname) {
+  Sandbox sandbox;
+  sandbox.id = engine::random_id();
+  sandbox.name = TRY(name_for(state, name));
+  sandbox.hostname = hostname.empty() ? engine::short_id(sandbox.id) : hostname;
+  constexpr std::size_t kMaxHostname = 63;  // bytes; HOST_NAME_MAX is 64, a DNS label's limit is 63
+  if (sandbox.hostname.size() > kMaxHostname)
+    return fail(ErrorKind::kInvalid, "hostname '{}' has {} bytes: at most {} are allowed",
+                sandbox.hostname, sandbox.hostname.size(), kMaxHostname);
+  sandbox.created = engine::now();
+  return sandbox;
+}
+
+// What `run` asks for, checked as far as it can be without the kernel.
+Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request) {
+  auto sandbox = TRY(new_sandbox(state, request.name, request.hostname));
+  if (request.argv.empty())
+    return fail(ErrorKind::kInvalid, "no command is given: add one after --");
+  sandbox.argv = request.argv;
+  sandbox.labels = request.labels;
+  sandbox.auto_remove = request.auto_remove;
+  sandbox.tty = request.tty;
+  sandbox.log = request.detach;
+  if (!request.rootfs.empty()) {
+    std::error_code error;
+    sandbox.rootfs = fs::canonical(request.rootfs, error);
+    if (error) return fail_sys(error.value(), "rootfs {}", request.rootfs);
+    if (!fs::is_directory(sandbox.rootfs))
+      return fail(ErrorKind::kInvalid, "rootfs {} is not a directory", request.rootfs);
+  }
+  const auto network = TRY(state.network(request.network));
+  const bool wants_endpoint = request.ip || request.mac || !request.ports.empty();
+  if (network.driver == Driver::kHost)
+    return fail(ErrorKind::kUnsupported,
+                "network host: a sandbox has a network namespace of its own; give a bridge network "
+                "or none");
+  if (network.driver == Driver::kNone) {
+    if (wants_endpoint)
+      return fail(ErrorKind::kInvalid,
+                  "network none has no addresses and no ports: --ip, --mac-address and -p need "
+                  "another --network");
+    sandbox.host_network = network.name;
+  }
+  return sandbox;
+}
+
+// The lines that --add-host asks for. host-gateway is the host as the sandbox reaches it.
+Result<std::vector<std::string>> extra_hosts(const std::vector<std::string>& asked,
+                                             const std::optional<Ip>& gateway) {
+  std::vector<std::string> lines;
+  for (const auto& text : asked) {
+    const auto entry = TRY(sandbox::resolve(TRY(sandbox::parse_add_host(text)), gateway));
+    lines.push_back(entry.name + ":" + entry.ip.str());
+  }
+  return lines;
+}
+
+class ForegroundProcess : public RunningProcess {
+ public:
+  explicit ForegroundProcess(sandbox::StartedProcess process) : process_(std::move(process)) {}
+  int wait() override { return std::move(process_).wait().value_or(125); }
+
+ private:
+  sandbox::StartedProcess process_;
+};
+
+}  // namespace
+
+// ---- a namespace without a process --------------------------------------------------------------
+
+Result<Sandbox> Engine::Impl::prepare(Change& change, const CreateSandbox& request) {
+  auto sandbox = TRY(new_sandbox(change.state, request.name, request.hostname));
+  sandbox.kind = SandboxKind::kNamespace;
+  sandbox.state = SandboxState::kRunning;
+  sandbox.started = sandbox.created;
+  sandbox.netns_path = run_path("netns/" + engine::short_id(sandbox.id));
+  change.verb = "create sandbox " + sandbox.name;
+  change.plan.push_back(plan::AddNetns{sandbox.netns_path});
+  change.state.put(sandbox);
+  return sandbox;
+}
+
+// ---- run ----------------------------------------------------------------------------------------
+
+// For plan() only: run() below makes the namespace by starting the process.
+Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request) {
+  auto sandbox = TRY(sandbox_for(change.state, request));
+  const plan::NsRef ns{run_path("netns/" + engine::short_id(sandbox.id)), 0};
+  sandbox.netns_path = ns.path;
+  change.plan.push_back(plan::AddNetns{ns.path});
+  if (sandbox.host_network.empty()) {
+    engine::TargetSandbox target{.sandbox = sandbox, .ns = ns};
+    TRY(prepare(change,
+                Connect{request.network, sandbox.name, request.ip, request.mac, request.aliases,
+                        request.ports},
+                std::move(target)));
+  }
+  change.plan.push_back(plan::StartProcess{ns, sandbox.hostname, sandbox.rootfs, sandbox.argv});
+  return sandbox;
+}
+
+std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
+  const auto refused = [](Error error) { return std::unexpected(RunError{std::move(error)}); };
+  Change change(*store);
+  auto checked = sandbox_for(change.state, request);
+  if (!checked) return refused(checked.error());
+  auto sandbox = *std::move(checked);
+
+  // The files must be there before the process is, their content before it starts.
+  auto made = make_directory(directory_of(sandbox));
+  for (const auto* file : {"hosts", "hostname", "resolv.conf"})
+    if (made) made = sandbox::write_in_place(directory_of(sandbox) + "/" + file, "");
+  if (!made) {
+    remove_files(sandbox);
+    return refused(made.error());
+  }
+
+  const auto file = [&](std::string_view name) {
+    return directory_of(sandbox) + "/" + std::string(name);
+  };
+  auto pending = sandbox::PendingProcess::spawn(
+      {.id = sandbox.id,
+       .name = sandbox.name,
+       .hostname = sandbox.hostname,
+       .argv = request.argv,
+       .env = request.env,
+       .rootfs = sandbox.rootfs.empty() ? std::nullopt : std::optional(sandbox.rootfs),
+       .hosts_file = file("hosts"),
+       .hostname_file = file("hostname"),
+       .resolv_file = file("resolv.conf"),
+       .log_file = file("log"),
+       .detach = request.detach,
+       .tty = request.tty,
+       .open_stdin = request.open_stdin,
+       .workdir = request.workdir.empty() && !sandbox.rootfs.empty() ? "/" : request.workdir,
+       .shim = config.shim,
+       .on_exit = {config.program, "--root", config.root, "--run", config.run, "sandbox", "exited",
+                   sandbox.id}});
+  if (!pending) {
+    remove_files(sandbox);
+    return refused(pending.error());
+  }
+
+  sandbox.netns_path = fmt::format("/proc/{}/ns/net", pending->pid());
+  sandbox.pid = pending->id().pid;
+  sandbox.pid_start = pending->id().start_time;
+  sandbox.shim_pid = pending->shim().pid;
+  sandbox.shim_start = pending->shim().start_time;
+  sandbox.state = SandboxState::kRunning;
+  sandbox.started = engine::now();
+  const auto attach = [&]() -> Status {
+    sandbox.netns_inode = TRY(kernel::Netns::open(sandbox.netns_path)).inode();
+    const auto held = TRY(lock());
+    Change attaching(*store);
+    sandbox.name = TRY(name_for(attaching.state, sandbox.name));
+    std::optional<Ip> gateway;
+    if (sandbox.host_network.empty()) {
+      engine::TargetSandbox target{.sandbox = sandbox,
+                                   .ns = {sandbox.netns_path, sandbox.netns_inode},
+                                   .loopback_down = true};
+      const auto endpoint = TRY(prepare(attaching,
+                                        Connect{request.network, sandbox.name, request.ip,
+                                                request.mac, request.aliases, request.ports},
+                                        std::move(target)));
+      gateway = endpoint.gateway;
+      sandbox.endpoints.push_back(endpoint.id);
+    } else {
+      attaching.plan.push_back(plan::SetLinkUp{{sandbox.netns_path, sandbox.netns_inode},
+                                               TRY(IfName::parse("lo"))});
+    }
+    sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, gateway));
+    attaching.state.put(sandbox);
+    attaching.verb = "run " + sandbox.name;
+    TRY(commit(attaching));
+    return write_files(attaching.state, sandbox);
+  };
+  if (auto attached = attach(); !attached) {
+    { const auto killed = std::move(pending); }
+    sandbox.auto_remove = true;  // nothing of it is to remain
+    (void)finish_if_known(sandbox, 125);
+    remove_files(sandbox);
+    return refused(attached.error());
+  }
+
+  auto started = std::move(*pending).start();
+  if (!started) {
+    sandbox.auto_remove = true;
+    (void)finish_if_known(sandbox, started.error().exit_code);
+    return std::unexpected(RunError{started.error().error, started.error().exit_code});
+  }
+  return Started{sandbox, std::make_unique<ForegroundProcess>(*std::move(started))};
+}
+
+// ---- their ends ---------------------------------------------------------------------------------
+
+Status Engine::Impl::finish(const Sandbox& sandbox, int exit_code) {
+  Change change(*store);
+  change.direction = engine::Direction::kRemove;
+  change.verb = "end of " + sandbox.name;
+  TRY(detach(change, TRY(change.state.endpoints(sandbox.endpoints))));
+  const bool forget = sandbox.auto_remove || sandbox.kind != SandboxKind::kProcess;
+  if (forget) {
+    change.state.erase(sandbox);
+    if (sandbox.kind == SandboxKind::kNamespace)
+      change.last.push_back(plan::DeleteNetns{sandbox.netns_path});
+  } else {
+    auto ended = sandbox;
+    ended.state = SandboxState::kExited;
+    ended.exit_code = exit_code;
+    ended.finished = engine::now();
+    ended.endpoints.clear();
+    ended.pid = ended.shim_pid = 0;
+    ended.pid_start = ended.shim_start = 0;
+    change.state.erase(sandbox);  // with the index of its namespace, which is gone
+    change.state.put(ended);
+  }
+  TRY(commit(change));
+  if (forget) remove_files(sandbox);
+  return {};
+}
+
+Status Engine::Impl::finish_if_known(const Sandbox& sandbox, int exit_code) {
+  const auto held = TRY(lock());
+  Change look(*store);
+  auto known = look.state.sandbox(sandbox.id);
+  if (!known || known->state == SandboxState::kExited) return {};  // somebody was quicker
+  known->auto_remove = known->auto_remove || sandbox.auto_remove;
+  return finish(*known, exit_code);
+}
+
+bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
+  if (sandbox.state == SandboxState::kExited) return false;
+  if (sandbox.kind != SandboxKind::kProcess) return !alive(sandbox);
+  // While its shim lives, that is about to report the end with the exit code.
+  return !alive(sandbox) && !sandbox::alive(shim_of(sandbox));
+}
+
+Status Engine::Impl::collect_dead() {
+  Change look(*store);
+  for (const auto& sandbox : TRY(look.state.sandboxes()))
+    if (is_dead(sandbox)) TRY(finish_if_known(sandbox, 128 + SIGKILL));
+  return {};
+}
+
+Status Engine::Impl::collect_stale(const Target& reference) {
+  Change look(*store);
+  const auto sandbox = look.state.sandbox(reference);
+  if (!sandbox || !is_dead(*sandbox)) return {};
+  return finish_if_known(*sandbox, 128 + SIGKILL);
+}
+
+Status Engine::Impl::notice_reboot() {
+  constexpr const char* kBootId = "/proc/sys/kernel/random/boot_id";
+  char text[64] = {};
+  UniqueFd fd(::open(kBootId, O_RDONLY | O_CLOEXEC));
+  const auto size = fd ? ::read(fd.get(), text, sizeof text - 1) : -1;
+  if (size <= 0) return fail_sys(errno, "read {}", kBootId);
+  const std::string boot(text, static_cast<std::size_t>(size));
+  Change change(*store);
+  const auto known = TRY(change.transaction.get("meta/boot"));
+  if (known == boot) return {};
+  if (known) {
+    for (const auto& sandbox : TRY(change.state.sandboxes())) {
+      for (const auto& endpoint : TRY(change.state.endpoints(sandbox.endpoints)))
+        TRY(change.state.erase(endpoint));
+      auto ended = sandbox;
+      change.state.erase(sandbox);
+      if (sandbox.kind != SandboxKind::kProcess || sandbox.auto_remove) continue;
+      ended.state = SandboxState::kExited;
+      if (sandbox.state != SandboxState::kExited) ended.exit_code = 128 + SIGKILL;
+      ended.endpoints.clear();
+      ended.pid = ended.shim_pid = 0;
+      ended.netns_inode = 0;
+      change.state.put(ended);
+    }
+    for (const auto& prefix : {"switched/", "journal/"}) {
+      std::vector<std::string> keys;
+      TRY(change.transaction.scan(prefix, [&](std::string_view key, std::string_view) {
+        keys.emplace_back(key);
+        return true;
+      }));
+      for (auto& key : keys) change.transaction.erase(std::move(key));
+    }
+    for (const auto& network : TRY(change.state.networks())) change.state.erase_realised(network);
+  }
+  change.transaction.put("meta/boot", boot);
+  return commit(change);
+}
+
+std::vector<Outcome> Engine::Impl::stop(std::span<const Target> targets,
+                                        std::chrono::seconds timeout, int signal) {
+  std::vector<Outcome> outcomes;
+  std::vector<sandbox::ProcessId> processes, shims;
+  Change look(*store);
+  for (const auto& target : targets) {
+    auto& outcome = outcomes.emplace_back(target, Status{});
+    const auto sandbox = find_sandbox(look.state, target);
+    if (!sandbox) {
+      outcome.status = std::unexpected(sandbox.error());
+    } else if (sandbox->kind != SandboxKind::kProcess) {
+      outcome.status = fail(ErrorKind::kInvalid, "{} has no process to stop", sandbox->name);
+    } else if (sandbox->state == SandboxState::kRunning) {
+      processes.push_back(process_of(*sandbox));
+      shims.push_back(shim_of(*sandbox));
+    }
+  }
+  for (const auto& process : processes) send(process, signal);
+  const auto gone = sandbox::wait_gone(processes, timeout);
+  if (!gone || !*gone) {
+    for (const auto& process : processes) send(process, SIGKILL);
+    (void)sandbox::wait_gone(processes, kKillWait);
+  }
+  // A shim is gone once it has recorded the end and taken the network down.
+  const auto cleaned = sandbox::wait_gone(shims, kKillWait);
+  if (!cleaned || !*cleaned) {
+    for (auto& outcome : outcomes)
+      if (outcome.status)
+        outcome.status = fail(ErrorKind::kIo, "{}: still not cleaned up {} s after it was killed",
+                              outcome.reference, kKillWait.count());
+  }
+  return outcomes;
+}
+
+Status Engine::Impl::prepare(Change& change, const RemoveSandboxes& request) {
+  change.direction = engine::Direction::kRemove;
+  change.verb = fmt::format("remove {}", fmt::join(request.targets, " "));
+  std::vector<Endpoint> endpoints;
+  plan::Plan namespaces;
+  for (const auto& target : request.targets) {
+    const auto sandbox = TRY(find_sandbox(change.state, target));
+    const bool running = sandbox.kind == SandboxKind::kProcess && alive(sandbox);
+    if (running && !request.force)
+      return fail(ErrorKind::kInUse, "container {} is running: stop it first, or use --force",
+                  sandbox.name);
+    for (auto& endpoint : TRY(change.state.endpoints(sandbox.endpoints)))
+      endpoints.push_back(std::move(endpoint));
+    if (sandbox.kind == SandboxKind::kNamespace)
+      namespaces.push_back(plan::DeleteNetns{sandbox.netns_path});
+  }
+  TRY(detach(change, endpoints));
+  plan::append(change.last, std::move(namespaces));
+  for (const auto& target : request.targets) {
+    // A foreign namespace goes with its last endpoint.
+    if (const auto sandbox = find_sandbox(change.state, target)) change.state.erase(*sandbox);
+  }
+  return {};
+}
+
+// All that can go go together: one firewall transaction, one request for all links.
+std::vector<Outcome> Engine::Impl::remove_all(const RemoveSandboxes& request) {
+  std::vector<Outcome> outcomes;
+  std::vector<Sandbox> leaving;
+  RemoveSandboxes together{{}, request.force};
+  const auto held = lock();
+  Change change(*store);
+  for (const auto& target : request.targets) {
+    auto& outcome = outcomes.emplace_back(target, Status{});
+    if (!held) {
+      outcome.status = std::unexpected(held.error());
+      continue;
+    }
+    auto sandbox = find_sandbox(change.state, target);
+    if (!sandbox) {
+      const bool fine = request.force && sandbox.error().kind == ErrorKind::kNotFound;
+      if (!fine) outcome.status = std::unexpected(sandbox.error());
+      continue;
+    }
+    if (std::ranges::find(leaving, sandbox->id, &Sandbox::id) != leaving.end()) continue;
+    Change alone(*store);
+    outcome.status = prepare(alone, RemoveSandboxes{{target}, request.force});
+    if (!outcome.status) continue;
+    together.targets.push_back(target);
+    leaving.push_back(*std::move(sandbox));
+  }
+  if (leaving.empty()) return outcomes;
+
+  // Killed before the records go: if this process dies in between, they lead to what is left.
+  std::vector<sandbox::ProcessId> processes;
+  for (const auto& sandbox : leaving) {
+    if (sandbox.kind != SandboxKind::kProcess || sandbox.state != SandboxState::kRunning) continue;
+    send(shim_of(sandbox), SIGKILL);  // first, or it would report each end on its own
+    send(process_of(sandbox), SIGKILL);
+    processes.push_back(process_of(sandbox));
+    processes.push_back(shim_of(sandbox));
+  }
+  auto removed = prepare(change, together);
+  if (removed) removed = commit(change);
+  if (removed) (void)sandbox::wait_gone(processes, kKillWait);
+  for (const auto& sandbox : leaving)
+    if (removed) remove_files(sandbox);
+  for (auto& outcome : outcomes)
+    if (!removed && outcome.status) outcome.status = removed;
+  return outcomes;
+}
+
+// ---- files --------------------------------------------------------------------------------------
+
+std::string Engine::Impl::directory_of(const Sandbox& sandbox) const {
+  return run_path("sandboxes/" + sandbox.id);
+}
+
+Status Engine::Impl::write_files(engine::State& state, const Sandbox& sandbox) {
+  if (sandbox.kind == SandboxKind::kForeign) return {};
+  const auto directory = directory_of(sandbox);
+  TRY(make_directory(directory));
+  const auto resolv = sandbox::for_sandbox(TRY(sandbox::read_host_resolv_conf()), {}, false);
+  TRY(sandbox::write_in_place(directory + "/hostname", sandbox.hostname + "\n"));
+  TRY(sandbox::write_in_place(directory + "/resolv.conf", sandbox::to_text(resolv)));
+  return write_hosts(state, sandbox);
+}
+
+Status Engine::Impl::write_hosts(engine::State& state, const Sandbox& sandbox) {
+  if (sandbox.kind == SandboxKind::kForeign) return {};
+  sandbox::HostsFile hosts{.hostname = sandbox.hostname, .extra = {}, .addresses = {}};
+  for (const auto& line : sandbox.extra_hosts) {
+    const auto entry = TRY(sandbox::parse_add_host(line));
+    hosts.extra.push_back(TRY(sandbox::resolve(entry, std::nullopt)));
+  }
+  for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
+    hosts.addresses.push_back(endpoint.ip);
+  return sandbox::write_in_place(directory_of(sandbox) + "/hosts", sandbox::hosts_text(hosts));
+}
+
+void Engine::Impl::remove_files(const Sandbox& sandbox) {
+  std::error_code ignored;  // on a tmpfs, and of no use to anybody
+  fs::remove_all(directory_of(sandbox), ignored);
+}
+
+}  // namespace berth

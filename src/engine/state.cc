@@ -1,0 +1,300 @@
+#include "engine/state.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/result.h"
+#include "ipam/allocator.h"
+#include "model/json.h"
+
+namespace berth::engine {
+namespace {
+
+std::string hex(const Ip& ip) {
+  std::string text;
+  for (const auto byte : ip.bytes()) fmt::format_to(std::back_inserter(text), "{:02x}", byte);
+  return text;
+}
+
+Result<Ip> ip_from_hex(std::string_view text) {
+  std::vector<std::uint8_t> bytes(text.size() / 2);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const auto digits = text.substr(i * 2, 2);
+    if (std::from_chars(digits.begin(), digits.end(), bytes[i], 16).ptr != digits.end())
+      return fail(ErrorKind::kCorrupt, "the stored address key '{}' is not hexadecimal", text);
+  }
+  return Ip::from_bytes(bytes);
+}
+
+std::string lease_key(std::string_view network_id, const Ip& ip) {
+  return fmt::format("lease/{}/{}", network_id, hex(ip));
+}
+
+std::string port_prefix(const PortMapping& mapping) {
+  return fmt::format("port/{}/{:05}/", name(mapping.protocol), mapping.host_port);
+}
+
+std::string port_key(const PortMapping& mapping) {
+  return port_prefix(mapping) + hex(mapping.host_ip);
+}
+
+}  // namespace
+
+// ---- references ---------------------------------------------------------------------------------
+
+Result<std::string> State::resolve(std::string_view kind, std::string_view index,
+                                   std::string_view what, std::string_view reference) {
+  if (const auto id = TRY(tx_.get(fmt::format("{}/{}", index, reference)))) return *id;
+  std::vector<std::string> matches;
+  const bool could_be_id =
+      !reference.empty() && reference.find_first_not_of("0123456789abcdef") == reference.npos;
+  if (could_be_id) {
+    const auto prefix = fmt::format("{}/{}", kind, reference);
+    TRY(tx_.scan(prefix, [&](std::string_view key, std::string_view) {
+      matches.emplace_back(key.substr(kind.size() + 1));
+      return matches.size() < 2;
+    }));
+  }
+  if (matches.size() == 1) return std::move(matches[0]);
+  if (matches.empty()) return fail(ErrorKind::kNotFound, "no such {}: {}", what, reference);
+  return fail(ErrorKind::kInvalid, "{} {}: more than one id starts with that, give more digits", what,
+              reference);
+}
+
+// ---- networks -----------------------------------------------------------------------------------
+
+Result<Network> State::network(std::string_view reference) {
+  return network_by_id(TRY(resolve("network", "network-name", "network", reference)));
+}
+
+Result<Network> State::network_by_id(std::string_view id) {
+  const auto text = TRY(tx_.get(fmt::format("network/{}", id)));
+  if (!text) return fail(ErrorKind::kNotFound, "no such network: {}", id);
+  return model::network_from_json(*text);
+}
+
+Result<std::vector<Network>> State::networks() {
+  std::vector<Network> networks;
+  Status read;
+  TRY(tx_.scan("network/", [&](std::string_view, std::string_view text) {
+    auto network = model::network_from_json(text);
+    if (!network) read = std::unexpected(network.error());
+    if (network) networks.push_back(*std::move(network));
+    return read.has_value();
+  }));
+  TRY(read);
+  std::ranges::sort(networks, {}, &Network::name);
+  return networks;
+}
+
+void State::put(const Network& network) {
+  tx_.put("network/" + network.id, model::to_json(network));
+  tx_.put("network-name/" + network.name, network.id);
+}
+
+void State::erase(const Network& network) {
+  tx_.erase("network/" + network.id);
+  tx_.erase("network-name/" + network.name);
+  tx_.erase("hint/" + network.id);
+  erase_realised(network);
+}
+
+Result<std::optional<Realised>> State::realised(const Network& network) {
+  const auto text = TRY(tx_.get("realised/" + network.id));
+  if (!text) return std::nullopt;
+  Realised realised;
+  if (std::from_chars(text->data(), text->data() + text->size(), realised.mtu).ec != std::errc{})
+    return fail(ErrorKind::kCorrupt, "the stored MTU of network {} is '{}'", network.name, *text);
+  return realised;
+}
+
+void State::put_realised(const Network& network, const Realised& realised) {
+  tx_.put("realised/" + network.id, std::to_string(realised.mtu));
+}
+
+void State::erase_realised(const Network& network) { tx_.erase("realised/" + network.id); }
+
+Result<bool> State::forwarding_needed_without(const std::vector<Network>& except) {
+  for (const auto& network : TRY(networks())) {
+    if (network.driver != Driver::kBridge || network.internal) continue;
+    if (std::ranges::find(except, network.id, &Network::id) != except.end()) continue;
+    if (TRY(realised(network))) return true;
+  }
+  return false;
+}
+
+// ---- endpoints ----------------------------------------------------------------------------------
+
+Result<Endpoint> State::endpoint(std::string_view id) {
+  const auto text = TRY(tx_.get(fmt::format("endpoint/{}", id)));
+  if (!text) return fail(ErrorKind::kNotFound, "no such endpoint: {}", id);
+  return model::endpoint_from_json(*text);
+}
+
+Result<std::vector<Endpoint>> State::endpoints(const std::vector<std::string>& ids) {
+  std::vector<Endpoint> endpoints;
+  for (const auto& id : ids) endpoints.push_back(TRY(endpoint(id)));
+  return endpoints;
+}
+
+Result<std::vector<Endpoint>> State::endpoints_of_network(std::string_view network_id) {
+  std::vector<std::string> ids;
+  const auto prefix = fmt::format("user/{}/", network_id);
+  TRY(tx_.scan(prefix, [&](std::string_view key, std::string_view) {
+    ids.emplace_back(key.substr(prefix.size()));
+    return true;
+  }));
+  return endpoints(ids);
+}
+
+void State::put(const Endpoint& endpoint) {
+  tx_.put("endpoint/" + endpoint.id, model::to_json(endpoint));
+  tx_.put(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id), endpoint.sandbox_id);
+  tx_.put(lease_key(endpoint.network_id, endpoint.ip), endpoint.id);
+  for (const auto& mapping : endpoint.ports) take_port(mapping, endpoint.id);
+}
+
+Status State::erase(const Endpoint& endpoint) {
+  tx_.erase("endpoint/" + endpoint.id);
+  tx_.erase(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id));
+  tx_.erase(lease_key(endpoint.network_id, endpoint.ip));
+  for (const auto& mapping : endpoint.ports) free_port(mapping);
+  return lower_hint(endpoint.network_id, endpoint.ip);
+}
+
+// ---- sandboxes ----------------------------------------------------------------------------------
+
+Result<Sandbox> State::sandbox(std::string_view reference) {
+  const auto id = TRY(resolve("sandbox", "sandbox-name", "container", reference));
+  const auto text = TRY(tx_.get("sandbox/" + id));
+  if (!text) return fail(ErrorKind::kNotFound, "no such container: {}", reference);
+  return model::sandbox_from_json(*text);
+}
+
+Result<std::optional<Sandbox>> State::sandbox_by_netns(std::uint64_t inode) {
+  const auto id = TRY(tx_.get(fmt::format("netns/{}", inode)));
+  if (!id) return std::nullopt;
+  const auto text = TRY(tx_.get("sandbox/" + *id));
+  if (!text) return std::nullopt;
+  return TRY(model::sandbox_from_json(*text));
+}
+
+Result<std::vector<Sandbox>> State::sandboxes() {
+  std::vector<Sandbox> sandboxes;
+  Status read;
+  TRY(tx_.scan("sandbox/", [&](std::string_view, std::string_view text) {
+    auto sandbox = model::sandbox_from_json(text);
+    if (!sandbox) read = std::unexpected(sandbox.error());
+    if (sandbox) sandboxes.push_back(*std::move(sandbox));
+    return read.has_value();
+  }));
+  TRY(read);
+  std::ranges::sort(sandboxes, std::greater{}, &Sandbox::created);
+  return sandboxes;
+}
+
+Result<bool> State::sandbox_name_taken(std::string_view name) {
+  return TRY(tx_.get(fmt::format("sandbox-name/{}", name))).has_value();
+}
+
+void State::put(const Sandbox& sandbox) {
+  tx_.put("sandbox/" + sandbox.id, model::to_json(sandbox));
+  tx_.put("sandbox-name/" + sandbox.name, sandbox.id);
+  if (sandbox.netns_inode != 0 && sandbox.state != SandboxState::kExited)
+    tx_.put(fmt::format("netns/{}", sandbox.netns_inode), sandbox.id);
+}
+
+void State::erase(const Sandbox& sandbox) {
+  tx_.erase("sandbox/" + sandbox.id);
+  tx_.erase("sandbox-name/" + sandbox.name);
+  if (sandbox.netns_inode != 0) tx_.erase(fmt::format("netns/{}", sandbox.netns_inode));
+}
+
+// ---- addresses ----------------------------------------------------------------------------------
+
+Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
+  std::optional<Ip> hint;
+  if (const auto text = TRY(tx_.get("hint/" + network.id))) {
+    if (const auto ip = Ip::parse(*text)) hint = *ip;
+  }
+  const auto prefix = fmt::format("lease/{}/", network.id);
+  const auto taken_from = [&](const Ip& from, const std::function<bool(const Ip&)>& visit) {
+    Status read;
+    auto scanned = tx_.scan(prefix, prefix + hex(from), [&](std::string_view key, std::string_view) {
+      const auto ip = ip_from_hex(key.substr(prefix.size()));
+      if (!ip) read = std::unexpected(ip.error());
+      return ip && visit(*ip);
+    });
+    return scanned ? read : scanned;
+  };
+  auto ip = ipam::first_free(subnet, hint, taken_from);
+  if (!ip) return std::unexpected(in_context(ip.error(), "network {}", network.name));
+  tx_.put("hint/" + network.id, ip->str());
+  return ip;
+}
+
+Status State::reserve(const Network& network, const Subnet& subnet, const Ip& ip) {
+  if (auto allowed = ipam::check_static(subnet, ip); !allowed)
+    return std::unexpected(in_context(allowed.error(), "network {}", network.name));
+  if (const auto owner = TRY(tx_.get(lease_key(network.id, ip)))) {
+    std::string holder = *owner;
+    if (const auto held = endpoint(*owner))
+      if (const auto user = sandbox(held->sandbox_id)) holder = user->name;
+    return fail(ErrorKind::kInUse, "network {}: address {} is taken by {}", network.name, ip.str(),
+                holder);
+  }
+  return {};
+}
+
+Status State::lower_hint(const std::string& network_id, const Ip& freed) {
+  const auto text = TRY(tx_.get("hint/" + network_id));
+  if (!text) return {};
+  const auto hint = Ip::parse(*text);
+  if (hint && freed < *hint) tx_.put("hint/" + network_id, freed.str());
+  return {};
+}
+
+// ---- ports --------------------------------------------------------------------------------------
+
+Result<std::optional<State::PortOwner>> State::port_owner(const PortMapping& wanted) {
+  std::optional<PortOwner> owner;
+  Status read;
+  const auto prefix = port_prefix(wanted);
+  TRY(tx_.scan(prefix, [&](std::string_view key, std::string_view endpoint_id) {
+    const auto host_ip = ip_from_hex(key.substr(prefix.size()));
+    if (!host_ip) {
+      read = std::unexpected(host_ip.error());
+      return false;
+    }
+    if (*host_ip == wanted.host_ip || host_ip->is_unspecified() ||
+        wanted.host_ip.is_unspecified()) {
+      owner = PortOwner{wanted, std::string(endpoint_id)};
+      owner->mapping.host_ip = *host_ip;
+    }
+    return !owner;
+  }));
+  TRY(read);
+  return owner;
+}
+
+void State::take_port(const PortMapping& mapping, std::string_view endpoint_id) {
+  tx_.put(port_key(mapping), std::string(endpoint_id));
+}
+
+void State::free_port(const PortMapping& mapping) { tx_.erase(port_key(mapping)); }
+
+// ---- sysctls ------------------------------------------------------------------------------------
+
+Result<std::optional<std::string>> State::switched(std::string_view sysctl) {
+  return tx_.get(fmt::format("switched/{}", sysctl));
+}
+
+void State::put_switched(std::string_view sysctl, std::string_view before) {
+  tx_.put(fmt::format("switched/{}", sysctl), std::string(before));
+}
+
+void State::erase_switched(std::string_view sysctl) {
+  tx_.erase(fmt::format("switched/{}", sysctl));
+}
+
+}  // namespace berth::engine

@@ -1,0 +1,93 @@
+// Where everything is in the store, and typed access to it.
+//
+//   network/<id>                          Network            network-name/<name>       -> id
+//   endpoint/<id>                         Endpoint           user/<network>/<endpoint> -> sandbox id
+//   sandbox/<id>                          Sandbox            sandbox-name/<name>       -> id
+//   netns/<inode>                         -> sandbox id (of foreign namespaces)
+//   lease/<network>/<address in hex>      -> endpoint id
+//   hint/<network>                        an address below which all of the range are taken
+//   port/<protocol>/<port>/<host address> -> endpoint id     (port in 5 digits, so that keys sort)
+//   realised/<network>                    its kernel objects have been made; the endpoints' MTU
+//   switched/<sysctl>                     its value before berth switched it
+//   meta/boot                             the boot in which the kernel's part of all this was made
+//   journal/<id>                          a change under way (journal.h)
+//
+// Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "berth/network.h"
+#include "engine/transaction.h"
+
+namespace berth::engine {
+
+/// The kernel objects of a network, as far as the store knows them.
+struct Realised {
+  std::uint32_t mtu = 0;  ///< bytes, of every endpoint
+};
+
+class State {
+ public:
+  explicit State(Transaction& transaction) : tx_(transaction) {}
+
+  // Networks. `reference` is a name, an id or a unique prefix of an id, in this order (as Docker).
+  Result<Network> network(std::string_view reference);
+  Result<Network> network_by_id(std::string_view id);
+  Result<std::vector<Network>> networks();  ///< by name
+  void put(const Network& network);
+  void erase(const Network& network);
+  Result<std::optional<Realised>> realised(const Network& network);
+  void put_realised(const Network& network, const Realised& realised);
+  void erase_realised(const Network& network);
+  /// Is another network than `except` realised that needs the host to forward?
+  Result<bool> forwarding_needed_without(const std::vector<Network>& except);
+
+  // Endpoints: the document, its index, its lease and its ports go together.
+  Result<Endpoint> endpoint(std::string_view id);
+  Result<std::vector<Endpoint>> endpoints(const std::vector<std::string>& ids);
+  Result<std::vector<Endpoint>> endpoints_of_network(std::string_view network_id);
+  void put(const Endpoint& endpoint);
+  Status erase(const Endpoint& endpoint);
+
+  // Sandboxes. A reference is a name, an id or a unique prefix of an id.
+  Result<Sandbox> sandbox(std::string_view reference);
+  Result<std::optional<Sandbox>> sandbox_by_netns(std::uint64_t inode);
+  Result<std::vector<Sandbox>> sandboxes();  ///< newest first
+  Result<bool> sandbox_name_taken(std::string_view name);
+  void put(const Sandbox& sandbox);
+  void erase(const Sandbox& sandbox);
+
+  // Addresses.
+  Result<Ip> allocate(const Network& network, const Subnet& subnet);
+  Status reserve(const Network& network, const Subnet& subnet, const Ip& ip);
+
+  // Ports.
+  struct PortOwner {
+    PortMapping mapping;
+    std::string endpoint_id;
+  };
+  /// Who holds a port that `wanted` would clash with: the same address, or either of them every one.
+  Result<std::optional<PortOwner>> port_owner(const PortMapping& wanted);
+  /// Takes `mapping` for `endpoint` before put(endpoint), so that the next look sees it taken.
+  void take_port(const PortMapping& mapping, std::string_view endpoint_id);
+  void free_port(const PortMapping& mapping);
+
+  // Sysctls of the host that berth switched, and what they held before.
+  Result<std::optional<std::string>> switched(std::string_view sysctl);
+  void put_switched(std::string_view sysctl, std::string_view before);
+  void erase_switched(std::string_view sysctl);
+
+ private:
+  /// The id that `reference` means among the documents at `kind`, by the name index `index`.
+  Result<std::string> resolve(std::string_view kind, std::string_view index, std::string_view what,
+                              std::string_view reference);
+  Status lower_hint(const std::string& network_id, const Ip& freed);
+
+  Transaction& tx_;
+};
+
+}  // namespace berth::engine

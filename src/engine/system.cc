@@ -1,0 +1,70 @@
+// What the instance consists of: info and df.
+
+#include <sys/utsname.h>
+
+#include <filesystem>
+
+#include "base/result.h"
+#include "engine/host_facts.h"
+#include "engine/impl.h"
+#include "ipam/allocator.h"
+#include "kernel/netns/netns.h"
+
+namespace berth {
+namespace {
+
+using engine::Change;
+namespace fs = std::filesystem;
+
+std::uint64_t bytes_of_files(const std::string& directory) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(directory, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error))
+    if (entry->is_regular_file(error)) bytes += entry->file_size(error);
+  return bytes;
+}
+
+}  // namespace
+
+Result<Info> Engine::Impl::info() {
+  Info info;
+  info.version = BERTH_VERSION;
+  info.root = config.root;
+  info.run = config.run;
+  utsname kernel_name{};
+  uname(&kernel_name);
+  info.kernel = kernel_name.release;
+  info.netns_inode = TRY(kernel::Netns::current()).inode();
+  info.ip_forward = TRY(engine::ip_forward_on());
+  Change look(*store);
+  info.ip_forward_by_berth = TRY(look.state.switched(engine::kIpForward)).has_value();
+  info.networks = TRY(look.state.networks()).size();
+  for (const auto& sandbox : TRY(look.state.sandboxes())) {
+    ++info.sandboxes;
+    if (alive(sandbox)) ++info.running;
+    for (const auto& endpoint : TRY(look.state.endpoints(sandbox.endpoints))) {
+      ++info.endpoints;
+      info.ports += endpoint.ports.size();
+    }
+  }
+  return info;
+}
+
+Result<DiskUse> Engine::Impl::disk_use() {
+  DiskUse use;
+  use.store_bytes = bytes_of_files(config.root);
+  use.log_bytes = bytes_of_files(config.run + "/sandboxes");
+  Change look(*store);
+  for (const auto& network : TRY(look.state.networks())) {
+    if (network.subnets.empty()) continue;
+    const auto used = TRY(look.state.endpoints_of_network(network.id)).size();
+    for (const auto& subnet : network.subnets) {
+      const auto usable = static_cast<std::uint64_t>(ipam::usable_addresses(subnet));
+      use.subnets.push_back({network.name, subnet.cidr, used, usable > used ? usable - used : 0});
+    }
+  }
+  return use;
+}
+
+}  // namespace berth

@@ -1,0 +1,112 @@
+// Finding the sandbox that a request names: one of berth's, netns:PATH or pid:N.
+
+#include <linux/netlink.h>
+
+#include <charconv>
+
+#include "base/result.h"
+#include "engine/ids.h"
+#include "engine/impl.h"
+#include "kernel/netlink/link.h"
+#include "kernel/netlink/route.h"
+#include "kernel/netns/netns.h"
+#include "sandbox/process_id.h"
+
+namespace berth {
+namespace {
+
+constexpr std::string_view kNetnsPrefix = "netns:";
+constexpr std::string_view kPidPrefix = "pid:";
+
+// The namespace file that a foreign target means, or nullopt for a sandbox of berth's.
+Result<std::optional<std::string>> foreign_path(const Target& reference) {
+  if (reference.starts_with(kNetnsPrefix)) {
+    const auto path = reference.substr(kNetnsPrefix.size());
+    if (!path.starts_with('/'))
+      return fail(ErrorKind::kInvalid, "{}: give the absolute path of a namespace file, like "
+                  "netns:/run/netns/blue", reference);
+    return path;
+  }
+  if (!reference.starts_with(kPidPrefix)) return std::nullopt;
+  const auto digits = std::string_view(reference).substr(kPidPrefix.size());
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), pid);
+  if (error != std::errc{} || end != digits.end() || pid <= 0)
+    return fail(ErrorKind::kInvalid, "{}: give a process number, like pid:4711", reference);
+  return fmt::format("/proc/{}/ns/net", pid);
+}
+
+}  // namespace
+
+Result<Sandbox> Engine::Impl::find_sandbox(engine::State& state, const Target& reference) {
+  const auto path = TRY(foreign_path(reference));
+  if (!path) return state.sandbox(reference);
+  // A namespace that is gone can still be found by the name it was connected under.
+  const auto netns = kernel::Netns::open(*path);
+  if (netns) {
+    if (auto sandbox = TRY(state.sandbox_by_netns(netns->inode()))) return *std::move(sandbox);
+  }
+  auto by_name = state.sandbox(reference);
+  if (by_name) return by_name;
+  if (!netns) return std::unexpected(in_context(netns.error(), "{}", reference));
+  return fail(ErrorKind::kNotFound, "{} is not connected to any network", reference);
+}
+
+Result<engine::TargetSandbox> Engine::Impl::target(engine::State& state, const Target& reference) {
+  engine::TargetSandbox target;
+  const auto path = TRY(foreign_path(reference));
+  if (!path) {
+    target.sandbox = TRY(state.sandbox(reference));
+    if (!alive(target.sandbox))
+      return fail(ErrorKind::kNotFound, "container {} is not running: start it first",
+                  target.sandbox.name);
+    target.ns = {target.sandbox.netns_path, target.sandbox.netns_inode};
+    if (target.sandbox.kind != SandboxKind::kForeign) return target;
+  }
+
+  auto netns = kernel::Netns::open(path ? *path : target.ns.path);
+  if (!netns) return std::unexpected(in_context(netns.error(), "{}", reference));
+  if (path) {
+    if (netns->inode() == TRY(kernel::Netns::current()).inode())
+      return fail(ErrorKind::kInvalid,
+                  "{} is the host's own network namespace: give the one of a container", reference);
+    target.ns = {*path, netns->inode()};
+    if (auto known = TRY(state.sandbox_by_netns(netns->inode()))) {
+      target.sandbox = *std::move(known);
+      target.ns.path = target.sandbox.netns_path;
+      if (target.sandbox.kind != SandboxKind::kForeign) return target;
+    } else {
+      target.is_new = true;
+      target.sandbox.id = engine::random_id();
+      target.sandbox.name = reference;
+      target.sandbox.kind = SandboxKind::kForeign;
+      target.sandbox.state = SandboxState::kRunning;
+      target.sandbox.netns_path = *path;
+      target.sandbox.netns_inode = netns->inode();
+      target.sandbox.created = target.sandbox.started = engine::now();
+    }
+  }
+
+  // A foreign namespace may hold anything: look before adding to it.
+  auto socket = TRY(kernel::open_socket_in(*netns, NETLINK_ROUTE));
+  for (const auto& link : TRY(kernel::list_links(socket))) {
+    target.links.push_back(link.name.str());
+    if (link.name.str() == "lo") target.loopback_down = !link.up;
+  }
+  bool own_default = false;
+  for (const auto& endpoint : TRY(state.endpoints(target.sandbox.endpoints)))
+    own_default = own_default || endpoint.default_route;
+  for (const auto& route : TRY(kernel::list_routes(socket, Ip::Family::kV4)))
+    if (!route.destination && !own_default) target.has_default_route = true;
+  return target;
+}
+
+bool Engine::Impl::alive(const Sandbox& sandbox) const {
+  if (sandbox.kind == SandboxKind::kProcess)
+    return sandbox.state != SandboxState::kExited &&
+           sandbox::alive({sandbox.pid, sandbox.pid_start});
+  const auto netns = kernel::Netns::open(sandbox.netns_path);
+  return netns && netns->inode() == sandbox.netns_inode;
+}
+
+}  // namespace berth

@@ -1,0 +1,112 @@
+#include "ipam/pools.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "base/result.h"
+#include "ipam/subnet.h"
+
+namespace berth::ipam {
+namespace {
+
+// The first block of `pool` that overlaps none of `used`, which is ordered by first address.
+std::optional<Cidr> first_free_block(const Pool& pool, std::span<const Cidr> used) {
+  const auto family = pool.base.ip().family();
+  const Uint128 block_size = Uint128{1} << (pool.base.ip().bits() - pool.size);
+  const Uint128 pool_last = pool.base.last().number();
+  Uint128 block = pool.base.first().number();  // the first address of the block in question
+  for (const auto& other : used) {
+    if (!other.overlaps(pool.base)) continue;
+    const Uint128 last = other.last().number();
+    if (last < block) continue;                                    // skipped already
+    if (other.first().number() > block + (block_size - 1)) break;  // so do all that follow
+    if (last >= pool_last || pool_last - last < block_size) return std::nullopt;  // the last block
+    block = (last / block_size + 1) * block_size;
+  }
+  return Cidr(Ip::from_number(family, block), pool.size);
+}
+
+Result<Cidr> parse_base(std::string_view text, std::string_view value) {
+  const auto base = Cidr::parse(value);
+  if (!base) return std::unexpected(in_context(base.error(), "address pool '{}'", text));
+  if (const auto good = check_subnet(*base); !good)
+    return std::unexpected(in_context(good.error(), "address pool '{}'", text));
+  return *base;
+}
+
+Result<int> parse_size(std::string_view text, std::string_view value) {
+  int size = 0;
+  const auto [end, error] = std::from_chars(value.begin(), value.end(), size);
+  if (error != std::errc{} || end != value.end())
+    return fail(ErrorKind::kInvalid, "address pool '{}': size '{}' is not a prefix length like 24",
+                text, value);
+  return size;
+}
+
+}  // namespace
+
+std::span<const Pool> default_pools() {
+  static const Pool kPools[] = {
+      {{Ip::v4(172, 17, 0, 0), 16}, 16},   //
+      {{Ip::v4(172, 18, 0, 0), 16}, 16},   //
+      {{Ip::v4(172, 19, 0, 0), 16}, 16},   //
+      {{Ip::v4(172, 20, 0, 0), 14}, 16},   //
+      {{Ip::v4(172, 24, 0, 0), 14}, 16},   //
+      {{Ip::v4(172, 28, 0, 0), 14}, 16},   //
+      {{Ip::v4(192, 168, 0, 0), 16}, 20},  //
+  };
+  return kPools;
+}
+
+Result<Pool> parse_pool(std::string_view text) {
+  std::optional<Cidr> base;
+  std::optional<int> size;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const auto field = text.substr(begin, text.find(',', begin) - begin);
+    begin += field.size() + 1;
+    if (field.starts_with("base=") && !base) {
+      base = TRY(parse_base(text, field.substr(5)));
+    } else if (field.starts_with("size=") && !size) {
+      size = TRY(parse_size(text, field.substr(5)));
+    } else {
+      return fail(ErrorKind::kInvalid,
+                  "address pool '{}': '{}' is not expected: give one base= and one size=, as in "
+                  "base=172.30.0.0/16,size=24",
+                  text, field);
+    }
+  }
+  if (!base || !size)
+    return fail(ErrorKind::kInvalid,
+                "address pool '{}' has no {}: give one like base=172.30.0.0/16,size=24", text,
+                base ? "size" : "base");
+  if (const int longest = base->ip().bits() - 2; *size < base->prefix() || *size > longest)
+    return fail(ErrorKind::kInvalid,
+                "address pool '{}': size {} is not possible: {} to {} cut {} into subnets", text,
+                *size, base->prefix(), longest, base->str());
+  return Pool{*base, *size};
+}
+
+std::string str(const Pool& pool) {
+  return fmt::format("base={},size={}", pool.base.str(), pool.size);
+}
+
+Result<Cidr> choose_subnet(std::span<const Pool> pools, std::span<const Cidr> used) {
+  std::vector<Cidr> ordered;
+  ordered.reserve(used.size());
+  for (const auto& other : used)
+    if (other.prefix() > 0) ordered.push_back(other.network());
+  std::ranges::sort(ordered);  // by first address: they are all networks here
+  for (const auto& pool : pools)
+    if (const auto block = first_free_block(pool, ordered)) return *block;
+
+  std::string names;
+  for (const auto& pool : pools) names += (names.empty() ? "" : ", ") + pool.base.str();
+  return fail(ErrorKind::kExhausted,
+              "no free subnet: every block of the address pools ({}) overlaps a network or a route "
+              "of this host: name a --subnet, or add a pool, as in --default-address-pool "
+              "base=10.64.0.0/10,size=24",
+              names.empty() ? "there are none" : names);
+}
+
+}  // namespace berth::ipam

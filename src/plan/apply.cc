@@ -1,0 +1,365 @@
+#include "plan/apply.h"
+
+#include <linux/netlink.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "firewall/table.h"
+#include "kernel/conntrack/conntrack.h"
+#include "kernel/netlink/address.h"
+#include "kernel/netlink/link.h"
+#include "kernel/netlink/route.h"
+#include "kernel/nft/batch.h"
+#include "kernel/sysctl/sysctl.h"
+#include "plan/namespaces.h"
+
+namespace berth::plan {
+namespace {
+
+// The device group that links wait in to be deleted together; "bert" in ASCII. Nothing else should
+// be in it, and berth leaves nothing there.
+constexpr std::uint32_t kTeardownGroup = 0x62657274;
+
+bool is_making(const Op& op) {
+  return std::holds_alternative<AddNetns>(op) || std::holds_alternative<AddBridge>(op) ||
+         std::holds_alternative<AddVeth>(op) || std::holds_alternative<AddAddress>(op) ||
+         std::holds_alternative<AddRoute>(op) || std::holds_alternative<AddElement>(op);
+}
+
+// Carries a plan out. One object a call of apply() or apply_all().
+class Run {
+ public:
+  enum class Mode { kStopAtFirstError, kGoOn };
+
+  Run(Kernel& kernel, const Plan& plan, Mode mode)
+      : kernel_(kernel), namespaces_(kernel), plan_(plan), mode_(mode) {}
+
+  void carry_out(const BeforeOp& before) {
+    for (current_ = 0; current_ < plan_.size() && !stopped(); ++current_) {
+      if (before) {
+        flush();
+        if (stopped()) return;
+        if (auto allowed = before(current_); !allowed) return settle(current_, std::move(allowed));
+      }
+      std::visit(*this, plan_[current_]);
+    }
+    flush();
+  }
+
+  [[nodiscard]] std::vector<Error> take_errors() { return std::move(errors_); }
+  /// The operations that the kernel has confirmed, in order.
+  [[nodiscard]] Plan done() const {
+    Plan done;
+    for (std::size_t i = 0; i < plan_.size(); ++i)
+      if (done_.contains(i)) done.push_back(plan_[i]);
+    return done;
+  }
+
+  // ---- one function an operation ----------------------------------------------------------------
+
+  void operator()(const AddNetns& op) {
+    now([&] { return add_netns(op); });
+  }
+  void operator()(const DeleteNetns& op) {
+    now([&] { return kernel::Netns::remove(op.path); });
+  }
+
+  void operator()(const AddBridge& op) {
+    queue({}, kernel::add_bridge({.name = op.name, .mac = op.mac, .mtu = op.mtu}));
+  }
+
+  void operator()(const AddVeth& op) {
+    const auto master = index_of({}, op.bridge);
+    if (stopped()) return;
+    if (!master) return settle(current_, std::unexpected(master.error()));
+    const auto netns = namespaces_.open(op.peer_ns);
+    if (!netns) return settle(current_, std::unexpected(netns.error()));
+    queue({}, kernel::add_veth({.name = op.name,
+                                .mac = {},
+                                .mtu = op.mtu,
+                                .master = *master,
+                                .peer = {.name = op.peer,
+                                         .mac = op.peer_mac,
+                                         .mtu = op.mtu,
+                                         .netns_fd = (*netns)->fd()}}));
+  }
+
+  void operator()(const DeleteLink& op) {
+    if (queue_ != Queue::kDeletions) flush();
+    queue_ = Queue::kDeletions;
+    deletions_.push_back({current_, op.name});
+  }
+
+  void operator()(const SetLinkUp& op) { queue(op.ns, kernel::set_link_up(op.name, op.up)); }
+
+  void operator()(const JoinBridge& op) {
+    const auto master = index_of({}, op.bridge);
+    if (stopped()) return;
+    if (!master) return settle(current_, std::unexpected(master.error()));
+    queue({}, kernel::set_link_master(op.name, *master));
+  }
+
+  void operator()(const IsolatePort& op) { queue({}, kernel::set_port_isolated(op.name, true)); }
+  void operator()(const HairpinPort& op) { queue({}, kernel::set_port_hairpin(op.name, true)); }
+
+  void operator()(const AddAddress& op) {
+    with_index(op.ns, op.link, [&](int index) { return kernel::add_address(index, op.address); });
+  }
+  void operator()(const DeleteAddress& op) {
+    with_index(op.ns, op.link, [&](int index) { return kernel::delete_address(index, op.address); });
+  }
+  void operator()(const AddRoute& op) {
+    with_index(op.ns, op.link, [&](int index) { return kernel::add_route(route(op, index)); });
+  }
+  void operator()(const DeleteRoute& op) {
+    with_index(op.ns, op.link, [&](int index) { return kernel::delete_route(route(op, index)); });
+  }
+
+  void operator()(const SetSysctl& op) {
+    now([&] { return kernel::write_sysctl(op.key, op.value); });
+  }
+
+  void operator()(const EnsureTable&) {
+    now([&]() -> Status {
+      TRY(firewall::ensure_table(*TRY(kernel_.nft())));
+      return {};
+    });
+  }
+  void operator()(const DeleteTableIfUnused&) {
+    now([&]() -> Status {
+      TRY(firewall::remove_table_if_unused(*TRY(kernel_.nft())));
+      return {};
+    });
+  }
+  void operator()(const AddElement& op) { queue_element(Queue::kAdditions, op.element); }
+  void operator()(const DeleteElement& op) { queue_element(Queue::kRemovals, op.element); }
+
+  void operator()(const FlushFlows& op) {
+    now([&]() -> Status {
+      return kernel::flush_flows(*TRY(kernel_.netfilter()), {.protocol = op.protocol,
+                                                             .destination = op.address,
+                                                             .destination_port = op.port,
+                                                             .reply_source = {}});
+    });
+  }
+
+  void operator()(const StartProcess&) {}  // printed only
+
+ private:
+  enum class Queue { kNone, kRequests, kDeletions, kAdditions, kRemovals };
+
+  [[nodiscard]] bool stopped() const {
+    return mode_ == Mode::kStopAtFirstError && !errors_.empty();
+  }
+
+  // Records how operation `position` went. Gone already is fine for what removes; there already is
+  // fine when going on.
+  void settle(std::size_t position, Status status) {
+    const auto& op = plan_[position];
+    const bool fine =
+        status || (status.error().kind == ErrorKind::kNotFound && !is_making(op) &&
+                   !std::holds_alternative<SetSysctl>(op)) ||
+        (status.error().kind == ErrorKind::kExists && mode_ == Mode::kGoOn);
+    if (fine)
+      done_.insert(position);
+    else
+      errors_.push_back(std::move(status).error());
+  }
+
+  // For what does not wait: it comes after all that does.
+  template <typename Body>
+  void now(Body body) {
+    flush();
+    if (!stopped()) settle(current_, body());
+  }
+
+  static Status add_netns(const AddNetns& op) {
+    const auto made = TRY(kernel::Netns::create(op.path));
+    auto socket = TRY(kernel::open_socket_in(made, NETLINK_ROUTE));
+    return socket.request(kernel::set_link_up(TRY(IfName::parse("lo")), true));
+  }
+
+  static kernel::Route route(const auto& op, int index) {
+    kernel::Route route;
+    route.family = op.gateway ? op.gateway->family() : op.destination->ip().family();
+    route.destination = op.destination;
+    route.gateway = op.gateway;
+    route.link_index = index;
+    return route;
+  }
+
+  // ---- rtnetlink: requests of one namespace wait for each other ------------------------------------
+
+  void queue(const NsRef& ns, kernel::Request request) {
+    if (queue_ != Queue::kRequests || ns != requests_ns_) flush();
+    queue_ = Queue::kRequests;
+    requests_ns_ = ns;
+    requests_.push_back(std::move(request));
+    positions_.push_back(current_);
+  }
+
+  template <typename Build>
+  void with_index(const NsRef& ns, const IfName& link, Build build) {
+    const auto index = index_of(ns, link);
+    if (stopped()) return;
+    if (!index) return settle(current_, std::unexpected(index.error()));
+    queue(ns, build(*index));
+  }
+
+  // Asks the kernel once per link; a link that waits to be made is made first.
+  Result<int> index_of(const NsRef& ns, const IfName& link) {
+    const auto known = indexes_.find({ns, link});
+    if (known != indexes_.end()) return known->second;
+    flush();
+    const auto found = TRY(kernel::find_link(*TRY(namespaces_.route(ns)), link));
+    if (!found)
+      return fail(ErrorKind::kNotFound, "interface {} is not there{}", link.str(),
+                  ns.is_host() ? "" : " in " + ns.path);
+    indexes_[{ns, link}] = found->index;
+    return found->index;
+  }
+
+  void queue_element(Queue kind, const nft::Element& element) {
+    if (queue_ != kind) flush();
+    queue_ = kind;
+    elements_.push_back(element);
+    positions_.push_back(current_);
+  }
+
+  // ---- sending what waits ------------------------------------------------------------------------
+
+  void flush() {
+    switch (std::exchange(queue_, Queue::kNone)) {
+      case Queue::kNone: break;
+      case Queue::kRequests: flush_requests(); break;
+      case Queue::kDeletions: flush_deletions(); break;
+      case Queue::kAdditions: flush_elements(true); break;
+      case Queue::kRemovals: flush_elements(false); break;
+    }
+  }
+
+  void flush_requests() {
+    auto requests = std::exchange(requests_, {});
+    const auto positions = std::exchange(positions_, {});
+    const auto socket = namespaces_.route(requests_ns_);
+    if (!socket) {
+      for (const auto position : positions) settle(position, std::unexpected(socket.error()));
+      return;
+    }
+    auto results = (*socket)->batch(requests);
+    for (std::size_t i = 0; i < results.size(); ++i) settle(positions[i], std::move(results[i]));
+  }
+
+  void flush_deletions() {
+    const auto deletions = std::exchange(deletions_, {});
+    const auto socket = kernel_.route();
+    if (!socket) {
+      for (const auto& each : deletions) settle(each.position, std::unexpected(socket.error()));
+      return;
+    }
+    indexes_.clear();
+    if (deletions.size() == 1) {
+      auto request = kernel::delete_link(deletions[0].name);
+      return settle(deletions[0].position, (*socket)->request(std::move(request)));
+    }
+    std::vector<kernel::Request> grouping;
+    for (const auto& each : deletions)
+      grouping.push_back(kernel::set_link_group(each.name, kTeardownGroup));
+    const auto grouped = (*socket)->batch(grouping);
+    auto gone = (*socket)->request(kernel::delete_link_group(kTeardownGroup));
+    if (!gone && gone.error().kind == ErrorKind::kNotFound) gone = {};  // all were gone already
+    for (std::size_t i = 0; i < deletions.size(); ++i)
+      settle(deletions[i].position, grouped[i] ? gone : grouped[i]);
+  }
+
+  void flush_elements(bool add) {
+    const auto elements = std::exchange(elements_, {});
+    const auto positions = std::exchange(positions_, {});
+    auto status = commit_elements(elements, add);
+    // One that is there already refuses the whole transaction: when going on, each gets its own.
+    if (!status && mode_ == Mode::kGoOn && elements.size() > 1) {
+      for (std::size_t i = 0; i < elements.size(); ++i)
+        settle(positions[i], commit_elements(std::span(elements).subspan(i, 1), add));
+      return;
+    }
+    for (const auto position : positions) {
+      if (status) {
+        done_.insert(position);
+      } else {
+        settle(position, std::move(status));  // one transaction, one error
+        return;
+      }
+    }
+  }
+
+  Status commit_elements(std::span<const nft::Element> elements, bool add) {
+    nft::Batch batch{std::string(firewall::kTable)};
+    if (add)
+      batch.add_elements(elements);
+    else
+      batch.remove_elements(elements);
+    return TRY(kernel_.nft())->commit(batch);
+  }
+
+  struct Deletion {
+    std::size_t position;
+    IfName name;
+  };
+
+  Kernel& kernel_;
+  Namespaces namespaces_;
+  const Plan& plan_;
+  Mode mode_;
+  std::size_t current_ = 0;
+  std::set<std::size_t> done_;
+  std::vector<Error> errors_;
+
+  Queue queue_ = Queue::kNone;
+  std::vector<std::size_t> positions_;  // of what waits, in the plan
+  NsRef requests_ns_;
+  std::vector<kernel::Request> requests_;
+  std::vector<Deletion> deletions_;
+  std::vector<nft::Element> elements_;
+  std::map<std::pair<NsRef, IfName>, int> indexes_;
+};
+
+}  // namespace
+
+Result<kernel::Socket*> Kernel::route() {
+  if (!route_) route_ = TRY(kernel::Socket::open(NETLINK_ROUTE));
+  return &*route_;
+}
+
+Result<nft::Connection*> Kernel::nft() {
+  if (!nft_) nft_ = TRY(nft::Connection::open());
+  return &*nft_;
+}
+
+Result<kernel::Socket*> Kernel::netfilter() {
+  if (!netfilter_) netfilter_ = TRY(kernel::Socket::open(NETLINK_NETFILTER));
+  return &*netfilter_;
+}
+
+Status apply(Kernel& kernel, const Plan& plan, const BeforeOp& before) {
+  Run run(kernel, plan, Run::Mode::kStopAtFirstError);
+  run.carry_out(before);
+  auto errors = run.take_errors();
+  if (errors.empty()) return {};
+  auto error = std::move(errors.front());
+  for (const auto& more : apply_all(kernel, inverse(run.done())))
+    error.message += "; and taking back what was done: " + more.message;
+  return std::unexpected(std::move(error));
+}
+
+std::vector<Error> apply_all(Kernel& kernel, const Plan& plan) {
+  Run run(kernel, plan, Run::Mode::kGoOn);
+  run.carry_out({});
+  return run.take_errors();
+}
+
+}  // namespace berth::plan

@@ -1,0 +1,138 @@
+// missing(): a plan minus what the kernel has. Each namespace's links, addresses and routes, and
+// each nft set, are listed once, whatever the number of operations that ask about them.
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/result.h"
+#include "firewall/table.h"
+#include "kernel/netlink/address.h"
+#include "kernel/netlink/link.h"
+#include "kernel/netlink/route.h"
+#include "kernel/sysctl/sysctl.h"
+#include "plan/apply.h"
+#include "plan/namespaces.h"
+
+namespace berth::plan {
+namespace {
+
+struct Links {
+  std::map<IfName, kernel::LinkInfo> by_name;
+  std::set<std::pair<int, Cidr>> addresses;
+  std::vector<kernel::Route> routes;
+};
+
+class Diff {
+ public:
+  explicit Diff(Kernel& kernel) : kernel_(kernel), namespaces_(kernel) {}
+
+  // Adds to `missing` what of `op` is not there: often `op` itself, sometimes a smaller one.
+  Status look(const Op& op, Plan& missing) {
+    if (const auto* bridge = std::get_if<AddBridge>(&op)) {
+      if (!TRY(link({}, bridge->name))) missing.push_back(op);
+    } else if (const auto* veth = std::get_if<AddVeth>(&op)) {
+      TRY(look_at(*veth, missing));
+    } else if (const auto* isolate = std::get_if<IsolatePort>(&op)) {
+      const auto* port = TRY(link({}, isolate->name));
+      if (!port || port->isolated != true) missing.push_back(op);
+    } else if (const auto* hairpin = std::get_if<HairpinPort>(&op)) {
+      const auto* port = TRY(link({}, hairpin->name));
+      if (!port || port->hairpin != true) missing.push_back(op);
+    } else if (const auto* up = std::get_if<SetLinkUp>(&op)) {
+      const auto* found = TRY(link(up->ns, up->name));
+      if (!found || found->up != up->up) missing.push_back(op);
+    } else if (const auto* address = std::get_if<AddAddress>(&op)) {
+      const auto* found = TRY(link(address->ns, address->link));
+      const auto& there = (*TRY(links(address->ns))).addresses;
+      if (!found || !there.contains({found->index, address->address})) missing.push_back(op);
+    } else if (const auto* route = std::get_if<AddRoute>(&op)) {
+      const auto* found = TRY(link(route->ns, route->link));
+      const auto& there = (*TRY(links(route->ns))).routes;
+      const auto same = [&](const kernel::Route& other) {
+        return found && other.link_index == found->index && other.gateway == route->gateway &&
+               other.destination == route->destination;
+      };
+      if (std::ranges::none_of(there, same)) missing.push_back(op);
+    } else if (const auto* sysctl = std::get_if<SetSysctl>(&op)) {
+      const auto value = kernel::read_sysctl(sysctl->key);
+      if (!value || *value != sysctl->value) missing.push_back(op);
+    } else if (const auto* add = std::get_if<AddElement>(&op)) {
+      TRY(look_at(*add, missing));
+    }
+    return {};
+  }
+
+ private:
+  // A pair whose bridge was made again has lost it, and what it carries is still there.
+  Status look_at(const AddVeth& veth, Plan& missing) {
+    const auto* host_end = TRY(link({}, veth.name));
+    const auto* peer = TRY(link(veth.peer_ns, veth.peer));
+    if (!host_end || !peer) {
+      if (host_end) missing.push_back(DeleteLink{veth.name});
+      missing.push_back(veth);
+      return {};
+    }
+    const auto* bridge = TRY(link({}, veth.bridge));
+    if (!bridge || host_end->master != bridge->index)
+      missing.push_back(JoinBridge{veth.name, veth.bridge});
+    if (!host_end->up) missing.push_back(SetLinkUp{{}, veth.name});
+    if (!peer->up) missing.push_back(SetLinkUp{veth.peer_ns, veth.peer});
+    return {};
+  }
+
+  // An element that is there with other data or another owner is in the way: it goes first.
+  Status look_at(const AddElement& add, Plan& missing) {
+    const auto& element = add.element;
+    const auto& there = *TRY(elements(element.set));
+    const auto found = std::ranges::find(there, element.key, &nft::Element::key);
+    if (found != there.end() && *found == element) return {};
+    if (found != there.end()) missing.push_back(DeleteElement{*found});
+    missing.push_back(add);
+    return {};
+  }
+
+  Result<const Links*> links(const NsRef& ns) {
+    if (const auto known = links_.find(ns); known != links_.end()) return &known->second;
+    auto& socket = *TRY(namespaces_.route(ns));
+    Links links;
+    for (auto& each : TRY(kernel::list_links(socket))) links.by_name[each.name] = each;
+    for (const auto& each : TRY(kernel::list_addresses(socket)))
+      links.addresses.insert({each.link_index, each.address});
+    links.routes = TRY(kernel::list_routes(socket, Ip::Family::kV4));
+    return &links_.emplace(ns, std::move(links)).first->second;
+  }
+
+  Result<const kernel::LinkInfo*> link(const NsRef& ns, const IfName& name) {
+    const auto& all = *TRY(links(ns));
+    const auto found = all.by_name.find(name);
+    return found == all.by_name.end() ? nullptr : &found->second;
+  }
+
+  Result<const std::vector<nft::Element>*> elements(const std::string& set) {
+    if (const auto known = elements_.find(set); known != elements_.end()) return &known->second;
+    const auto& sets = firewall::table().sets;
+    const auto spec = std::ranges::find(sets, set, &nft::SetSpec::name);
+    auto listed = TRY(kernel_.nft())->list_elements(std::string(firewall::kTable), *spec);
+    if (!listed && listed.error().kind != ErrorKind::kNotFound)
+      return std::unexpected(listed.error());
+    return &elements_.emplace(set, listed ? *std::move(listed) : std::vector<nft::Element>{})
+                .first->second;
+  }
+
+  Kernel& kernel_;
+  Namespaces namespaces_;
+  std::map<NsRef, Links> links_;
+  std::map<std::string, std::vector<nft::Element>> elements_;
+};
+
+}  // namespace
+
+Result<Plan> missing(Kernel& kernel, const Plan& plan) {
+  Diff diff(kernel);
+  Plan missing;
+  for (const auto& op : plan) TRY(diff.look(op, missing));
+  return missing;
+}
+
+}  // namespace berth::plan

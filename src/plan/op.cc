@@ -1,0 +1,91 @@
+#include "plan/op.h"
+
+#include <set>
+
+namespace berth::plan {
+namespace {
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+// What a plan makes, so that whatever lives inside it needs no undoing of its own.
+struct Made {
+  std::set<std::string> namespaces;                    // paths
+  std::set<std::pair<std::string, std::string>> links;  // namespace path, name
+
+  [[nodiscard]] bool holds(const NsRef& ns, const IfName& link) const {
+    return namespaces.contains(ns.path) || links.contains({ns.path, link.str()});
+  }
+};
+
+Made made_by(const Plan& plan) {
+  Made made;
+  for (const auto& op : plan) {
+    if (const auto* netns = std::get_if<AddNetns>(&op)) made.namespaces.insert(netns->path);
+    if (const auto* bridge = std::get_if<AddBridge>(&op)) made.links.insert({"", bridge->name.str()});
+    if (const auto* veth = std::get_if<AddVeth>(&op)) {
+      made.links.insert({"", veth->name.str()});
+      made.links.insert({veth->peer_ns.path, veth->peer.str()});
+    }
+  }
+  return made;
+}
+
+std::optional<Op> inverse_of(const Op& op, const Made& made) {
+  using Inverse = std::optional<Op>;
+  return std::visit(
+      Overloaded{
+          [](const AddNetns& add) -> Inverse { return DeleteNetns{add.path}; },
+          [](const AddBridge& add) -> Inverse { return DeleteLink{add.name}; },
+          [](const AddVeth& add) -> Inverse { return DeleteLink{add.name}; },
+          [&](const SetLinkUp& set) -> Inverse {
+            if (made.holds(set.ns, set.name)) return std::nullopt;
+            return SetLinkUp{set.ns, set.name, !set.up};
+          },
+          [&](const AddAddress& add) -> Inverse {
+            if (made.holds(add.ns, add.link)) return std::nullopt;
+            return DeleteAddress{add.ns, add.link, add.address};
+          },
+          [&](const AddRoute& add) -> Inverse {
+            if (made.holds(add.ns, add.link)) return std::nullopt;
+            return DeleteRoute{add.ns, add.destination, add.gateway, add.link};
+          },
+          [&](const DeleteRoute& gone) -> Inverse {
+            return AddRoute{gone.ns, gone.destination, gone.gateway, gone.link};
+          },
+          [](const SetSysctl& set) -> Inverse {
+            if (set.previous.empty()) return std::nullopt;  // dies with the device it belongs to
+            return SetSysctl{set.key, set.previous, set.value};
+          },
+          [](const DeleteAddress& gone) -> Inverse {
+            return AddAddress{gone.ns, gone.link, gone.address};
+          },
+          [](const EnsureTable&) -> Inverse { return DeleteTableIfUnused{}; },
+          [](const DeleteTableIfUnused&) -> Inverse { return EnsureTable{}; },
+          [](const AddElement& add) -> Inverse { return DeleteElement{add.element}; },
+          [](const DeleteElement& gone) -> Inverse { return AddElement{gone.element}; },
+          // A link or namespace cannot be brought back as it was, so plans delete them last; a port's
+          // isolation goes with its link; forgotten flows come back by themselves.
+          [](const auto&) -> Inverse { return std::nullopt; },
+      },
+      op);
+}
+
+}  // namespace
+
+void append(Plan& plan, Plan more) {
+  plan.insert(plan.end(), std::make_move_iterator(more.begin()),
+              std::make_move_iterator(more.end()));
+}
+
+Plan inverse(const Plan& plan) {
+  const auto made = made_by(plan);
+  Plan undo;
+  for (auto op = plan.rbegin(); op != plan.rend(); ++op)
+    if (auto inverted = inverse_of(*op, made)) undo.push_back(std::move(*inverted));
+  return undo;
+}
+
+}  // namespace berth::plan

@@ -1,0 +1,155 @@
+// The typed kernel operations that every change of berth consists of.
+//
+// Theory of operation: an Op is a value. It names links by (namespace, name), never by index, so it
+// can be printed as the command a person would type (render.h), written to the journal and read back
+// (json.h), inverted (inverse() below) and applied (apply.h). Making operations are strict: what they
+// make must not be there. Removing operations are tolerant: what is gone already is fine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "berth/address.h"
+#include "berth/ifname.h"
+#include "kernel/nft/element.h"
+
+namespace berth::plan {
+
+/// A network namespace: the one the engine runs in (path empty) or the one that `path` opens. The
+/// inode says which one was meant when the plan was made, so that a path or pid that has since been
+/// taken by another namespace is never touched. 0: not known yet (a namespace the plan itself makes).
+struct NsRef {
+  std::string path;
+  std::uint64_t inode = 0;
+  [[nodiscard]] bool is_host() const { return path.empty(); }
+  friend auto operator<=>(const NsRef&, const NsRef&) = default;
+};
+
+/// Makes a network namespace held by a bind mount on `path`, with its loopback device up.
+struct AddNetns {
+  std::string path;
+};
+struct DeleteNetns {
+  std::string path;
+};
+
+/// Makes a bridge on the host side and sets it up.
+struct AddBridge {
+  IfName name;
+  Mac mac;
+  std::uint32_t mtu = 0;  ///< bytes; 0: the kernel's default
+};
+
+/// Makes a veth pair: `name` on the host as a port of `bridge`, `peer` in the sandbox; both up.
+struct AddVeth {
+  IfName name;
+  IfName bridge;
+  std::uint32_t mtu = 0;  ///< bytes; 0: the kernel's default
+  NsRef peer_ns;
+  IfName peer;
+  Mac peer_mac;
+};
+
+/// The pair goes with either end, a bridge's ports stay. Gone already is fine.
+struct DeleteLink {
+  IfName name;
+};
+
+struct SetLinkUp {
+  NsRef ns;
+  IfName name;
+  bool up = true;
+};
+
+/// Makes a link a port of a bridge that came after it (its own went, and was made again).
+struct JoinBridge {
+  IfName name;
+  IfName bridge;
+};
+
+/// An isolated bridge port reaches the bridge itself but no other isolated port (bridge(8)).
+struct IsolatePort {
+  IfName name;
+};
+
+/// A port in hairpin mode gets back what it sent, where that is its destination (bridge(8)).
+struct HairpinPort {
+  IfName name;
+};
+
+struct AddAddress {
+  NsRef ns;
+  IfName link;
+  Cidr address;
+};
+struct DeleteAddress {
+  NsRef ns;
+  IfName link;
+  Cidr address;
+};
+
+struct AddRoute {
+  NsRef ns;
+  std::optional<Cidr> destination;  ///< none: the default route
+  std::optional<Ip> gateway;
+  IfName link;
+};
+struct DeleteRoute {
+  NsRef ns;
+  std::optional<Cidr> destination;
+  std::optional<Ip> gateway;
+  IfName link;
+};
+
+/// Writes a sysctl of the host side. `previous` is what it held when the plan was made.
+struct SetSysctl {
+  std::string key;  ///< path below /proc/sys: net/ipv4/ip_forward
+  std::string value;
+  std::string previous;
+};
+
+/// Makes the table `inet berth` where it is missing or damaged.
+struct EnsureTable {};
+/// Removes the table unless it holds elements or rules of the administrator.
+struct DeleteTableIfUnused {};
+
+struct AddElement {
+  nft::Element element;
+};
+struct DeleteElement {
+  nft::Element element;
+};
+
+/// Forgets the tracked UDP flows of a published port, so that no old flow keeps an old mapping.
+struct FlushFlows {
+  Protocol protocol = Protocol::kUdp;
+  std::optional<Ip> address;  ///< original destination; none: any
+  Port port = 0;              ///< original destination port
+};
+
+/// Starts the sandbox's process. Printed only: the engine's sandbox module does it.
+struct StartProcess {
+  NsRef ns;
+  std::string hostname;
+  std::string rootfs;
+  std::vector<std::string> argv;
+};
+
+using Op = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, DeleteLink, SetLinkUp, JoinBridge,
+                        IsolatePort, HairpinPort,                        AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl, EnsureTable,
+                        DeleteTableIfUnused, AddElement, DeleteElement, FlushFlows, StartProcess>;
+
+/// Operations in the order in which they are to happen.
+using Plan = std::vector<Op>;
+
+void append(Plan& plan, Plan more);
+
+/// The plan that takes back what `plan` did, in reverse. Left out is what goes with something else:
+/// addresses, routes and states of a link or namespace that `plan` itself makes. A deleted link or
+/// namespace cannot be taken back: a plan has such operations at its end, where none can fail after.
+[[nodiscard]] Plan inverse(const Plan& plan);
+
+}  // namespace berth::plan

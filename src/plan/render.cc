@@ -1,0 +1,146 @@
+#include "plan/render.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "firewall/table.h"
+
+namespace berth::plan {
+namespace {
+
+// A word as a POSIX shell reads it back: bare where every byte is harmless, else in single quotes.
+std::string quoted(std::string_view word) {
+  const bool harmless = !word.empty() && std::ranges::all_of(word, [](unsigned char byte) {
+    return std::isalnum(byte) || std::string_view("_-./:=@%+,").find(byte) != std::string_view::npos;
+  });
+  if (harmless) return std::string(word);
+  std::string text = "'";
+  for (const char byte : word) text += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
+  return text + "'";
+}
+
+// Runs `command` inside the namespace; on the host side as it is.
+std::string in(const NsRef& ns, std::string command) {
+  if (ns.is_host()) return command;
+  return fmt::format("nsenter --net={} {}", quoted(ns.path), command);
+}
+
+std::string mtu_words(std::uint32_t mtu) { return mtu == 0 ? "" : fmt::format(" mtu {}", mtu); }
+
+std::string broadcast_words(const Cidr& address) {
+  if (!address.ip().is_v4() || address.prefix() > 30) return "";
+  return fmt::format(" broadcast {}", address.last().str());
+}
+
+std::string route_words(const std::optional<Cidr>& destination, const std::optional<Ip>& gateway,
+                        const IfName& link) {
+  return fmt::format("{}{} dev {}", destination ? destination->str() : "default",
+                     gateway ? " via " + gateway->str() : "", quoted(link.str()));
+}
+
+// Collects commands; nft statements wait until something else comes, and go out as one transaction.
+class Renderer {
+ public:
+  void operator()(const AddNetns& op) {
+    command("touch {} && unshare --net={} ip link set lo up", quoted(op.path), quoted(op.path));
+  }
+  void operator()(const DeleteNetns& op) {
+    command("umount {} && rm {}", quoted(op.path), quoted(op.path));
+  }
+  void operator()(const AddBridge& op) {
+    command("ip link add name {} address {}{} type bridge", quoted(op.name.str()), op.mac.str(),
+            mtu_words(op.mtu));
+    command("ip link set {} up", quoted(op.name.str()));
+  }
+  void operator()(const AddVeth& op) {
+    command("ip link add name {}{} master {} type veth peer name {} address {}{} netns {}",
+            quoted(op.name.str()), mtu_words(op.mtu), quoted(op.bridge.str()),
+            quoted(op.peer.str()), op.peer_mac.str(), mtu_words(op.mtu), quoted(op.peer_ns.path));
+    command("ip link set {} up", quoted(op.name.str()));
+    (*this)(SetLinkUp{op.peer_ns, op.peer});
+  }
+  void operator()(const DeleteLink& op) { command("ip link del {}", quoted(op.name.str())); }
+  void operator()(const SetLinkUp& op) {
+    add(in(op.ns, fmt::format("ip link set {} {}", quoted(op.name.str()), op.up ? "up" : "down")));
+  }
+  void operator()(const JoinBridge& op) {
+    command("ip link set {} master {}", quoted(op.name.str()), quoted(op.bridge.str()));
+  }
+  void operator()(const IsolatePort& op) {
+    command("bridge link set dev {} isolated on", quoted(op.name.str()));
+  }
+  void operator()(const HairpinPort& op) {
+    command("bridge link set dev {} hairpin on", quoted(op.name.str()));
+  }
+  void operator()(const AddAddress& op) {
+    add(in(op.ns, fmt::format("ip addr add {}{} dev {}", op.address.str(),
+                              broadcast_words(op.address), quoted(op.link.str()))));
+  }
+  void operator()(const DeleteAddress& op) {
+    add(in(op.ns, fmt::format("ip addr del {} dev {}", op.address.str(), quoted(op.link.str()))));
+  }
+  void operator()(const AddRoute& op) {
+    add(in(op.ns, "ip route add " + route_words(op.destination, op.gateway, op.link)));
+  }
+  void operator()(const DeleteRoute& op) {
+    add(in(op.ns, "ip route del " + route_words(op.destination, op.gateway, op.link)));
+  }
+  // sysctl(8) reads '/' as the separator too, which leaves the dots of an interface name alone.
+  void operator()(const SetSysctl& op) {
+    command("sysctl -qw {}", quoted(op.key + "=" + op.value));
+  }
+  void operator()(const EnsureTable&) { nft(nft::text(firewall::table())); }
+  void operator()(const DeleteTableIfUnused&) { nft("delete table inet berth\n"); }
+  void operator()(const AddElement& op) { nft(op.element, "add"); }
+  void operator()(const DeleteElement& op) { nft(op.element, "delete"); }
+  void operator()(const FlushFlows& op) {
+    command("conntrack -D -p {}{} --orig-port-dst {}", name(op.protocol),
+            op.address ? " --orig-dst " + op.address->str() : "", op.port);
+  }
+  void operator()(const StartProcess& op) {
+    std::string words = "nsenter --net=" + quoted(op.ns.path) +
+                        " unshare --mount --uts --ipc --pid --fork --mount-proc";
+    if (!op.rootfs.empty()) words += " --root=" + quoted(op.rootfs);
+    words += " --";
+    for (const auto& word : op.argv) words += " " + quoted(word);
+    add(std::move(words));
+  }
+
+  std::vector<std::string> take() {
+    flush();
+    return std::move(commands_);
+  }
+
+ private:
+  template <typename... Args>
+  void command(fmt::format_string<Args...> text, Args&&... args) {
+    add(fmt::format(text, std::forward<Args>(args)...));
+  }
+  void add(std::string command) {
+    flush();
+    commands_.push_back(std::move(command));
+  }
+  void nft(std::string statements) { nft_ += statements; }
+  void nft(const nft::Element& element, std::string_view verb) {
+    nft_ += fmt::format("{} element inet berth {} {{ {} }}\n", verb, element.set,
+                        verb == "add" ? nft::text_with_comment(element) : nft::text(element.key));
+  }
+  void flush() {
+    if (nft_.empty()) return;
+    commands_.push_back("nft -f - <<'EOF'\n" + std::exchange(nft_, {}) + "EOF");
+  }
+
+  std::vector<std::string> commands_;
+  std::string nft_;
+};
+
+}  // namespace
+
+std::vector<std::string> render(const Plan& plan) {
+  Renderer renderer;
+  for (const auto& op : plan) std::visit(renderer, op);
+  return renderer.take();
+}
+
+}  // namespace berth::plan
