@@ -1,0 +1,220 @@
+#include "kernel/netlink/link.h"
+
+#include <fmt/format.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+
+#include <cerrno>
+
+#include "base/result.h"
+
+namespace berth::kernel {
+namespace {
+
+constexpr std::uint16_t kCreate = NLM_F_CREATE | NLM_F_EXCL;
+
+// ifi_change says which of ifi_flags are meant; IFF_UP is the only one that berth sets.
+ifinfomsg up_flag(bool up) {
+  return {.ifi_flags = up ? unsigned{IFF_UP} : 0U, .ifi_change = IFF_UP};
+}
+
+void put_mac_and_mtu(Message& message, const std::optional<Mac>& mac, std::uint32_t mtu) {
+  if (mac) message.put_mac(IFLA_ADDRESS, *mac);
+  if (mtu != 0) message.put_u32(IFLA_MTU, mtu);
+}
+
+// A change of the link called `name`; the caller adds what is to change.
+Message change_link(const IfName& name, const ifinfomsg& header = {}) {
+  Message message(RTM_SETLINK, 0, header);
+  message.put_string(IFLA_IFNAME, name.str());
+  return message;
+}
+
+// Statistics make up half of a link's description, and nobody here reads them.
+Message get_link(const ifinfomsg& header) {
+  Message message(RTM_GETLINK, 0, header);
+  message.put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  return message;
+}
+
+Result<std::optional<LinkInfo>> get_link_or_none(Socket& socket, Request request) {
+  auto found = socket.get<LinkInfo>(std::move(request), &parse_link);
+  if (!found && found.error().sys == ENODEV) return std::nullopt;
+  return found;
+}
+
+void read_link_info(LinkInfo& link, const Attributes& info) {
+  if (const auto kind = info.find(IFLA_INFO_KIND)) link.kind = kind->str();
+  const auto port_of = info.find(IFLA_INFO_SLAVE_KIND);
+  const auto port = info.find(IFLA_INFO_SLAVE_DATA);
+  if (!port_of || port_of->str() != "bridge" || !port) return;
+  if (const auto isolated = port->nested().find(IFLA_BRPORT_ISOLATED))
+    link.isolated = isolated->u8().value_or(0) != 0;
+  if (const auto hairpin = port->nested().find(IFLA_BRPORT_MODE))
+    link.hairpin = hairpin->u8().value_or(0) != 0;
+}
+
+// As port data of RTM_NEWLINK (`ip link set ... type bridge_slave isolated on`), because the other
+// way, RTM_SETLINK of family AF_BRIDGE (`bridge link set`), takes the port's index only.
+Request set_port_flag(const IfName& name, std::uint16_t flag, bool on, std::string_view word) {
+  Message message(RTM_NEWLINK, 0, ifinfomsg{});
+  message.put_string(IFLA_IFNAME, name.str());
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_SLAVE_KIND, "bridge");
+    {
+      const auto port = message.nest(IFLA_INFO_SLAVE_DATA);
+      message.put_u8(flag, on ? 1 : 0);
+    }
+  }
+  return {std::move(message),
+          fmt::format("set bridge port {} {} {}", name.str(), word, on ? "on" : "off")};
+}
+
+}  // namespace
+
+std::optional<LinkInfo> parse_link(const MessageView& message) {
+  const auto header = message.header<ifinfomsg>();
+  if (message.type() != RTM_NEWLINK || !header) return std::nullopt;
+  LinkInfo link{.index = header->ifi_index, .up = (header->ifi_flags & IFF_UP) != 0};
+  for (const auto& attribute : message.attributes(sizeof *header)) {
+    switch (attribute.type) {
+      case IFLA_IFNAME:
+        link.name = IfName::parse(attribute.str()).value_or(IfName{});
+        break;
+      case IFLA_ADDRESS:
+        link.mac = attribute.mac();
+        break;
+      case IFLA_MTU:
+        link.mtu = attribute.u32().value_or(0);
+        break;
+      case IFLA_MASTER:
+        link.master = attribute.s32().value_or(0);
+        break;
+      case IFLA_LINK:
+        link.peer_index = attribute.s32().value_or(0);
+        break;
+      case IFLA_LINK_NETNSID:
+        link.peer_netnsid = attribute.s32().value_or(-1);
+        break;
+      case IFLA_GROUP:
+        link.group = attribute.u32().value_or(0);
+        break;
+      case IFLA_IFALIAS:
+        link.alias = attribute.str();
+        break;
+      case IFLA_LINKINFO:
+        read_link_info(link, attribute.nested());
+        break;
+      default:
+        break;
+    }
+  }
+  return link;
+}
+
+Result<std::optional<LinkInfo>> find_link(Socket& socket, const IfName& name) {
+  auto message = get_link({});
+  message.put_string(IFLA_IFNAME, name.str());
+  return get_link_or_none(socket, {std::move(message), fmt::format("find link {}", name.str())});
+}
+
+Result<std::optional<LinkInfo>> find_link(Socket& socket, int index) {
+  return get_link_or_none(
+      socket, {get_link({.ifi_index = index}), fmt::format("find the link with index {}", index)});
+}
+
+Result<std::vector<LinkInfo>> list_links(Socket& socket) {
+  return socket.dump<LinkInfo>({get_link({}), "list links"}, &parse_link);
+}
+
+Request add_bridge(const BridgeSpec& spec) {
+  Message message(RTM_NEWLINK, kCreate, up_flag(spec.up));
+  message.put_string(IFLA_IFNAME, spec.name.str());
+  put_mac_and_mtu(message, spec.mac, spec.mtu);
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_KIND, "bridge");
+  }
+  return {std::move(message), fmt::format("add link {} (bridge)", spec.name.str())};
+}
+
+Request add_veth(const VethSpec& spec) {
+  const auto& peer = spec.peer;
+  Message message(RTM_NEWLINK, kCreate, up_flag(spec.up));
+  message.put_string(IFLA_IFNAME, spec.name.str());
+  put_mac_and_mtu(message, spec.mac, spec.mtu);
+  if (spec.master != 0) message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(spec.master));
+  if (spec.group != 0) message.put_u32(IFLA_GROUP, spec.group);
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_KIND, "veth");
+    {
+      const auto data = message.nest(IFLA_INFO_DATA);
+      {
+        const auto end = message.nest(VETH_INFO_PEER);
+        message.append(bytes_of(ifinfomsg{}));
+        message.put_string(IFLA_IFNAME, peer.name.str());
+        put_mac_and_mtu(message, peer.mac, peer.mtu);
+        if (peer.netns_fd >= 0)
+          message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(peer.netns_fd));
+      }
+    }
+  }
+  return {std::move(message),
+          fmt::format("add link {} (veth, peer {})", spec.name.str(), peer.name.str())};
+}
+
+Request set_link_up(const IfName& name, bool up) {
+  return {change_link(name, up_flag(up)),
+          fmt::format("set link {} {}", name.str(), up ? "up" : "down")};
+}
+
+Request set_link_mtu(const IfName& name, std::uint32_t mtu) {
+  auto message = change_link(name);
+  message.put_u32(IFLA_MTU, mtu);
+  return {std::move(message), fmt::format("set link {} mtu {}", name.str(), mtu)};
+}
+
+Request set_link_group(const IfName& name, std::uint32_t group) {
+  auto message = change_link(name);
+  message.put_u32(IFLA_GROUP, group);
+  return {std::move(message), fmt::format("set link {} group {}", name.str(), group)};
+}
+
+Request set_link_alias(const IfName& name, std::string_view alias) {
+  auto message = change_link(name);
+  message.put_string(IFLA_IFALIAS, alias);
+  return {std::move(message), fmt::format("set link {} alias '{}'", name.str(), alias)};
+}
+
+Request set_link_master(const IfName& name, int master) {
+  auto message = change_link(name);
+  message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(master));
+  return {std::move(message), fmt::format("set link {} master index {}", name.str(), master)};
+}
+
+Request set_port_isolated(const IfName& name, bool isolated) {
+  return set_port_flag(name, IFLA_BRPORT_ISOLATED, isolated, "isolated");
+}
+
+Request set_port_hairpin(const IfName& name, bool hairpin) {
+  return set_port_flag(name, IFLA_BRPORT_MODE, hairpin, "hairpin");
+}
+
+Request delete_link(const IfName& name) {
+  Message message(RTM_DELLINK, 0, ifinfomsg{});
+  message.put_string(IFLA_IFNAME, name.str());
+  return {std::move(message), fmt::format("delete link {}", name.str())};
+}
+
+Request delete_link_group(std::uint32_t group) {
+  Message message(RTM_DELLINK, 0, ifinfomsg{});
+  message.put_u32(IFLA_GROUP, group);
+  return {std::move(message), fmt::format("delete the links of group {}", group)};
+}
+
+}  // namespace berth::kernel

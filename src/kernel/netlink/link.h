@@ -1,0 +1,101 @@
+// Network interfaces over rtnetlink: what there is, and the requests that make, change and remove
+// it.
+//
+// The builders make Requests for Socket::request and Socket::batch; nothing happens before those.
+// Links are named, not numbered, wherever the kernel allows it, so one batch can make a link and go
+// on to change it without a look at the kernel in between.
+//
+// Sources: net/core/rtnetlink.c (rtnl_newlink_create, rtnl_group_dellink), drivers/net/veth.c,
+// net/bridge/br_netlink.c; rtnetlink(7). Tested on Linux 6.18; the order in which a new link is
+// made, switched on and put into its bridge reads the same in the sources since 5.18, so for 6.1
+// too.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "berth/address.h"
+#include "berth/ifname.h"
+#include "kernel/netlink/socket.h"
+
+namespace berth::kernel {
+
+struct LinkInfo {
+  int index = 0;
+  IfName name;             ///< empty if another program chose one that IfName does not allow
+  std::optional<Mac> mac;  ///< absent where hardware addresses are not six bytes
+  std::uint32_t mtu = 0;   ///< bytes
+  bool up = false;         ///< IFF_UP: switched on, whether or not it has a carrier
+  int master = 0;          ///< index of the bridge it is a port of, or 0
+  std::string kind;        ///< "bridge", "veth", ...; empty for hardware and lo
+  int peer_index = 0;      ///< the other end of a veth, the lower device of a macvlan or vlan; or 0
+  int peer_netnsid = -1;   ///< id of the namespace that peer_index counts in; -1: this one
+  std::uint32_t group = 0;
+  std::optional<bool> isolated;  ///< bridge ports only
+  std::optional<bool> hairpin;   ///< bridge ports only
+  std::string alias;
+};
+
+/// Reads one RTM_NEWLINK message; nullopt if it is none.
+[[nodiscard]] std::optional<LinkInfo> parse_link(const MessageView& message);
+
+/// The link of that name, or nullopt.
+[[nodiscard]] Result<std::optional<LinkInfo>> find_link(Socket& socket, const IfName& name);
+[[nodiscard]] Result<std::optional<LinkInfo>> find_link(Socket& socket, int index);
+/// Every link of the socket's namespace.
+[[nodiscard]] Result<std::vector<LinkInfo>> list_links(Socket& socket);
+
+struct BridgeSpec {
+  IfName name;
+  std::optional<Mac> mac;  ///< without one the bridge changes address as ports come and go
+  std::uint32_t mtu = 0;   ///< bytes; 0: the kernel's default. See add_bridge.
+  bool up = true;
+};
+/// A bridge without STP: ports forward at once. Its MTU follows its ports' (the least of them, 1500
+/// without any) until set_link_mtu pins it (br_mtu_auto_adjust in net/bridge/br_if.c).
+[[nodiscard]] Request add_bridge(const BridgeSpec& spec);
+
+struct VethPeer {
+  IfName name;
+  std::optional<Mac> mac;
+  std::uint32_t mtu = 0;  ///< bytes; 0: the kernel's default
+  int netns_fd = -1;      ///< the namespace it is born in; -1: the socket's
+};
+struct VethSpec {
+  IfName name;
+  std::optional<Mac> mac;
+  std::uint32_t mtu = 0;
+  int master = 0;           ///< index of the bridge to join; 0: none
+  std::uint32_t group = 0;  ///< see delete_link_group
+  bool up = true;
+  VethPeer peer;
+};
+/// Both ends of a veth in one message: the peer is born in its namespace under its final name, so
+/// it never needs to be moved or renamed, and this end joins its bridge. The peer is down: the
+/// kernel opens no veth before both ends are linked (veth_open), so set_link_up it in its own
+/// namespace.
+[[nodiscard]] Request add_veth(const VethSpec& spec);
+
+[[nodiscard]] Request set_link_up(const IfName& name, bool up);
+[[nodiscard]] Request set_link_mtu(const IfName& name, std::uint32_t mtu);
+[[nodiscard]] Request set_link_group(const IfName& name, std::uint32_t group);
+/// At most 255 bytes (IFALIASZ); an empty alias removes it.
+[[nodiscard]] Request set_link_alias(const IfName& name, std::string_view alias);
+/// Makes `name` a port of the bridge with index `master`; 0 makes it leave its bridge.
+[[nodiscard]] Request set_link_master(const IfName& name, int master);
+/// Isolated ports of one bridge reach its other ports and itself, but not one another.
+[[nodiscard]] Request set_port_isolated(const IfName& name, bool isolated);
+/// A port in hairpin mode may get back what it sent.
+[[nodiscard]] Request set_port_hairpin(const IfName& name, bool hairpin);
+
+/// With a veth, its peer goes too, wherever that is.
+[[nodiscard]] Request delete_link(const IfName& name);
+/// Every link of a group (not 0, where all links begin) in one request. The kernel waits for
+/// readers (RCU grace periods) once per request, so this is much cheaper than one delete_link after
+/// another.
+[[nodiscard]] Request delete_link_group(std::uint32_t group);
+
+}  // namespace berth::kernel

@@ -1,0 +1,123 @@
+#include "kernel/netlink/route.h"
+
+#include <fmt/format.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "base/result.h"
+
+namespace berth::kernel {
+namespace {
+
+std::uint8_t af_of(Ip::Family family) {
+  return family == Ip::Family::kV4 ? AF_INET : AF_INET6;
+}
+
+// "default via 192.168.100.1 metric 5", as `ip route` writes it.
+std::string describe(const Route& route) {
+  auto text = route.destination ? route.destination->str() : std::string("default");
+  if (route.gateway) text += " via " + route.gateway->str();
+  if (route.link_index != 0) text += fmt::format(" on the link with index {}", route.link_index);
+  if (route.metric != 0) text += fmt::format(" metric {}", route.metric);
+  return text;
+}
+
+void put_route(Message& message, const Route& route) {
+  if (route.destination) message.put_ip(RTA_DST, route.destination->ip());
+  if (route.gateway) message.put_ip(RTA_GATEWAY, *route.gateway);
+  if (route.link_index != 0) message.put_u32(RTA_OIF, static_cast<std::uint32_t>(route.link_index));
+  if (route.source) message.put_ip(RTA_PREFSRC, *route.source);
+  if (route.metric != 0) message.put_u32(RTA_PRIORITY, route.metric);
+}
+
+rtmsg route_header(const Route& route) {
+  return {
+      .rtm_family = af_of(route.family),
+      .rtm_dst_len = static_cast<std::uint8_t>(route.destination ? route.destination->prefix() : 0),
+      .rtm_table = RT_TABLE_MAIN};
+}
+
+// The first next hop of a multipath route (a list of rtnexthop, each with its attributes).
+void read_first_hop(Route& route, const Attribute& multipath) {
+  const auto bytes = multipath.payload;
+  rtnexthop hop;
+  if (bytes.size() < sizeof hop) return;
+  std::memcpy(&hop, bytes.data(), sizeof hop);
+  if (hop.rtnh_len < sizeof hop || hop.rtnh_len > bytes.size()) return;
+  route.link_index = hop.rtnh_ifindex;
+  const Attributes attributes(bytes.subspan(sizeof hop, hop.rtnh_len - sizeof hop));
+  if (const auto gateway = attributes.find(RTA_GATEWAY)) route.gateway = gateway->ip();
+}
+
+}  // namespace
+
+std::optional<Route> parse_route(const MessageView& message) {
+  const auto header = message.header<rtmsg>();
+  if (message.type() != RTM_NEWROUTE || !header) return std::nullopt;
+  if (header->rtm_family != AF_INET && header->rtm_family != AF_INET6) return std::nullopt;
+  Route route{.family = header->rtm_family == AF_INET ? Ip::Family::kV4 : Ip::Family::kV6};
+  std::uint32_t table = header->rtm_table;
+  std::optional<Ip> destination;
+  for (const auto& attribute : message.attributes(sizeof *header)) {
+    switch (attribute.type) {
+      case RTA_TABLE:
+        table = attribute.u32().value_or(table);
+        break;
+      case RTA_DST:
+        destination = attribute.ip();
+        break;
+      case RTA_GATEWAY:
+        route.gateway = attribute.ip();
+        break;
+      case RTA_OIF:
+        route.link_index = attribute.s32().value_or(0);
+        break;
+      case RTA_PREFSRC:
+        route.source = attribute.ip();
+        break;
+      case RTA_PRIORITY:
+        route.metric = attribute.u32().value_or(0);
+        break;
+      case RTA_MULTIPATH:
+        read_first_hop(route, attribute);
+        break;
+      default:
+        break;
+    }
+  }
+  if (table != RT_TABLE_MAIN) return std::nullopt;
+  if (destination && header->rtm_dst_len <= destination->bits())
+    route.destination = Cidr(*destination, header->rtm_dst_len);
+  return route;
+}
+
+Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family) {
+  const rtmsg header{.rtm_family = af_of(family), .rtm_table = RT_TABLE_MAIN};
+  auto found = socket.dump<Route>({{RTM_GETROUTE, 0, header}, "list routes"}, &parse_route);
+  // A namespace has no main table before its first route.
+  if (!found && found.error().sys == ENOENT) return std::vector<Route>{};
+  return found;
+}
+
+Request add_route(const Route& route) {
+  auto header = route_header(route);
+  header.rtm_protocol = RTPROT_STATIC;
+  header.rtm_type = RTN_UNICAST;
+  header.rtm_scope =
+      route.gateway || route.family == Ip::Family::kV6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, header);
+  put_route(message, route);
+  return {std::move(message), fmt::format("add route {}", describe(route))};
+}
+
+Request delete_route(const Route& route) {
+  auto header = route_header(route);
+  header.rtm_scope = RT_SCOPE_NOWHERE;  // of any scope
+  Message message(RTM_DELROUTE, 0, header);
+  put_route(message, route);
+  return {std::move(message), fmt::format("delete route {}", describe(route))};
+}
+
+}  // namespace berth::kernel

@@ -1,0 +1,36 @@
+// Routes of the main table over rtnetlink, IPv4 and IPv6 alike.
+//
+// Sources: net/ipv4/fib_frontend.c, net/ipv6/route.c; rtnetlink(7).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "berth/address.h"
+#include "kernel/netlink/socket.h"
+
+namespace berth::kernel {
+
+struct Route {
+  Ip::Family family = Ip::Family::kV4;
+  std::optional<Cidr> destination;  ///< none: the default route
+  std::optional<Ip> gateway;        ///< none: the destination is on the link itself
+  int link_index = 0;               ///< of several next hops, the first one's; 0: none (blackhole)
+  std::optional<Ip> source;         ///< the source address that the host prefers on this route
+  std::uint32_t metric = 0;         ///< less is preferred; 0: the kernel's default
+
+  friend bool operator==(const Route&, const Route&) = default;
+};
+
+/// Reads one RTM_NEWROUTE message; nullopt if it is none, or not of the main table.
+[[nodiscard]] std::optional<Route> parse_route(const MessageView& message);
+
+/// The main table's routes, blackholes and their like among them (they occupy a subnet too).
+[[nodiscard]] Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family);
+
+/// A route of protocol "static", so that network managers and routing daemons leave it alone.
+[[nodiscard]] Request add_route(const Route& route);
+[[nodiscard]] Request delete_route(const Route& route);
+
+}  // namespace berth::kernel

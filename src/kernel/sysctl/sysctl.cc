@@ -1,0 +1,82 @@
+#include "kernel/sysctl/sysctl.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace berth::kernel {
+namespace {
+
+constexpr std::size_t kMaxValue = 4096;  // bytes; those of net/ take far less
+
+std::unexpected<Error> fail_key(int sys, std::string_view what, std::string_view key) {
+  if (sys == ENOENT)
+    return fail(ErrorKind::kNotFound, "{} sysctl {}: the running kernel has no such setting", what,
+                key);
+  if (sys == EROFS)
+    return fail(ErrorKind::kPermission, "{} sysctl {}: /proc/sys is mounted read-only here", what,
+                key);
+  return fail_sys(sys, "{} sysctl {}", what, key);
+}
+
+}  // namespace
+
+Result<std::string> sysctl_path(std::string_view key) {
+  std::string path(key);
+  const auto separator = path.find_first_of("./");
+  if (separator != std::string::npos && path[separator] == '.') {
+    // Dots separate; a slash then stands for a dot within a name.
+    for (auto& c : path) {
+      if (c == '.')
+        c = '/';
+      else if (c == '/')
+        c = '.';
+    }
+  }
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const auto end = std::min(path.find('/', begin), path.size());
+    const auto part = std::string_view(path).substr(begin, end - begin);
+    if (part.empty() || part == "." || part == ".." || part.contains('\0'))
+      return fail(
+          ErrorKind::kInvalid,
+          "'{}' is not a sysctl key; what is allowed is net.ipv4.ip_forward or, where a name "
+          "has dots, net/ipv4/conf/eth0.100/rp_filter",
+          key);
+    begin = end + 1;
+  }
+  return "/proc/sys/" + path;
+}
+
+Result<std::string> read_sysctl(std::string_view key) {
+  const auto path = TRY(sysctl_path(key));
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail_key(errno, "read", key);
+  std::array<char, kMaxValue> buffer;
+  const auto size = ::read(file.get(), buffer.data(), buffer.size());
+  if (size < 0) return fail_key(errno, "read", key);
+  std::string value(buffer.data(), static_cast<std::size_t>(size));
+  if (value.ends_with('\n')) value.pop_back();
+  return value;
+}
+
+Status write_sysctl(std::string_view key, std::string_view value) {
+  const auto path = TRY(sysctl_path(key));
+  const auto what = fmt::format("write '{}' to", value);
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file) return fail_key(errno, what, key);
+  // The kernel takes a value in one write only (sysctl_writes_strict in sysctl/kernel.txt).
+  const auto written = ::write(file.get(), value.data(), value.size());
+  if (written < 0 && errno == EINVAL)
+    return fail(ErrorKind::kInvalid, "{} sysctl {}: the kernel does not allow this value", what,
+                key);
+  if (written < 0) return fail_key(errno, what, key);
+  return {};
+}
+
+}  // namespace berth::kernel

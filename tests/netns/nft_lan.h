@@ -1,0 +1,64 @@
+// A small internet for tests of the firewall: a host with four bridged networks of two containers
+// each, and a LAN with one more machine. The host is the namespace that the test runs in.
+//
+//   network  bridge  subnet        containers  kind
+//   a        br-a    10.1.0.0/24   a1 a2       an ordinary one
+//   b        br-b    10.2.0.0/24   b1 b2       not masqueraded
+//   i        br-i    10.3.0.0/24   i1 i2       internal
+//   d        br-d    10.4.0.0/24   d1 d2       icc off
+//   LAN      lan0    192.0.2.0/24  lan         the host is 192.0.2.1, the machine 192.0.2.9
+//
+// The machine on the LAN means no good: it routes the containers' subnets and 127.0.0.1 to the
+// host. Even the containers of the internal network have a default route.
+//
+// On every node a server answers on TCP and UDP port 8080 with "<node> sees <client's address>".
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "berth/address.h"
+#include "kernel/netns/netns.h"
+
+namespace berth::testing {
+
+class Servers;  // the servers of all nodes on one thread
+
+class Lan {
+ public:
+  static constexpr Port kPort = 8080;
+
+  /// Makes it all in the calling process's namespace: links, addresses, routes, servers.
+  Lan();
+  ~Lan();
+  Lan(const Lan&) = delete;
+  Lan& operator=(const Lan&) = delete;
+
+  /// The server's answer to a client on `node` ("host", "lan", "a1", ...), or "nothing" if none
+  /// came in time.
+  [[nodiscard]] std::string ask(const std::string& node, const std::string& ip, Port port,
+                                Protocol protocol = Protocol::kTcp);
+  /// Whether a client on `node` gets no answer. Waits a shorter time than ask.
+  [[nodiscard]] bool is_refused(const std::string& node, const std::string& ip, Port port,
+                                Protocol protocol = Protocol::kTcp);
+
+  /// Sends a TCP segment that belongs to no connection from `node` to the machine on the LAN: the
+  /// address under which it arrives there, "nothing" if it does not.
+  [[nodiscard]] std::string send_stray_segment(const std::string& node);
+
+  /// Runs a shell command on a node; it must succeed.
+  void run(const std::string& node, const std::string& command);
+
+ private:
+  void add_network(const std::string& name, int number);
+  void add_lan();
+  void serve(const std::string& node);
+  [[nodiscard]] std::string ask_within(int milliseconds, const std::string& node,
+                                       const std::string& ip, Port port, Protocol protocol);
+
+  std::map<std::string, kernel::Netns> nodes_;
+  std::unique_ptr<Servers> servers_;
+};
+
+}  // namespace berth::testing
