@@ -32,6 +32,8 @@ struct Config {
   std::vector<std::pair<Cidr, int>> pools;   ///< where unasked subnets come from; empty: Docker's
   std::string program;                       ///< the berth program; empty: this process's own
   std::string shim;                          ///< the berth-shim program; empty: beside `program`
+  bool only_plan = false;  ///< make nothing, not even a store: an instance that is none yet is planned
+                           ///< for as a new one, in memory
 };
 
 /// A target of connect and the like: a sandbox's name, id or id prefix; "netns:PATH"; "pid:N".

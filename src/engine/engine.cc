@@ -65,11 +65,17 @@ Result<Engine> Engine::open(Config config) {
   TRY(check_path("run", config.run));
   if (config.program.empty()) config.program = own_program();
   if (config.shim.empty()) config.shim = shim_for(config.program);
-  TRY(make_private_directory(config.root));
-  TRY(make_private_directory(config.run));
-  TRY(make_private_directory(config.run + "/netns"));
   auto impl = std::make_unique<Impl>();
-  impl->store = TRY(store::open_sqlite(config.root + "/berth.db"));
+  const auto path = config.root + "/berth.db";
+  std::error_code error;
+  if (config.only_plan && !fs::exists(path, error)) {
+    impl->store = store::open_memory();
+  } else {
+    TRY(make_private_directory(config.root));
+    TRY(make_private_directory(config.run));
+    TRY(make_private_directory(config.run + "/netns"));
+    impl->store = TRY(store::open_sqlite(path));
+  }
   impl->config = std::move(config);
   TRY(impl->load_instance());
   return Engine(std::move(impl));
@@ -86,7 +92,7 @@ Status Engine::Impl::load_instance() {
     }
   }
   instance = TRY(store->get("meta/instance")).value_or("");
-  return notice_reboot();
+  return config.only_plan ? Status{} : notice_reboot();
 }
 
 std::string Engine::Impl::run_path(std::string_view name) const {

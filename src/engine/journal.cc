@@ -65,6 +65,7 @@ std::string joined(const std::vector<Error>& errors) {
 }  // namespace
 
 Result<UniqueFd> Engine::Impl::lock() {
+  if (config.only_plan) return UniqueFd();  // nothing is changed, so there is nobody to keep out
   const auto path = config.root + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail_sys(errno, "open {}", path);

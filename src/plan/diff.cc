@@ -77,7 +77,6 @@ class Diff {
     if (!bridge || host_end->master != bridge->index)
       missing.push_back(JoinBridge{veth.name, veth.bridge});
     if (!host_end->up) missing.push_back(SetLinkUp{{}, veth.name});
-    if (!peer->up) missing.push_back(SetLinkUp{veth.peer_ns, veth.peer});
     return {};
   }
 

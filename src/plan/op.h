@@ -43,7 +43,8 @@ struct AddBridge {
   std::uint32_t mtu = 0;  ///< bytes; 0: the kernel's default
 };
 
-/// Makes a veth pair: `name` on the host as a port of `bridge`, `peer` in the sandbox; both up.
+/// Makes a veth pair: `name` on the host, up and a port of `bridge`; `peer` in the sandbox, down (the
+/// kernel lets no end up before both are linked: veth_open in drivers/net/veth.c).
 struct AddVeth {
   IfName name;
   IfName bridge;

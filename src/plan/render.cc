@@ -35,7 +35,7 @@ std::string broadcast_words(const Cidr& address) {
 
 std::string route_words(const std::optional<Cidr>& destination, const std::optional<Ip>& gateway,
                         const IfName& link) {
-  return fmt::format("{}{} dev {}", destination ? destination->str() : "default",
+  return fmt::format("{}{} dev {} proto static", destination ? destination->str() : "default",
                      gateway ? " via " + gateway->str() : "", quoted(link.str()));
 }
 
@@ -58,7 +58,6 @@ class Renderer {
             quoted(op.name.str()), mtu_words(op.mtu), quoted(op.bridge.str()),
             quoted(op.peer.str()), op.peer_mac.str(), mtu_words(op.mtu), quoted(op.peer_ns.path));
     command("ip link set {} up", quoted(op.name.str()));
-    (*this)(SetLinkUp{op.peer_ns, op.peer});
   }
   void operator()(const DeleteLink& op) { command("ip link del {}", quoted(op.name.str())); }
   void operator()(const SetLinkUp& op) {

@@ -61,4 +61,7 @@ class Store {
 /// Opens the SQLite file at `path`, making it (mode 0600) and its schema where missing.
 Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
 
+/// A store in memory, empty, for one object alone.
+std::unique_ptr<Store> open_memory();
+
 }  // namespace berth::store

@@ -28,6 +28,7 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
     plan.push_back(plan::IsolatePort{endpoint.host_ifname});
   plan.push_back(
       plan::AddAddress{sandbox, endpoint.ifname, Cidr(endpoint.ip, endpoint.prefix)});
+  plan.push_back(plan::SetLinkUp{sandbox, endpoint.ifname});
   if (endpoint.default_route) plan.push_back(default_route(endpoint, sandbox));
   return plan;
 }

@@ -1,0 +1,227 @@
+// berth-shim: the parent of one sandbox's process.
+//
+// Job: make the process in new network, mount, UTS, IPC and PID namespaces, hold it until berth has
+// attached its networks, let it go, log what it writes if it is detached, and run the on-exit
+// program when it ends. It lives as long as its sandbox and knows nothing of networks.
+//
+// Theory of operation: berth starts the shim with one end of a sync socket; sandbox/shim/protocol.h
+// is what the two say. The process makes its mounts while berth attaches the networks, and execs
+// when both are done. Whatever dies, nothing remains:
+//   berth before "go"   the socket ends; the shim kills the process and exits
+//   the shim            the kernel kills the process: PR_SET_PDEATHSIG, and the "go" pipe's end of
+//                       file if the shim died before that was set (getppid() cannot tell: it is 0
+//                       in a new PID namespace)
+//   the process         as the init of its PID namespace it takes all others in there with it
+// PR_SET_PDEATHSIG is cleared when the command is a set-user-ID program that changes the user or
+// has file capabilities (prctl(2)): only such a command can outlive a killed shim.
+//
+// In the foreground the shim and the process stay in berth's session and process group, so the
+// terminal's Ctrl-C reaches the process; the shim itself blocks every signal. A foreground process
+// has berth's own streams and no log: an inherited terminal is worth more than a copy of its text.
+// Detached, the shim leads a session of its own and is no child of berth.
+//
+// The on-exit program replaces the shim, with the exit code as its last argument, PATH as its whole
+// environment and the sync socket still open: a berth in the foreground sees the socket's end when
+// the clean-up is done.
+//
+// Memory: one shim per sandbox, so it is static, allocates nothing, and its code is libc's and a
+// few small files (no iostreams, fmt or exceptions); see /proc/PID/smaps_rollup.
+//
+// Debugging: `ps` shows its settings; `strace -f -p` shows the rest. Exit: 0 unless it could not do
+// its work.
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "sandbox/shim/launch.h"
+#include "sandbox/shim/log_writer.h"
+#include "sandbox/shim/mounts.h"
+#include "sandbox/shim/options.h"
+#include "sandbox/shim/protocol.h"
+#include "sandbox/shim/streams.h"
+
+namespace berth::shim {
+namespace {
+
+struct Pipe {
+  int reader = -1;
+  int writer = -1;
+  [[nodiscard]] bool open() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return false;
+    reader = ends[0];
+    writer = ends[1];
+    return true;
+  }
+};
+
+struct Sandbox {
+  Options options;
+  Streams streams;
+  Pipe go;        // the process waits for one byte on it
+  Pipe failures;  // see FailurePipe
+  int log_fd = -1;
+  int pidfd = -1;
+  pid_t pid = -1;
+};
+
+void send_report(const Sandbox& sandbox, const Report& report) {
+  // Nobody listening is not an error here: what follows does not depend on it.
+  send(sandbox.options.sync_fd, &report, sizeof report, MSG_NOSIGNAL);
+}
+
+[[noreturn]] void fail(const Sandbox& sandbox, const Failure& failure) {
+  send_report(sandbox, {.event = Event::kFailed, .failure = failure});
+  _exit(1);
+}
+
+// The sandbox's process, from its birth to its exec.
+[[noreturn]] void become_process(const Sandbox& sandbox) {
+  const FailurePipe failures(sandbox.failures.writer);
+  const Options& options = sandbox.options;
+  close(options.sync_fd);
+  close(sandbox.go.writer);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) failures.give_up("ask to die with the shim");
+  umask(0);
+  if (sethostname(options.hostname, std::strlen(options.hostname)) != 0) {
+    failures.give_up("set the host name \"%s\"", options.hostname);
+  }
+  make_mounts({.rootfs = options.rootfs,
+               .hosts_file = options.hosts_file,
+               .hostname_file = options.hostname_file,
+               .resolv_file = options.resolv_file,
+               .terminal = sandbox.streams.terminal()},
+              failures);
+  char go = 0;
+  if (TEMP_FAILURE_RETRY(read(sandbox.go.reader, &go, 1)) != 1) _exit(1);
+  if (options.workdir != nullptr && chdir(options.workdir) != 0) {
+    failures.give_up("change to the working directory %s", options.workdir);
+  }
+  sandbox.streams.use(failures);
+  exec_command(options.command, failures);
+}
+
+// Leaves berth's session and parenthood: the parent exits, the child goes on.
+void detach_from_starter(const Sandbox& sandbox) {
+  const pid_t pid = fork();
+  if (pid < 0) fail(sandbox, make_failure(Stage::kSetup, errno, "fork berth-shim"));
+  if (pid > 0) _exit(0);
+  setsid();
+}
+
+void make_process(Sandbox& sandbox) {
+  const Options& options = sandbox.options;
+  Failure failure{};
+  if (options.detach) {
+    sandbox.log_fd = open(options.log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (sandbox.log_fd < 0) {
+      fail(sandbox, make_failure(Stage::kSetup, errno, "open the log %s", options.log_file));
+    }
+  }
+  if (!sandbox.streams.open(options, failure)) fail(sandbox, failure);
+  if (!sandbox.go.open() || !sandbox.failures.open()) {
+    fail(sandbox, make_failure(Stage::kSetup, errno, "make a pipe"));
+  }
+  sandbox.pid = fork_with(
+      CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_PIDFD,
+      &sandbox.pidfd);
+  if (sandbox.pid < 0) {
+    fail(sandbox, make_failure(Stage::kSetup, errno, "make a process in new namespaces"));
+  }
+  if (sandbox.pid == 0) become_process(sandbox);
+  close(sandbox.go.reader);
+  close(sandbox.failures.writer);
+  sandbox.streams.close_childs_ends();
+}
+
+int reap(const Sandbox& sandbox) {
+  int status = 0;
+  TEMP_FAILURE_RETRY(waitpid(sandbox.pid, &status, 0));
+  return exit_code_of(status);
+}
+
+// Holds the process until berth says go, and answers how its exec went.
+void start_process(const Sandbox& sandbox) {
+  send_report(sandbox,
+              {.event = Event::kReady, .pid = sandbox.pid, .shim_pid = static_cast<int>(getpid())});
+  char word = 0;
+  if (TEMP_FAILURE_RETRY(recv(sandbox.options.sync_fd, &word, 1, 0)) != 1 || word != kGo) {
+    kill(sandbox.pid, SIGKILL);
+    reap(sandbox);
+    _exit(0);
+  }
+  // A process that is dead already has left its reason in the pipe; SIGPIPE is blocked.
+  [[maybe_unused]] const auto written = write(sandbox.go.writer, &kGo, 1);
+  close(sandbox.go.writer);
+  Failure failure{};
+  if (read_failure(sandbox.failures.reader, failure)) {
+    reap(sandbox);
+    fail(sandbox, failure);
+  }
+  close(sandbox.failures.reader);
+  send_report(sandbox, {.event = Event::kStarted});
+}
+
+// Ends as the on-exit program, if there is one.
+int run_on_exit(Options& options, int exit_code) {
+  if (options.on_exit_words == 0) return 0;
+  char code[8];
+  std::snprintf(code, sizeof code, "%d", exit_code);
+  options.on_exit[options.on_exit_words] = code;
+  char path[sizeof kDefaultPath];
+  std::memcpy(path, kDefaultPath, sizeof path);
+  char* environment[] = {path, nullptr};
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(options.on_exit[0], options.on_exit, environment);
+  std::fprintf(stderr, "berth-shim: run the on-exit program %s: %s\n", options.on_exit[0],
+               std::strerror(errno));
+  return 1;
+}
+
+int run(int argc, char* argv[]) {
+  static Sandbox sandbox;
+  Options& options = sandbox.options;
+  if (!parse_options(argc, argv, options)) return 1;
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  if (dup2(options.sync_fd, 3) < 0) {
+    std::fprintf(stderr, "berth-shim: --sync-fd %d: %s\n", options.sync_fd, std::strerror(errno));
+    return 1;
+  }
+  options.sync_fd = 3;
+  close_range(4, UINT_MAX, 0);
+
+  if (options.detach) detach_from_starter(sandbox);
+  make_process(sandbox);
+  // The process has its own working directory now; a shim that lives on must pin none.
+  if (options.detach && chdir("/") != 0) return 1;
+  start_process(sandbox);
+  if (options.detach) {
+    static LogWriter log(sandbox.log_fd);
+    sandbox.streams.pump(sandbox.pidfd, log);
+  }
+  const int exit_code = reap(sandbox);
+  send_report(sandbox, {.event = Event::kExited, .exit_code = exit_code});
+  return run_on_exit(options, exit_code);
+}
+
+}  // namespace
+}  // namespace berth::shim
+
+int main(int argc, char* argv[]) {
+  return berth::shim::run(argc, argv);
+}

@@ -1,0 +1,120 @@
+#include "firewall/intents.h"
+
+#include <gtest/gtest.h>
+
+#include "firewall/table.h"
+
+namespace berth::firewall {
+namespace {
+
+IfName ifname(std::string_view text) {
+  return IfName::parse(text).value();
+}
+Cidr cidr(std::string_view text) {
+  return Cidr::parse(text).value();
+}
+
+// "set { element }" for each.
+std::vector<std::string> words(const std::vector<nft::Element>& elements) {
+  std::vector<std::string> out;
+  for (const auto& element : elements) {
+    out.push_back(element.set + " { " + nft::text_with_comment(element) + " }");
+  }
+  return out;
+}
+
+using Words = std::vector<std::string>;
+
+TEST(NetworkElements, OfAnOrdinaryNetwork) {
+  EXPECT_EQ(words(network_elements(
+                {.bridge = ifname("br0"), .subnets = {cidr("10.1.0.0/24")}, .owner = "front"})),
+            (Words{"bridges { \"br0\" comment \"front\" }",
+                   "pair { \"br0\" . \"br0\" comment \"front\" : accept }",
+                   "hairpin4 { 10.1.0.0/24 . \"br0\" comment \"front\" }",
+                   "masq4 { 10.1.0.0/24 comment \"front\" }"}));
+}
+
+TEST(NetworkElements, WithoutIccThereIsNoPair) {
+  EXPECT_EQ(words(network_elements({.bridge = ifname("br0"), .icc = false})),
+            (Words{"bridges { \"br0\" }"}));
+}
+
+TEST(NetworkElements, AnInternalNetworkIsNotMasqueraded) {
+  EXPECT_EQ(words(network_elements(
+                {.bridge = ifname("br0"), .subnets = {cidr("10.1.0.0/24")}, .internal = true})),
+            (Words{"bridges { \"br0\" }", "internal { \"br0\" }",
+                   "pair { \"br0\" . \"br0\" : accept }", "hairpin4 { 10.1.0.0/24 . \"br0\" }"}));
+}
+
+TEST(NetworkElements, WithoutMasqueradeTheSubnetIsNotListed) {
+  const auto elements = network_elements(
+      {.bridge = ifname("br0"), .subnets = {cidr("10.1.0.0/24")}, .masquerade = false});
+  for (const auto& element : elements) EXPECT_NE(element.set, kMasq4);
+}
+
+TEST(NetworkElements, AGatewaysAddressStandsForItsSubnetAndIpv6ForNone) {
+  EXPECT_EQ(words(network_elements({.bridge = ifname("br0"),
+                                    .subnets = {cidr("10.1.0.1/24"), cidr("fd00::/64")},
+                                    .icc = false})),
+            (Words{"bridges { \"br0\" }", "hairpin4 { 10.1.0.0/24 . \"br0\" }",
+                   "masq4 { 10.1.0.0/24 }"}));
+}
+
+PublishIntent publish(std::optional<Ip> host_ip) {
+  return {.protocol = Protocol::kUdp,
+          .host_ip = host_ip,
+          .host_port = 53,
+          .to = Ip::v4(10, 1, 0, 2),
+          .to_port = 5353,
+          .owner = "dns"};
+}
+
+TEST(PublishElement, OnEveryAddress) {
+  const Words expected{"publish4 { udp . 53 comment \"dns\" : 10.1.0.2 . 5353 }"};
+  EXPECT_EQ(words({publish_element(publish({})).value()}), expected);
+  EXPECT_EQ(words({publish_element(publish(Ip())).value()}), expected);
+}
+
+TEST(PublishElement, OnOneAddress) {
+  EXPECT_EQ(words({publish_element(publish(Ip::v4(127, 0, 0, 1))).value()}),
+            (Words{"publish4_addr { 127.0.0.1 . udp . 53 comment \"dns\" : 10.1.0.2 . 5353 }"}));
+}
+
+TEST(PublishElement, RefusesPortZeroAndIpv6) {
+  auto intent = publish({});
+  intent.host_port = 0;
+  auto refused = publish_element(intent);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kInvalid);
+  EXPECT_EQ(refused.error().message,
+            "publish *:0/udp to 10.1.0.2:5353: a port must be from 1 to 65535");
+
+  refused = publish_element(publish(Ip::parse("::1").value()));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUnsupported);
+  intent = publish({});
+  intent.to = Ip::parse("fd00::2").value();
+  EXPECT_FALSE(publish_element(intent));
+}
+
+TEST(CommentOf, KeepsWhatNftCanShow) {
+  EXPECT_EQ(comment_of("web 1/8080"), "web 1/8080");
+  EXPECT_EQ(comment_of("a\"b\nc\xc3\xa4"), "a?b?c??");
+  EXPECT_EQ(comment_of(std::string(300, 'x')).size(), 100U);
+}
+
+TEST(Table, HasTheAdministratorsChainFirst) {
+  ASSERT_FALSE(table().chains.empty());
+  EXPECT_EQ(table().chains[0].name, kUserChain);
+  EXPECT_TRUE(table().chains[0].rules.empty());
+}
+
+// Whatever an attach touches must be a hash set: the others copy themselves for every commit.
+TEST(Table, OnlySetsOfNetworksHoldPrefixes) {
+  for (const auto& set : table().sets) {
+    EXPECT_EQ(set.interval, set.name == kMasq4 || set.name == kHairpin4) << set.name;
+  }
+}
+
+}  // namespace
+}  // namespace berth::firewall

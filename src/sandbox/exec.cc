@@ -1,0 +1,164 @@
+#include "sandbox/exec.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+#include <utility>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "sandbox/foreground.h"
+#include "sandbox/pidfd.h"
+#include "sandbox/shim/launch.h"
+#include "sandbox/shim/mounts.h"
+#include "sandbox/words.h"
+
+namespace berth::sandbox {
+namespace {
+
+// Joins namespaces in a child; gives up on the pipe if it cannot.
+using Join = std::function<void(const shim::FailurePipe&)>;
+
+struct Pipe {
+  UniqueFd reader;
+  UniqueFd writer;
+};
+
+Result<Pipe> make_pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail_sys(errno, "make a pipe");
+  return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+void open_streams(const ExecSpec& spec, const shim::FailurePipe& failures) {
+  if (!spec.detach && (spec.open_stdin || spec.tty)) return;
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) failures.give_up("open /dev/null");
+  shim::use_as_stream(null, STDIN_FILENO, failures);
+  if (!spec.detach) return;
+  shim::use_as_stream(null, STDOUT_FILENO, failures);
+  shim::use_as_stream(null, STDERR_FILENO, failures);
+}
+
+void become_user(const User& user, const shim::FailurePipe& failures) {
+  if (setgroups(0, nullptr) != 0 || setgid(user.gid) != 0 || setuid(user.uid) != 0) {
+    failures.give_up("become user %u, group %u", user.uid, user.gid);
+  }
+}
+
+// The command's process, inside the namespaces.
+[[noreturn]] void become_command(const ExecSpec& spec, const shim::FailurePipe& failures) {
+  auto argv = spec.argv;
+  auto env = with_path(spec.env);
+  if (spec.detach) setsid();
+  open_streams(spec, failures);
+  if (!spec.workdir.empty() && chdir(spec.workdir.c_str()) != 0) {
+    failures.give_up("change to the working directory %s", spec.workdir.c_str());
+  }
+  if (spec.user) become_user(*spec.user, failures);
+  auto environment = pointers(env);
+  environ = environment.data();  // execvp(3) searches this PATH
+  shim::exec_command(pointers(argv).data(), failures);
+}
+
+// Makes this process a child of the init of its PID namespace: an orphan goes to the init of its
+// dead parent's namespace (kernel/exit.c, find_new_reaper), so the parent has to be in there too.
+// The machine's init would do, but a sandbox could not end before that has reaped it.
+void leave_to_init(const shim::FailurePipe& failures) {
+  const pid_t pid = fork();
+  if (pid < 0) failures.give_up("fork in the sandbox");
+  if (pid > 0) _exit(0);
+}
+
+// The child that joins, makes the command's process, says its pid on `announce` and ends.
+[[noreturn]] void join_and_fork(const ExecSpec& spec, const Join& join, int announce,
+                                const shim::FailurePipe& failures) {
+  join(failures);
+  const pid_t pid = shim::fork_with(spec.detach ? 0 : CLONE_PARENT);
+  if (pid < 0) failures.give_up("fork in the sandbox");
+  if (pid == 0) {
+    if (spec.detach) leave_to_init(failures);
+    become_command(spec, failures);
+  }
+  if (spec.detach) TEMP_FAILURE_RETRY(waitpid(pid, nullptr, 0));
+  const bool said = write(announce, &pid, sizeof pid) == sizeof pid;
+  _exit(said ? 0 : 1);
+}
+
+Result<int> wait_for(pid_t pid, bool tty) {
+  const UniqueFd process(pidfd_open(pid, 0));
+  if (!process) return fail_sys(errno, "open process {}", pid);
+  auto foreground = TRY(Foreground::enter(process.get(), tty));
+  TRY(foreground.wait_for(process.get()));
+  int status = 0;
+  if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) != pid) {
+    return fail_sys(errno, "wait for process {}", pid);
+  }
+  return shim::exit_code_of(status);
+}
+
+std::expected<int, StartError> run(const ExecSpec& spec, const Join& join, std::string_view where) {
+  if (spec.argv.empty() || spec.argv.front().empty()) {
+    return std::unexpected(Error{ErrorKind::kInvalid, "no command to run was given"});
+  }
+  if (spec.tty && !spec.detach && !isatty(STDIN_FILENO)) {
+    return std::unexpected(
+        Error{ErrorKind::kInvalid, "--tty was given but standard input is not a terminal"});
+  }
+  Pipe failures = TRY(make_pipe());
+  Pipe announce = TRY(make_pipe());
+  const pid_t joiner = fork();
+  if (joiner < 0) return std::unexpected(system_error(errno, "fork"));
+  if (joiner == 0) {
+    join_and_fork(spec, join, announce.writer.get(), shim::FailurePipe(failures.writer.get()));
+  }
+  failures.writer.reset();
+  announce.writer.reset();
+
+  pid_t pid = -1;
+  const auto size = TEMP_FAILURE_RETRY(read(announce.reader.get(), &pid, sizeof pid));
+  TEMP_FAILURE_RETRY(waitpid(joiner, nullptr, 0));
+  const bool was_made = size == sizeof pid;
+  shim::Failure failure{};
+  if (shim::read_failure(failures.reader.get(), failure)) {
+    if (was_made && !spec.detach) TEMP_FAILURE_RETRY(waitpid(pid, nullptr, 0));
+    return std::unexpected(start_error(failure, spec.argv.front(), where));
+  }
+  if (!was_made) {
+    return std::unexpected(Error{
+        ErrorKind::kIo, fmt::format("{}: the process that was to join it was killed", where)});
+  }
+  if (spec.detach) return 0;
+  return TRY(wait_for(pid, spec.tty));
+}
+
+}  // namespace
+
+std::expected<int, StartError> exec_in(const ProcessId& target, const ExecSpec& spec) {
+  const UniqueFd process = TRY(open_process(target));
+  const Join join = [&](const shim::FailurePipe& failures) {
+    constexpr int kNamespaces =
+        CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
+    if (setns(process.get(), kNamespaces) != 0) {
+      failures.give_up("join the namespaces of process %d", target.pid);
+    }
+  };
+  return run(spec, join, fmt::format("exec in process {}'s sandbox", target.pid));
+}
+
+std::expected<int, StartError> exec_in_netns(int netns, const ExecSpec& spec) {
+  const Join join = [&](const shim::FailurePipe& failures) {
+    if (setns(netns, CLONE_NEWNET) != 0) failures.give_up("join the network namespace");
+    if (unshare(CLONE_NEWNS) != 0) failures.give_up("make a private mount namespace");
+    shim::make_network_view(failures);
+  };
+  return run(spec, join, "exec in a network namespace");
+}
+
+}  // namespace berth::sandbox

@@ -1,0 +1,92 @@
+#include "sandbox/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace berth::sandbox {
+namespace {
+
+constexpr std::string_view kHostGateway = "host-gateway";
+
+constexpr std::string_view kLocalV4 = "127.0.0.1\tlocalhost\n";
+constexpr std::string_view kLocalV6 =
+    "::1\tlocalhost ip6-localhost ip6-loopback\n"
+    "fe00::\tip6-localnet\n"
+    "ff00::\tip6-mcastprefix\n"
+    "ff02::1\tip6-allnodes\n"
+    "ff02::2\tip6-allrouters\n";
+
+// hosts(5): what would end a name or a line, or begin a comment, cannot be in a name.
+bool is_host_name(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
+    return c > ' ' && c != '#' && c != 0x7f;
+  });
+}
+
+}  // namespace
+
+Result<AddHost> parse_add_host(std::string_view text) {
+  const auto separator = text.find_first_of("=:");
+  const auto name = text.substr(0, separator);
+  if (separator == std::string_view::npos || !is_host_name(name)) {
+    return fail(ErrorKind::kInvalid,
+                "bad format for --add-host \"{}\": NAME:IP or NAME:host-gateway is allowed", text);
+  }
+  auto address = text.substr(separator + 1);
+  if (address == kHostGateway) return AddHost{std::string(name), std::nullopt};
+  if (address.starts_with('[') && address.ends_with(']')) {
+    address = address.substr(1, address.size() - 2);
+  }
+  const auto ip = Ip::parse(address);
+  if (!ip) {
+    return fail(ErrorKind::kInvalid,
+                "invalid IP address in --add-host \"{}\": \"{}\"; an IPv4 or IPv6 address or "
+                "host-gateway is allowed",
+                text, address);
+  }
+  return AddHost{std::string(name), *ip};
+}
+
+Result<HostEntry> resolve(const AddHost& host, const std::optional<Ip>& gateway) {
+  if (!host.ip && !gateway) {
+    return fail(ErrorKind::kInvalid,
+                "--add-host {}:host-gateway: the sandbox has no network with a gateway that could "
+                "stand for the host; give an IP address instead",
+                host.name);
+  }
+  return HostEntry{host.name, host.ip ? *host.ip : *gateway};
+}
+
+std::string hosts_text(const HostsFile& hosts) {
+  std::string text(kLocalV4);
+  if (hosts.ipv6) text += kLocalV6;
+  const auto add = [&](const Ip& ip, std::string_view name) {
+    if (ip.is_v4() || hosts.ipv6) text += fmt::format("{}\t{}\n", ip.str(), name);
+  };
+  for (const auto& entry : hosts.extra) add(entry.ip, entry.name);
+  for (const auto& ip : hosts.addresses) add(ip, hosts.hostname);
+  return text;
+}
+
+Status write_in_place(const std::string& path, std::string_view text) {
+  const UniqueFd fd(
+      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!fd) return fail_sys(errno, "open {}", path);
+  // The sandbox's resolver may be any user, whatever berth's umask is.
+  if (fchmod(fd.get(), 0644) != 0) return fail_sys(errno, "make {} readable", path);
+  while (!text.empty()) {
+    const auto written = TEMP_FAILURE_RETRY(write(fd.get(), text.data(), text.size()));
+    if (written < 0) return fail_sys(errno, "write {}", path);
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace berth::sandbox

@@ -1,0 +1,50 @@
+// The files that a sandbox sees at /etc/hosts, /etc/hostname and /etc/resolv.conf.
+//
+// Texts are made by pure functions. The files are bind-mounted into the sandbox, so they are
+// written in place: a renamed new file would leave the old one mounted.
+//
+// Sources: the form of the hosts file is moby daemon/libnetwork/etchosts/etchosts.go; for
+// resolv.conf see resolv_conf.h.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "berth/address.h"
+#include "berth/result.h"
+
+namespace berth::sandbox {
+
+struct HostEntry {
+  std::string name;
+  Ip ip;
+};
+
+/// --add-host as it was asked for.
+struct AddHost {
+  std::string name;
+  std::optional<Ip> ip;  ///< nullopt: "host-gateway", the host as the sandbox reaches it
+};
+
+/// "name:ip" or "name=ip"; the ip may be IPv6, with or without brackets, or "host-gateway".
+[[nodiscard]] Result<AddHost> parse_add_host(std::string_view text);
+
+/// With `gateway` in the place of "host-gateway"; kInvalid if that is needed and there is none.
+[[nodiscard]] Result<HostEntry> resolve(const AddHost& host, const std::optional<Ip>& gateway);
+
+struct HostsFile {
+  std::string hostname;
+  std::vector<HostEntry> extra;  ///< --add-host
+  std::vector<Ip> addresses;     ///< the sandbox's own
+  bool ipv6 = true;              ///< false leaves every IPv6 line out
+};
+
+[[nodiscard]] std::string hosts_text(const HostsFile& hosts);
+
+/// Replaces the content of `path`, which is made (mode 0644) if it does not exist. A reader may see
+/// it half written; both files are read again at the next look-up.
+[[nodiscard]] Status write_in_place(const std::string& path, std::string_view text);
+
+}  // namespace berth::sandbox

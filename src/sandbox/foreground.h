@@ -1,0 +1,51 @@
+// Standing in for a process in the foreground: waiting for it, and passing on the signals that
+// berth gets meanwhile.
+//
+// SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH are blocked and read from a
+// signalfd while a Foreground lives, and sent to the process. A terminal sends its signals to the
+// whole foreground process group, which the process shares, so one that the kernel sent
+// (signalfd_siginfo.ssi_code SI_KERNEL) is not sent twice.
+//
+// A sandbox's process is the init of its PID namespace, for which the kernel drops signals that it
+// does not handle (pid_namespaces(7)). So that a terminal can always be had back, the third SIGINT
+// or SIGTERM kills the process, unless it was given the terminal (--tty): there Ctrl-C is its own
+// matter. (Docker's client gives up at the third as well, but leaves the container running.)
+//
+// A shell in the process's place makes itself the terminal's foreground group; when the Foreground
+// goes, the group that had the terminal before gets it back. For single-threaded programs (the
+// CLI).
+#pragma once
+
+#include <sys/types.h>
+
+#include <csignal>
+
+#include "base/unique_fd.h"
+#include "berth/result.h"
+
+namespace berth::sandbox {
+
+class Foreground {
+ public:
+  /// `process` is a pidfd, which must outlive this; -1 if it is gone already.
+  [[nodiscard]] static Result<Foreground> enter(int process, bool tty);
+  Foreground(Foreground&&) noexcept;
+  Foreground& operator=(Foreground&&) = delete;
+  ~Foreground();
+
+  /// Passes signals on until `fd` is readable or at its end.
+  [[nodiscard]] Status wait_for(int fd);
+
+ private:
+  Foreground() = default;
+  void forward();
+
+  int process_ = -1;
+  bool tty_ = false;
+  int interrupts_ = 0;
+  UniqueFd signals_;  // valid: this is the one to restore what enter() changed
+  sigset_t mask_before_{};
+  pid_t terminal_group_ = -1;
+};
+
+}  // namespace berth::sandbox

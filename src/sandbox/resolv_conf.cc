@@ -1,0 +1,136 @@
+#include "sandbox/resolv_conf.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace berth::sandbox {
+namespace {
+
+const Ip kResolvedStub = Ip::v4(127, 0, 0, 53);  // systemd-resolved.service(8)
+
+std::vector<std::string> words(std::string_view line) {
+  constexpr std::string_view kBlank = " \t\r";
+  std::vector<std::string> result;
+  while (true) {
+    const auto begin = line.find_first_not_of(kBlank);
+    if (begin == std::string_view::npos) return result;
+    const auto end = std::min(line.find_first_of(kBlank, begin), line.size());
+    result.emplace_back(line.substr(begin, end - begin));
+    line.remove_prefix(end);
+  }
+}
+
+void parse_line(std::string_view line, ResolvConf& conf) {
+  if (line.starts_with('#') || line.starts_with(';')) return;
+  auto fields = words(line);
+  if (fields.empty()) return;
+  const std::string directive = fields.front();
+  fields.erase(fields.begin());
+  if (directive == "nameserver") {
+    if (fields.empty()) return;
+    if (const auto ip = Ip::parse(fields.front())) conf.nameservers.push_back(*ip);
+  } else if (directive == "search" || directive == "domain") {
+    if (!fields.empty()) conf.search = std::move(fields);
+  } else if (directive == "options") {
+    std::ranges::move(fields, std::back_inserter(conf.options));
+  } else {
+    conf.other.emplace_back(line);
+  }
+}
+
+void add_list(std::string_view directive, const std::vector<std::string>& list, std::string& text) {
+  if (list.empty()) return;
+  text += directive;
+  for (const auto& word : list) {
+    text += ' ';
+    text += word;
+  }
+  text += '\n';
+}
+
+ResolvConf with_overrides(ResolvConf conf, const DnsOverrides& overrides) {
+  if (!overrides.nameservers.empty()) conf.nameservers = overrides.nameservers;
+  if (!overrides.options.empty()) conf.options = overrides.options;
+  if (!overrides.search.empty()) {
+    conf.search = overrides.search;
+    std::erase(conf.search, ".");
+  }
+  return conf;
+}
+
+// A file that is not there has no text.
+Result<std::string> read_file(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) return std::string();
+    return fail_sys(errno, "open {}", path);
+  }
+  std::string text;
+  char part[4096];
+  while (true) {
+    const auto size = TEMP_FAILURE_RETRY(read(fd.get(), part, sizeof part));
+    if (size < 0) return fail_sys(errno, "read {}", path);
+    if (size == 0) return text;
+    text.append(part, static_cast<std::size_t>(size));
+  }
+}
+
+}  // namespace
+
+ResolvConf parse_resolv_conf(std::string_view text) {
+  ResolvConf conf;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    parse_line(text.substr(0, end), conf);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return conf;
+}
+
+std::string to_text(const ResolvConf& conf) {
+  std::string text;
+  for (const auto& ip : conf.nameservers) text += fmt::format("nameserver {}\n", ip.str());
+  add_list("search", conf.search, text);
+  add_list("options", conf.options, text);
+  for (const auto& line : conf.other) text += line + '\n';
+  return text;
+}
+
+ResolvConf for_sandbox(const ResolvConf& host, const DnsOverrides& overrides, bool ipv6) {
+  auto conf = with_overrides(host, overrides);
+  if (!overrides.nameservers.empty()) return conf;
+  std::erase_if(conf.nameservers,
+                [&](const Ip& ip) { return ip.is_loopback() || (!ip.is_v4() && !ipv6); });
+  if (conf.nameservers.empty()) {
+    conf.nameservers = {Ip::v4(8, 8, 8, 8), Ip::v4(8, 8, 4, 4)};
+    if (ipv6) {
+      for (const auto* text : {"2001:4860:4860::8888", "2001:4860:4860::8844"}) {
+        conf.nameservers.push_back(*Ip::parse(text));
+      }
+    }
+  }
+  return conf;
+}
+
+InternalDns for_internal_dns(const ResolvConf& host, const DnsOverrides& overrides,
+                             const Ip& server) {
+  InternalDns result{.conf = with_overrides(host, overrides), .upstreams = {}};
+  result.upstreams = std::exchange(result.conf.nameservers, {server});
+  return result;
+}
+
+Result<ResolvConf> read_host_resolv_conf(const std::string& path, const std::string& behind_stub) {
+  auto conf = parse_resolv_conf(TRY(read_file(path)));
+  if (conf.nameservers == std::vector{kResolvedStub}) {
+    conf = parse_resolv_conf(TRY(read_file(behind_stub)));
+  }
+  return conf;
+}
+
+}  // namespace berth::sandbox

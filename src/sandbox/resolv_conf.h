@@ -1,0 +1,64 @@
+// resolv.conf(5) for a sandbox, made from the host's.
+//
+// Theory of operation: parse the host's file, apply what the user overrides, fit it to the sandbox,
+// write it. A nameserver on the host's loopback cannot be reached from another network namespace,
+// so it is dropped; when systemd-resolved's stub (127.0.0.53) is all there is, the file that lists
+// its upstreams is read instead. With berth's own DNS server the sandbox asks that alone, and what
+// the host would have asked are its upstreams.
+//
+// Source: moby daemon/libnetwork/internal/resolvconf/resolvconf.go (Parse, TransformForLegacyNw,
+// TransformForIntNS, the default servers) and resolvconf_path.go. A nameserver with a zone
+// ("fe80::1%eth0") is dropped as well: the zone is an interface that the sandbox does not have.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "berth/address.h"
+#include "berth/result.h"
+
+namespace berth::sandbox {
+
+struct ResolvConf {
+  std::vector<Ip> nameservers;
+  std::vector<std::string> search;
+  std::vector<std::string> options;
+  std::vector<std::string> other;  ///< lines of other directives (sortlist), kept as they are
+};
+
+/// Comments, blank lines and unreadable nameservers are left out; the last search or domain line
+/// counts.
+[[nodiscard]] ResolvConf parse_resolv_conf(std::string_view text);
+
+[[nodiscard]] std::string to_text(const ResolvConf& conf);
+
+/// --dns, --dns-search and --dns-option: a list that is not empty replaces the host's. The search
+/// domain "." alone means none.
+struct DnsOverrides {
+  std::vector<Ip> nameservers;
+  std::vector<std::string> search;
+  std::vector<std::string> options;
+};
+
+/// For a sandbox without berth's DNS server. `ipv6`: whether the sandbox has IPv6; without it IPv6
+/// nameservers of the host are dropped. Overrides are taken as they are. With none left: 8.8.8.8
+/// and 8.8.4.4 (and 2001:4860:4860::8888 and ::8844), as Docker does.
+[[nodiscard]] ResolvConf for_sandbox(const ResolvConf& host, const DnsOverrides& overrides,
+                                     bool ipv6);
+
+/// For a sandbox that asks berth's DNS server at `server`, which resolves through `upstreams`.
+struct InternalDns {
+  ResolvConf conf;
+  std::vector<Ip> upstreams;
+};
+[[nodiscard]] InternalDns for_internal_dns(const ResolvConf& host, const DnsOverrides& overrides,
+                                           const Ip& server);
+
+/// The host's configuration: `path`, or `behind_stub` where `path` names systemd-resolved's stub
+/// alone. A missing file is an empty configuration.
+[[nodiscard]] Result<ResolvConf> read_host_resolv_conf(
+    const std::string& path = "/etc/resolv.conf",
+    const std::string& behind_stub = "/run/systemd/resolve/resolv.conf");
+
+}  // namespace berth::sandbox

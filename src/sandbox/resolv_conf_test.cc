@@ -1,0 +1,98 @@
+#include "sandbox/resolv_conf.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "sandbox/files.h"
+
+namespace berth::sandbox {
+namespace {
+
+Ip ip(std::string_view text) {
+  return Ip::parse(text).value();
+}
+
+// The text of the host's file `host` made fit for a sandbox.
+std::string fitted(std::string_view host, const DnsOverrides& overrides = {}, bool ipv6 = false) {
+  return to_text(for_sandbox(parse_resolv_conf(host), overrides, ipv6));
+}
+
+TEST(ResolvConf, KeepsWhatItKnowsAndWhatItDoesNot) {
+  EXPECT_EQ(fitted("# comment\n; another\n\n"
+                   "domain old.example\n"
+                   "nameserver 10.0.0.53\n"
+                   "nameserver\tnonsense\n"
+                   "nameserver fe80::1%eth0\n"
+                   "options ndots:2\n"
+                   "search a.example  b.example\n"
+                   "options edns0 trust-ad\n"
+                   "sortlist 10.0.0.0"),
+            "nameserver 10.0.0.53\n"
+            "search a.example b.example\n"
+            "options ndots:2 edns0 trust-ad\n"
+            "sortlist 10.0.0.0\n");
+}
+
+TEST(ResolvConf, DropsLoopbackServers) {
+  EXPECT_EQ(fitted("nameserver 127.0.0.1\nnameserver ::1\nnameserver 10.0.0.53\n", {}, true),
+            "nameserver 10.0.0.53\n");
+}
+
+TEST(ResolvConf, DropsIpv6ServersWithoutIpv6) {
+  constexpr auto kHost = "nameserver 10.0.0.53\nnameserver fd00::53\n";
+  EXPECT_EQ(fitted(kHost), "nameserver 10.0.0.53\n");
+  EXPECT_EQ(fitted(kHost, {}, true), kHost);
+}
+
+TEST(ResolvConf, FallsBackToDockersServers) {
+  EXPECT_EQ(fitted("nameserver 127.0.0.53\n"), "nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
+  EXPECT_EQ(fitted("", {}, true),
+            "nameserver 8.8.8.8\nnameserver 8.8.4.4\n"
+            "nameserver 2001:4860:4860::8888\nnameserver 2001:4860:4860::8844\n");
+}
+
+TEST(ResolvConf, OverridesReplaceTheHosts) {
+  const DnsOverrides overrides{
+      .nameservers = {ip("127.0.0.1")}, .search = {"."}, .options = {"ndots:1"}};
+  EXPECT_EQ(fitted("nameserver 10.0.0.53\nsearch a.example\noptions edns0\n", overrides),
+            "nameserver 127.0.0.1\noptions ndots:1\n");
+}
+
+TEST(ResolvConf, InternalDnsKeepsTheServersAsUpstreams) {
+  const auto host = parse_resolv_conf("nameserver 127.0.0.53\nsearch a.example\n");
+  const auto internal = for_internal_dns(host, {}, ip("127.0.0.11"));
+  EXPECT_EQ(to_text(internal.conf), "nameserver 127.0.0.11\nsearch a.example\n");
+  EXPECT_EQ(internal.upstreams, std::vector{ip("127.0.0.53")});
+}
+
+class HostResolvConf : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_NE(mkdtemp(directory_.data()), nullptr); }
+  void TearDown() override {
+    unlink(main().c_str());
+    unlink(behind_stub().c_str());
+    rmdir(directory_.c_str());
+  }
+  std::string main() const { return directory_ + "/resolv.conf"; }
+  std::string behind_stub() const { return directory_ + "/upstream.conf"; }
+
+ private:
+  std::string directory_ = testing::TempDir() + "berth-resolv-XXXXXX";
+};
+
+TEST_F(HostResolvConf, LooksBehindTheStubOnlyWhenThatIsAllThereIs) {
+  ASSERT_TRUE(write_in_place(behind_stub(), "nameserver 10.9.9.9\n"));
+  ASSERT_TRUE(write_in_place(main(), "nameserver 127.0.0.53\n"));
+  EXPECT_EQ(read_host_resolv_conf(main(), behind_stub())->nameservers, std::vector{ip("10.9.9.9")});
+  ASSERT_TRUE(write_in_place(main(), "nameserver 127.0.0.53\nnameserver 10.0.0.53\n"));
+  EXPECT_EQ(read_host_resolv_conf(main(), behind_stub())->nameservers.size(), 2U);
+}
+
+TEST_F(HostResolvConf, AMissingFileIsEmpty) {
+  const auto conf = read_host_resolv_conf(main(), behind_stub());
+  ASSERT_TRUE(conf);
+  EXPECT_EQ(to_text(*conf), "");
+}
+
+}  // namespace
+}  // namespace berth::sandbox

@@ -1,0 +1,121 @@
+#include "sandbox/shim/options.h"
+
+#include <getopt.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace berth::shim {
+namespace {
+
+bool add_on_exit(Options& options, char* word) {
+  if (options.on_exit_words + 2 >= kMaxOnExitWords) {  // room for the code and the null
+    std::fprintf(stderr, "berth-shim: --on-exit-arg %s: at most %zu words are allowed\n", word,
+                 kMaxOnExitWords - 2);
+    return false;
+  }
+  options.on_exit[options.on_exit_words++] = word;
+  return true;
+}
+
+}  // namespace
+
+bool parse_options(int argc, char* argv[], Options& options) {
+  enum Key {
+    kId = 1,
+    kName,
+    kHostname,
+    kRootfs,
+    kHosts,
+    kHostnameFile,
+    kResolv,
+    kLog,
+    kWorkdir,
+    kSyncFd,
+    kDetach,
+    kTty,
+    kStdin,
+    kOnExit,
+    kOnExitArg
+  };
+  constexpr option kKnown[] = {{"id", required_argument, nullptr, kId},
+                               {"name", required_argument, nullptr, kName},
+                               {"hostname", required_argument, nullptr, kHostname},
+                               {"rootfs", required_argument, nullptr, kRootfs},
+                               {"hosts", required_argument, nullptr, kHosts},
+                               {"hostname-file", required_argument, nullptr, kHostnameFile},
+                               {"resolv", required_argument, nullptr, kResolv},
+                               {"log", required_argument, nullptr, kLog},
+                               {"workdir", required_argument, nullptr, kWorkdir},
+                               {"sync-fd", required_argument, nullptr, kSyncFd},
+                               {"detach", no_argument, nullptr, kDetach},
+                               {"tty", no_argument, nullptr, kTty},
+                               {"stdin", no_argument, nullptr, kStdin},
+                               {"on-exit", required_argument, nullptr, kOnExit},
+                               {"on-exit-arg", required_argument, nullptr, kOnExitArg},
+                               {nullptr, 0, nullptr, 0}};
+  for (int key; (key = getopt_long(argc, argv, "+", kKnown, nullptr)) != -1;) {
+    switch (key) {
+      case kId:
+        options.id = optarg;
+        break;
+      case kName:
+        options.name = optarg;
+        break;
+      case kHostname:
+        options.hostname = optarg;
+        break;
+      case kRootfs:
+        options.rootfs = optarg;
+        break;
+      case kHosts:
+        options.hosts_file = optarg;
+        break;
+      case kHostnameFile:
+        options.hostname_file = optarg;
+        break;
+      case kResolv:
+        options.resolv_file = optarg;
+        break;
+      case kLog:
+        options.log_file = optarg;
+        break;
+      case kWorkdir:
+        options.workdir = optarg;
+        break;
+      case kSyncFd:
+        options.sync_fd = std::atoi(optarg);
+        break;
+      case kDetach:
+        options.detach = true;
+        break;
+      case kTty:
+        options.tty = true;
+        break;
+      case kStdin:
+        options.open_stdin = true;
+        break;
+      case kOnExit:
+      case kOnExitArg:
+        if (!add_on_exit(options, optarg)) return false;
+        break;
+      default:
+        return false;  // getopt_long has said why
+    }
+  }
+  options.command = argv + optind;
+  if (options.sync_fd < 3 || options.hostname == nullptr || optind == argc) {
+    std::fputs(
+        "berth-shim is started by berth, with --hostname NAME --sync-fd N (3 or more) and "
+        "-- COMMAND at least\n",
+        stderr);
+    return false;
+  }
+  if (options.detach && options.log_file == nullptr) {
+    std::fputs("berth-shim: --detach needs --log FILE\n", stderr);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace berth::shim

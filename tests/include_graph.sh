@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Who may include whom: every #include "folder/..." of src and apps against docs/architecture.md's table.
+# Tests may include what they like. Prints the offending lines; exit 1 if there are any.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+declare -A may=(
+  [base]="berth"
+  [model]="berth base"
+  [ipam]="berth base"
+  [kernel]="berth base"
+  [store]="berth base"
+  [sandbox]="berth base"
+  [firewall]="berth base kernel"
+  [plan]="berth base kernel firewall"
+  [drivers]="berth base model plan"
+  [engine]="berth base model ipam kernel store sandbox firewall plan drivers"
+  [lab]="berth base kernel sandbox engine"
+  [frontends]="berth base sandbox lab"
+  [apps]="berth base sandbox frontends"
+)
+
+bad=0
+while IFS=: read -r file line text; do
+  case $file in *_test.cc | *_for_test.h) continue ;; esac
+  folder=${file#src/}
+  folder=${folder%%/*}
+  target=$(sed -E 's/.*"([^"]*)".*/\1/' <<<"$text")
+  target=${target%%/*}
+  [[ $target == "$folder" ]] && continue
+  allowed=" ${may[$folder]:-} "
+  if [[ $allowed != *" $target "* ]]; then
+    echo "$file:$line: $folder may not include $target"
+    bad=1
+  fi
+done < <(grep -rnE '^#include "' src apps --include='*.h' --include='*.cc')
+
+# setns and unshare are each called where the architecture says, and nowhere else.
+while IFS=: read -r file _; do
+  case $file in src/kernel/netns/netns.cc | src/sandbox/exec.cc | src/sandbox/shim/*) continue ;; esac
+  echo "$file: calls setns() or unshare()"
+  bad=1
+done < <(grep -rnE '(^|[^_a-z.])(setns|unshare)\(' src apps --include='*.cc' | grep -vE '_test\.cc|//.*(setns|unshare)\(')
+
+[[ $bad == 0 ]] && echo "include graph: as it should be"
+exit $bad

@@ -1,0 +1,205 @@
+// What a sandbox's process sees, and how its end is told.
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "fixture.h"
+
+namespace berth::sandbox {
+namespace {
+
+using Process = SandboxTest;
+
+TEST_F(Process, ExitCodes) {
+  EXPECT_EQ(run(shell("exit 0")), 0);
+  EXPECT_EQ(run(shell("exit 3")), 3);
+}
+
+TEST_F(Process, DeathBySignalIs128AndTheSignal) {
+  auto pending = must(PendingProcess::spawn(shell("sleep 1000; exit 0")));
+  auto started = must(std::move(pending).start());
+  EXPECT_TRUE(signal(started.id(), SIGKILL));
+  EXPECT_EQ(must(std::move(started).wait()), 128 + SIGKILL);
+}
+
+StartError start_failure(ProcessSpec spec) {
+  auto pending = must(PendingProcess::spawn(spec));
+  const auto shim = pending.shim();
+  const auto process = pending.id();
+  auto started = std::move(pending).start();
+  EXPECT_FALSE(alive(shim) || alive(process));
+  if (started) return Error{ErrorKind::kIo, "it started"};
+  return started.error();
+}
+
+TEST_F(Process, CommandThatDoesNotExistIs127) {
+  auto spec = shell("");
+  for (const auto* command : {"berth-no-such-command", "/no/such/command", "/etc/passwd/x"}) {
+    spec.argv = {command};
+    const auto error = start_failure(spec);
+    EXPECT_EQ(error.exit_code, 127) << command;
+    EXPECT_NE(error.error.message.find(command), std::string::npos) << error.error.message;
+  }
+}
+
+TEST_F(Process, CommandThatCannotRunIs126) {
+  write_text(path("plain"), "text");
+  auto spec = shell("");
+  for (const auto& command : {path("plain"), std::string("/tmp")}) {
+    spec.argv = {command};
+    EXPECT_EQ(start_failure(spec).exit_code, 126) << command;
+  }
+}
+
+TEST_F(Process, SandboxThatCannotBeMadeIs125) {
+  auto spec = shell("exit 0");
+  spec.workdir = "/no/such/directory";
+  auto error = start_failure(spec);
+  EXPECT_EQ(error.exit_code, 125);
+  EXPECT_NE(error.error.message.find("/no/such/directory"), std::string::npos)
+      << error.error.message;
+  spec = shell("exit 0");
+  spec.hosts_file = path("missing");
+  error = start_failure(spec);
+  EXPECT_EQ(error.exit_code, 125);
+  EXPECT_NE(error.error.message.find(path("missing")), std::string::npos) << error.error.message;
+}
+
+TEST_F(Process, WhatCannotBeAskedForIsRefusedAtOnce) {
+  auto spec = shell("");
+  spec.argv.clear();
+  EXPECT_EQ(PendingProcess::spawn(spec).error().kind, ErrorKind::kInvalid);
+  spec = shell("");
+  spec.rootfs = "relative";
+  EXPECT_EQ(PendingProcess::spawn(spec).error().kind, ErrorKind::kInvalid);
+  spec = shell("");
+  spec.detach = true;  // without a log
+  EXPECT_EQ(PendingProcess::spawn(spec).error().kind, ErrorKind::kInvalid);
+  spec = shell("");
+  spec.shim = "/no/such/shim";
+  EXPECT_EQ(PendingProcess::spawn(spec).error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(Process, HasFiveNamespacesOfItsOwnBeforeItStarts) {
+  const auto pending = must(PendingProcess::spawn(shell("exit 0")));
+  for (const auto* name : {"net", "mnt", "uts", "ipc", "pid"}) {
+    EXPECT_NE(namespace_of(pending.pid(), name), namespace_of(getpid(), name)) << name;
+  }
+  EXPECT_EQ(namespace_of(pending.pid(), "user"), namespace_of(getpid(), "user"));
+}
+
+TEST_F(Process, SeesItsOwnFilesAndTheHostKeepsIts) {
+  const std::vector<std::string> files{"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"};
+  std::vector<std::string> before;
+  for (const auto& file : files) before.push_back(read_text(file));
+
+  EXPECT_EQ(run(shell("{ cat /etc/hosts /etc/hostname /etc/resolv.conf; hostname; echo $$; "
+                      "ls /sys/class/net; ls /dev/shm; } >" +
+                      path("seen"))),
+            0);
+  EXPECT_EQ(read_text(path("seen")), "10.9.8.7\tweb\nweb\nnameserver 10.9.8.1\nweb\n1\nlo\n");
+  for (std::size_t i = 0; i < files.size(); ++i) EXPECT_EQ(read_text(files[i]), before[i]);
+}
+
+TEST_F(Process, SeesWhatIsWrittenInPlaceAfterSpawn) {
+  auto pending = must(PendingProcess::spawn(shell("cat /etc/hosts >" + path("seen"))));
+  write_text(path("hosts"), "10.1.1.1\tlater\n");
+  EXPECT_EQ(must(must(std::move(pending).start()).wait()), 0);
+  EXPECT_EQ(read_text(path("seen")), "10.1.1.1\tlater\n");
+}
+
+// An /etc as some hosts have it: no hostname, and a resolv.conf whose resolver does not run.
+TEST_F(Process, LeavesMissingAndDanglingFilesOfTheHostAlone) {
+  ASSERT_EQ(mount("tmpfs", "/etc", "tmpfs", 0, nullptr), 0);
+  write_text("/etc/hosts", "127.0.0.1 localhost\n");
+  ASSERT_EQ(symlink("/berth-no-such-dir/resolv.conf", "/etc/resolv.conf"), 0);
+
+  EXPECT_EQ(run(shell("{ cat /etc/hosts /etc/resolv.conf; ls /etc; } >" + path("seen"))), 0);
+  EXPECT_EQ(read_text(path("seen")), "10.9.8.7\tweb\nnameserver 10.9.8.1\nhosts\nresolv.conf\n");
+  EXPECT_FALSE(std::filesystem::exists("/etc/hostname"));
+  EXPECT_TRUE(std::filesystem::is_symlink("/etc/resolv.conf"));
+  EXPECT_FALSE(std::filesystem::exists("/berth-no-such-dir"));
+  EXPECT_EQ(umount2("/etc", MNT_DETACH), 0);
+}
+
+TEST_F(Process, EnvironmentWorkdirAndSignals) {
+  auto spec = shell(
+      "{ echo $PATH $COLOR; pwd; umask; grep -E 'Sig(Blk|Ign)' /proc/self/status; "
+      "ls /proc/self/fd | wc -l; } >" +
+      path("seen"));
+  spec.env = {"COLOR=blue"};
+  spec.workdir = "/usr";
+  const auto before = ::signal(SIGUSR1, SIG_IGN);
+  EXPECT_EQ(run(spec), 0);
+  ::signal(SIGUSR1, before);
+  EXPECT_EQ(read_text(path("seen")),
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin blue\n/usr\n0022\n"
+            "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+            "4\n");  // three streams and what ls reads
+}
+
+TEST_F(Process, SignalsArePassedOnInTheForeground) {
+  sigset_t usr1;
+  sigset_t before;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &usr1, &before);  // it may come before wait() is there
+  auto started = start(
+      shell("trap 'exit 7' USR1; echo ready >" + path("ready") + "; while :; do sleep 0.05; done"));
+  await_text(path("ready"));
+  kill(getpid(), SIGUSR1);
+  EXPECT_EQ(must(std::move(started).wait()), 7);
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+}
+
+TEST_F(Process, TheThirdInterruptKillsWhatDoesNotListen) {
+  sigset_t interrupt;
+  sigset_t before;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  sigprocmask(SIG_BLOCK, &interrupt, &before);
+  auto spec = shell("");
+  spec.argv = {"sleep", "1000"};  // as an init it ignores SIGINT
+  auto started = start(spec);
+  const pid_t sender = fork();
+  if (sender == 0) {
+    for (int i = 0; i < 50; ++i) {  // more than three: pending ones are merged
+      usleep(20'000);
+      kill(getppid(), SIGINT);
+    }
+    _exit(0);
+  }
+  EXPECT_EQ(must(std::move(started).wait()), 128 + SIGKILL);
+  kill(sender, SIGKILL);
+  waitpid(sender, nullptr, 0);
+  const timespec at_once{};
+  sigtimedwait(&interrupt, nullptr, &at_once);
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+}
+
+TEST_F(Process, ForegroundStandardInputOnlyWhenAskedFor) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(write(ends[1], "hello", 5), 5);
+  close(ends[1]);
+  const int before = dup(STDIN_FILENO);
+  dup2(ends[0], STDIN_FILENO);
+  close(ends[0]);
+  auto spec = shell("cat >" + path("seen"));
+  EXPECT_EQ(run(spec), 0);
+  EXPECT_EQ(read_text(path("seen")), "");
+  spec.open_stdin = true;
+  EXPECT_EQ(run(spec), 0);
+  EXPECT_EQ(read_text(path("seen")), "hello");
+  spec.tty = true;
+  EXPECT_EQ(PendingProcess::spawn(spec).error().kind, ErrorKind::kInvalid);
+  dup2(before, STDIN_FILENO);
+  close(before);
+}
+
+}  // namespace
+}  // namespace berth::sandbox
