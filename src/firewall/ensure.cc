@@ -1,5 +1,6 @@
 // Keeping the table in the kernel as table.h has it. What is worked out from a dump is committed
 // only if the ruleset is still the one of the dump; else it is worked out anew.
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 

@@ -4,9 +4,8 @@
 // kernel works through all of it, answers every message that failed (and the last one, which asks
 // for it, so that success is something heard and not a silence), and then makes everything visible
 // at once or nothing (net/netfilter/nfnetlink.c, nfnetlink_rcv_batch). The answers wait in the
-// socket when the send returns. An error names the object, with elements the very element, which
-// the kernel points at by its place in the message (NLMSGERR_ATTR_OFFS, for elements from
-// Linux 5.19 on).
+// socket when the send returns. An error names the object, with elements the very element: the
+// kernel points at it by its place in the message (NLMSGERR_ATTR_OFFS).
 //
 // Other writers (nft, docker, another berth): the kernel serialises transactions, so changes that
 // do not depend on what was read need no care. Those that do name the generation they read

@@ -125,7 +125,7 @@ void Transaction::read_answer(const kernel::MessageView& message, Answers& answe
   const auto index = message.sequence() - begin_sequence_;  // wraps for an earlier batch's answer
   if (message.type() != NLMSG_ERROR || !answer || index > batch_.operations_.size()) return;
   if (answer->error == 0) {
-    // Only the last operation asks; newer kernels (6.10 on) might answer others, too.
+    // Only the last operation asks for an answer when all is well.
     if (index == batch_.operations_.size()) answers.committed = answers.failures.empty();
     return;
   }

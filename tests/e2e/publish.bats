@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# Who reaches a published port, and who does not: from other hosts, the host itself, other networks, the
+# container itself and its neighbours; ports on 127.0.0.1; containers' own addresses; internal networks;
+# enable_icc=false.
+
+load helpers
+
+setup_file() {
+  lab_up 2
+  h1 berth network create --subnet 10.1.0.0/24 front
+  h1 berth network create --subnet 10.2.0.0/24 other
+  h1 berth network create --subnet 10.3.0.0/24 --internal back
+  h1 berth network create --subnet 10.4.0.0/24 \
+    -o com.docker.network.bridge.enable_icc=false apart
+  h1 berth run -d --name web --network front -p 8080:80 -p 127.0.0.1:9090:80 -- sleep 1000
+  h1 berth run -d --name peer --network front -- sleep 1000
+  h1 berth run -d --name stranger --network other -- sleep 1000
+  h1 berth run -d --name db --network back -- sleep 1000
+  h1 berth run -d --name db2 --network back -- sleep 1000
+  h1 berth run -d --name a --network apart -p 8081:80 -- sleep 1000
+  h1 berth run -d --name b --network apart -- sleep 1000
+  serve web 80
+  serve a 80
+  serve db 80
+}
+teardown_file() { lab_down; }
+
+inside() { h1 berth exec "$1" -- busybox wget -q -T 2 -O - "$2"; }
+
+@test "from another host" {
+  [ "$(fetch h2 "http://$(address_of h1):8080/")" = "hello from web" ]
+}
+
+@test "from the host itself: its own address, the bridge's, and 127.0.0.1" {
+  [ "$(fetch h1 "http://$(address_of h1):8080/")" = "hello from web" ]
+  [ "$(fetch h1 http://10.1.0.1:8080/)" = "hello from web" ]
+  [ "$(fetch h1 http://127.0.0.1:8080/)" = "hello from web" ]
+}
+
+@test "from another network, through the host's address" {
+  [ "$(inside stranger "http://$(address_of h1):8080/")" = "hello from web" ]
+}
+
+@test "from the container itself and its neighbour, through the host's address" {
+  [ "$(inside web "http://$(address_of h1):8080/")" = "hello from web" ]
+  [ "$(inside peer "http://$(address_of h1):8080/")" = "hello from web" ]
+  [ "$(inside peer http://10.1.0.1:8080/)" = "hello from web" ]
+}
+
+@test "published on 127.0.0.1: the host reaches it, the LAN does not" {
+  [ "$(fetch h1 http://127.0.0.1:9090/)" = "hello from web" ]
+  run fetch h2 "http://$(address_of h1):9090/"
+  [ "$status" -ne 0 ]
+  h2 ip route add 127.0.0.0/8 via "$(address_of h1)" dev eth0 table main || true
+  run fetch h2 http://127.0.0.1:9090/
+  [ "$status" -ne 0 ]
+}
+
+@test "a container does not reach the host's loopback" {
+  h1 sh -c 'mkdir -p /tmp/private && echo secret > /tmp/private/index.html'
+  h1 busybox httpd -p 127.0.0.1:7070 -h /tmp/private
+  [ "$(fetch h1 http://127.0.0.1:7070/)" = secret ]
+  h1 berth exec web -- ip route add 127.0.0.2/32 via 10.1.0.1 || true
+  run inside web http://127.0.0.2:7070/
+  [ "$status" -ne 0 ]
+}
+
+@test "a container's own address is not reached by a route to its subnet, published port or not" {
+  h2 ip route add 10.1.0.0/24 via "$(address_of h1)"
+  run fetch h2 http://10.1.0.2/
+  [ "$status" -ne 0 ]
+  run h2 ping -c1 -W1 10.1.0.2
+  [ "$status" -ne 0 ]
+}
+
+@test "networks are isolated from each other" {
+  run inside stranger http://10.1.0.2/
+  [ "$status" -ne 0 ]
+  run h1 berth exec stranger -- ping -c1 -W1 10.1.0.2
+  [ "$status" -ne 0 ]
+}
+
+@test "internal: neighbours and the host, but no way out and no published ports of others" {
+  [ "$(inside db2 http://10.3.0.2/)" = "hello from db" ]
+  [ "$(fetch h1 http://10.3.0.2/)" = "hello from db" ]
+  run h1 berth exec db -- ping -c1 -W1 198.51.100.1
+  [ "$status" -ne 0 ]
+  h1 berth exec db -- ip route add default via 10.3.0.1
+  run h1 berth exec db -- ping -c1 -W1 198.51.100.1
+  [ "$status" -ne 0 ]
+  run inside db "http://$(address_of h1):8080/"
+  [ "$status" -ne 0 ]
+  run h1 berth network connect -p 1:1 back stranger
+  [ "$status" -eq 1 ]
+  [[ $output == *internal* ]]
+}
+
+@test "enable_icc=false: neighbours do not reach each other but through published ports" {
+  run h1 berth exec b -- ping -c1 -W1 10.4.0.2
+  [ "$status" -ne 0 ]
+  run inside b http://10.4.0.2/
+  [ "$status" -ne 0 ]
+  [ "$(inside b "http://$(address_of h1):8081/")" = "hello from a" ]
+  [ "$(inside a "http://$(address_of h1):8081/")" = "hello from a" ]
+  h1 berth exec b -- ping -c1 -W2 198.51.100.1
+}
+
+@test "the client's own address is what the server sees from another host" {
+  h1 berth exec -d web -- sh -c 'busybox nc -l -p 99 -e sh -c "echo \$NCONN; busybox netstat -tn" > /dev/null; :'
+  h1 berth network disconnect front peer
+  h1 berth network connect -p 9999:99 front peer
+  h1 berth exec -d peer -- sh -c 'busybox nc -v -l -p 99 > /tmp/peer-seen 2>&1'
+  sleep 0.3
+  h2 sh -c "echo | busybox nc -w 2 $(address_of h1) 9999" || true
+  sleep 0.2
+  grep -q "$(address_of h2)" /tmp/peer-seen
+}
+
+@test "a port that is taken is refused, with its owner's name" {
+  run h1 berth run -d --network front -p 8080:80 -- sleep 1
+  [ "$status" -eq 125 ]
+  [[ $output == *"8080"*"web"* ]]
+  h1 busybox httpd -p 7171 -h /tmp
+  run h1 berth run -d --network front -p 7171:80 -- sleep 1
+  [ "$status" -eq 125 ]
+  [[ $output == *"7171"*"busybox"* ]]
+}
+
+@test "ranges, and a free port where none is given" {
+  h1 berth run -d --name many --network front -p 7000-7002:80-82 -p 6000-6010:90 -p 53/udp -- sleep 1000
+  run h1 berth port many
+  [[ $output == *"80/tcp -> 0.0.0.0:7000"* && $output == *"82/tcp -> 0.0.0.0:7002"* ]]
+  [[ $output == *"90/tcp -> 0.0.0.0:6000"* ]]
+  [[ $output =~ 53/udp\ -\>\ 0.0.0.0:[0-9]+ ]]
+  h1 berth rm -f many
+}

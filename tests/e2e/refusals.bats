@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
+# Bad input: one sentence on stderr with what was given and what is allowed, exit code 1 (usage 2), and
+# nothing changes.
+
+load helpers
+
+setup_file() {
+  lab_up 1
+  h1 berth network create --subnet 10.1.0.0/29 small
+  h1 berth run -d --name user --network small -- sleep 1000
+}
+teardown_file() { lab_down; }
+
+setup() { snapshot >"$BATS_TEST_TMPDIR/before"; }
+teardown() { diff "$BATS_TEST_TMPDIR/before" <(snapshot); }
+
+refused() { # status word... -- berth arguments: the error is one line that has the words
+  local want=$1 words=()
+  shift
+  while [[ $1 != -- ]]; do words+=("$1") && shift; done
+  shift
+  run --separate-stderr h1 berth "$@"
+  [ "$status" -eq "$want" ] || { echo "status $status: $stderr" && return 1; }
+  [ -z "$output" ]
+  [ "$(wc -l <<<"$stderr")" -le 2 ] || { echo "$stderr" && return 1; }
+  for word in "${words[@]}"; do
+    [[ $stderr == *"$word"* ]] || { echo "no '$word' in: $stderr" && return 1; }
+  done
+}
+
+@test "bad subnets" {
+  refused 1 10.7.0.0/33 -- network create --subnet 10.7.0.0/33 x
+  refused 1 10.7.0.0 -- network create --subnet 10.7.0.0 x
+  refused 1 10.7.0.5/24 10.7.0.0/24 -- network create --subnet 10.7.0.5/24 x
+  refused 1 10.1.0.0/24 small -- network create --subnet 10.1.0.0/24 x
+  refused 1 10.8.0.1 10.7.0.0/24 -- network create --subnet 10.7.0.0/24 --gateway 10.8.0.1 x
+  refused 1 10.8.0.0/25 10.7.0.0/24 -- network create --subnet 10.7.0.0/24 --ip-range 10.8.0.0/25 x
+  refused 1 10.8.0.9 10.7.0.0/24 -- network create --subnet 10.7.0.0/24 --aux-address a=10.8.0.9 x
+}
+
+@test "bad names, drivers and options" {
+  refused 1 small -- network create small
+  refused 1 'a b' -- network create 'a b'
+  refused 1 nosuch bridge -- network create -d nosuch x
+  refused 1 com.docker.network.bridge.nam com.docker.network.bridge.name -- \
+    network create -o com.docker.network.bridge.nam=x x
+  refused 1 averyveryverylong 15 -- network create -o com.docker.network.bridge.name=averyveryverylong x
+  refused 1 eth0 -- network create -o com.docker.network.bridge.name=eth0 x
+  refused 1 maybe -- network create -o com.docker.network.bridge.enable_icc=maybe x
+}
+
+@test "bad addresses" {
+  refused 1 10.9.9.9 10.1.0.0/29 -- network connect --ip 10.9.9.9 small netns:/proc/self/ns/net
+  refused 125 10.9.9.9 10.1.0.0/29 -- run --ip 10.9.9.9 --network small -- true
+  refused 125 10.1.0.2 user -- run --ip 10.1.0.2 --network small -- true
+  refused 125 10.1.0.1 gateway -- run --ip 10.1.0.1 --network small -- true
+  refused 125 zz -- run --mac-address zz --network small -- true
+}
+
+@test "a full range" {
+  for i in 1 2 3 4; do h1 berth run -d --name "full$i" --network small -- sleep 1000; done
+  snapshot >"$BATS_TEST_TMPDIR/full"
+  refused 125 small 10.1.0.0/29 -- run --network small -- true
+  diff "$BATS_TEST_TMPDIR/full" <(snapshot)
+  h1 berth rm -f full1 full2 full3 full4
+}
+
+@test "bad targets" {
+  refused 1 /run/netns/nosuch -- network connect small netns:/run/netns/nosuch
+  refused 1 999999 -- network connect small pid:999999
+  refused 1 nosuch -- network connect small nosuch
+  refused 1 /etc/passwd -- network connect small netns:/etc/passwd
+  refused 1 user -- network rm small
+  refused 1 nosuch -- network rm nosuch
+}
+
+@test "bad ports" {
+  for port in 0 70000 80:70000 a:80 80:81-82 1.2.3:80:80 80/icmp; do
+    refused 125 "$port" -- run -p "$port" --network small -- true
+  done
+  refused 125 198.18.0.1 -- run -p 198.18.0.1:80:80 --network small -- true
+}
+
+@test "usage errors" {
+  refused 2 -- network create
+  refused 2 -- network create --nosuch x
+  refused 2 -- nosuch
+  refused 125 -- run --nosuch
+}
+
+@test "a missing capability is named" {
+  run h1 setpriv --bounding-set=-net_admin --inh-caps=-net_admin berth network create nocap
+  [ "$status" -eq 1 ]
+  [[ $output == *CAP_NET_ADMIN* ]]
+}

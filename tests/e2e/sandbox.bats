@@ -1,0 +1,177 @@
+#!/usr/bin/env bats
+# run, ps, inspect, exec, logs, stop, rm, sandbox create; ends of all kinds leave nothing behind.
+
+load helpers
+
+setup_file() {
+  lab_up 1
+  h1 berth network create --subnet 10.1.0.0/24 net
+}
+teardown_file() { lab_down; }
+
+leftovers() { # the names of veths and the number of elements of published ports
+  h1 ip -o link | grep -c veth
+  h1 nft list map inet berth publish4 | grep -c ' : '
+}
+
+@test "run in the foreground: output, input, exit code" {
+  run h1 berth run --rm --network net -- sh -c 'echo out; exit 7'
+  [ "$status" -eq 7 ]
+  [ "$output" = out ]
+  run bash -c 'echo from stdin | berth lab exec t/h1 -- berth run -i --rm --network net -- cat'
+  [ "$output" = "from stdin" ]
+}
+
+@test "run: 126 for what cannot be executed, 127 for what is not found, 125 for berth's refusals" {
+  run h1 berth run --rm --network net -- /etc/passwd
+  [ "$status" -eq 126 ]
+  run h1 berth run --rm --network net -- /no/such/program
+  [ "$status" -eq 127 ]
+  run h1 berth run --rm --network nowhere -- true
+  [ "$status" -eq 125 ]
+  [[ $output == *nowhere* ]]
+  [ -z "$(h1 berth ps -aq)" ]
+}
+
+@test "the namespaces and files of its own" {
+  h1 berth run -d --name s1 --hostname box --add-host db:10.9.9.9 --network net -- sleep 1000
+  local pid
+  pid=$(inspect s1 '.[0].State.Pid')
+  for ns in net mnt uts ipc pid; do
+    [ "$(readlink "/proc/$pid/ns/$ns")" != "$(h1 readlink "/proc/self/ns/$ns")" ]
+  done
+  [ "$(h1 berth exec s1 -- hostname)" = box ]
+  [ "$(h1 berth exec s1 -- cat /etc/hostname)" = box ]
+  run h1 berth exec s1 -- cat /etc/hosts
+  [[ $output == *"127.0.0.1"*localhost* && $output == *"10.1.0.2"*box* && $output == *"10.9.9.9"*db* ]]
+  run h1 berth exec s1 -- cat /proc/1/comm
+  [ "$output" = sleep ]
+  run h1 berth exec s1 -- ls /sys/class/net
+  [ "$(echo $output)" = "eth0 lo" ]
+  [ "$(hostname)" != box ]
+  h1 berth rm -f s1
+}
+
+@test "names: given, made up, taken; ids may be shortened" {
+  h1 berth run -d --name taken --network net -- sleep 1000
+  run h1 berth run -d --name taken --network net -- sleep 1000
+  [ "$status" -eq 125 ]
+  [[ $output == *taken* ]]
+  local id
+  id=$(h1 berth run -d --network net -- sleep 1000)
+  [[ $id =~ ^[0-9a-f]{64}$ ]]
+  [[ $(inspect "${id:0:8}" '.[0].Name') =~ ^/[a-z]+_[a-z]+$ ]]
+  h1 berth rm -f taken "${id:0:12}"
+}
+
+@test "ps, logs, stop, rm" {
+  h1 berth run -d --name s1 --network net -- sh -c 'echo one; echo two >&2; exec sleep 1000'
+  run h1 berth ps
+  [[ $output == *"CONTAINER ID"*"s1"* ]]
+  sleep 0.2
+  [ "$(h1 berth logs s1 2>/dev/null)" = one ]
+  [ "$(h1 berth logs s1 2>&1 >/dev/null)" = two ]
+  run h1 berth rm s1
+  [ "$status" -eq 1 ]
+  [[ $output == *"running"* ]]
+  run h1 berth stop -t 1 s1
+  [ "$output" = s1 ]
+  [ -z "$(h1 berth ps -q)" ]
+  [ "$(inspect s1 '.[0].State.Status')" = exited ]
+  [ "$(inspect s1 '.[0].State.ExitCode')" = 137 ]
+  [ "$(h1 berth logs s1 2>/dev/null)" = one ]
+  h1 berth rm s1
+  [ -z "$(h1 berth ps -aq)" ]
+}
+
+@test "stop ends the whole process tree" {
+  h1 berth run -d --name tree --network net -- sh -c 'sleep 4321 & setsid sleep 4321 & wait'
+  sleep 0.2
+  [ "$(pgrep -fc 'sleep 4321')" -ge 2 ]
+  h1 berth stop -t 1 tree
+  run pgrep -f '^sleep 4321'
+  [ "$status" -ne 0 ]
+  h1 berth rm tree
+}
+
+@test "--rm leaves nothing, whatever ended the process" {
+  local before
+  before=$(leftovers || true)
+  # It ends by itself.
+  h1 berth run -d --rm --name e1 -p 81:80 --network net -- sleep 0.3
+  # It is killed.
+  h1 berth run -d --rm --name e2 -p 82:80 --network net -- sleep 1000
+  kill -9 "$(inspect e2 '.[0].State.Pid')"
+  # berth's own helper is killed.
+  h1 berth run -d --rm --name e3 -p 83:80 --network net -- sleep 1000
+  local pid shim
+  pid=$(inspect e3 '.[0].State.Pid')
+  shim=$(awk '{print $4}' "/proc/$pid/stat")
+  kill -9 "$shim"
+  sleep 1
+  [ ! -e "/proc/$pid/exe" ]
+  [ -z "$(h1 berth ps -aq)" ]
+  [ "$(leftovers || true)" = "$before" ]
+  h1 berth run --rm --ip 10.1.0.2 --network net -- true
+}
+
+@test "-p can be used again at once after rm -f" {
+  for _ in 1 2 3; do
+    h1 berth run -d --name again -p 8088:80 --ip 10.1.0.9 --network net -- sleep 1000
+    h1 berth rm -f again
+  done
+}
+
+@test "sandbox create: a namespace without a process, to connect and run things in" {
+  run h1 berth sandbox create lone
+  [ "$status" -eq 0 ]
+  h1 berth network connect --ip 10.1.0.50 net lone
+  run h1 berth exec lone -- ip -4 -o addr show dev eth0
+  [[ $output == *10.1.0.50/24* ]]
+  h1 ping -c1 -W2 10.1.0.50
+  h1 berth network disconnect net lone
+  run h1 berth exec lone -- ip -o link
+  [[ $output != *eth0* ]]
+  h1 berth rm -f lone
+  run h1 berth inspect lone
+  [ "$status" -eq 1 ]
+}
+
+@test "pid:N and netns:PATH name what others started" {
+  h1 sh -c 'unshare --net sleep 1000 & echo $! > /tmp/foreign.pid; sleep 0.2'
+  local pid
+  pid=$(cat /tmp/foreign.pid)
+  h1 berth network connect --ip 10.1.0.60 net "pid:$pid"
+  h1 ping -c1 -W2 10.1.0.60
+  run h1 berth inspect "pid:$pid"
+  [[ $output == *10.1.0.60* ]]
+  h1 berth network disconnect net "pid:$pid"
+  run h1 ping -c1 -W1 10.1.0.60
+  [ "$status" -ne 0 ]
+  kill "$pid"
+}
+
+@test "a root file system of its own" {
+  local root=$BATS_TEST_TMPDIR/rootfs
+  mkdir -p "$root/bin" "$root/etc"
+  cp "$(command -v busybox)" "$root/bin/"
+  for applet in sh ls cat ip; do ln -s busybox "$root/bin/$applet"; done
+  run h1 berth run --rm --rootfs "$root" --network net -- /bin/ls /
+  [[ $output == *bin* && $output != *usr* ]]
+  run h1 berth run --rm --rootfs "$root" --network net -- /bin/cat /etc/resolv.conf /etc/hosts
+  [[ $output == *nameserver* && $output == *localhost* ]]
+}
+
+@test "twenty at once, each with an address of its own; all gone in one rm" {
+  local pids=() names=()
+  for i in $(seq 20); do
+    names+=("n$i")
+    h1 berth run -d --name "n$i" -p "$((9100 + i)):80" --network net -- sleep 1000 >/dev/null &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid"; done
+  [ "$(h1 berth network inspect net | jq '.[0].Containers | map(.IPv4Address) | unique | length')" = 20 ]
+  h1 berth rm -f "${names[@]}"
+  [ -z "$(h1 berth ps -aq)" ]
+  [ "$(h1 ip -o link | grep -c veth)" = 0 ]
+}

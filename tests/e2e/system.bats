@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# network ls/inspect/rm, plan and --dry-run, system info/df/reconcile/reset, labs.
+
+load helpers
+
+setup_file() { lab_up 1; }
+teardown_file() { lab_down; }
+
+@test "bridge, host and none are there from the start and cannot be removed" {
+  run h1 berth network ls --format '{{.Name}} {{.Driver}} {{.Scope}}'
+  [[ $output == *"bridge bridge local"* && $output == *"host host local"* && $output == *"none null local"* ]]
+  for name in bridge host none; do
+    run h1 berth network rm "$name"
+    [ "$status" -eq 1 ]
+    [[ $output == *"predefined"* ]]
+  done
+}
+
+@test "subnets that are not given come from Docker's pools, never over a route of the host" {
+  h1 ip route add 172.18.0.0/16 via 192.0.2.1
+  h1 berth network create n1
+  h1 berth network create n2
+  [ "$(h1 berth network inspect bridge -f '{{(index .IPAM.Config 0).Subnet}}')" = 172.17.0.0/16 ] ||
+    [ "$(h1 berth network inspect bridge | jq -r '.[0].IPAM.Config[0].Subnet')" = 172.17.0.0/16 ]
+  [ "$(h1 berth network inspect n1 | jq -r '.[0].IPAM.Config[0].Subnet')" = 172.19.0.0/16 ]
+  [ "$(h1 berth network inspect n2 | jq -r '.[0].IPAM.Config[0].Subnet')" = 172.20.0.0/16 ]
+  h1 berth network rm n1 n2
+}
+
+@test "the network bridge has the device berth0" {
+  h1 berth run -d --name plain -- sleep 1000
+  run h1 ip -4 -o addr show dev berth0
+  [[ $output == *"172.17.0.1/16"* ]]
+  h1 berth rm -f plain
+}
+
+@test "plan and --dry-run print commands and change nothing" {
+  snapshot >"$BATS_TEST_TMPDIR/before"
+  run h1 berth plan network create --subnet 10.5.0.0/24 planned
+  [ "$status" -eq 0 ]
+  [[ $output == *"ip link add"*"type bridge"* && $output == *"nft -f"* && $output == *"sysctl"* || $output == *"ip link add"* ]]
+  run h1 berth network create --subnet 10.5.0.0/24 --dry-run planned
+  [[ $output == *"ip addr add 10.5.0.1/24"* ]]
+  run h1 berth plan run -p 80:80 -- sleep 1
+  [[ $output == *"type veth peer"* && $output == *"publish4"* ]]
+  diff "$BATS_TEST_TMPDIR/before" <(snapshot)
+  run h1 berth network inspect planned
+  [ "$status" -eq 1 ]
+}
+
+@test "planning where berth was never used makes no store" {
+  run h1 berth --root /tmp/never/root --run /tmp/never/run plan network create x
+  [ "$status" -eq 0 ]
+  [ ! -e /tmp/never ]
+}
+
+@test "reconcile repairs what somebody else destroyed" {
+  h1 berth network create --subnet 10.6.0.0/24 -o com.docker.network.bridge.name=br6 fragile
+  h1 berth run -d --name victim --network fragile -p 8086:80 -- sleep 1000
+  serve victim 80
+  h1 nft flush ruleset
+  h1 ip link del br6
+  h1 sysctl -qw net.ipv4.ip_forward=0
+  run h1 berth system reconcile
+  [ "$status" -eq 0 ]
+  [[ $output == *fragile* ]]
+  [ "$(fetch h1 http://127.0.0.1:8086/)" = "hello from victim" ]
+  run h1 berth system reconcile
+  [ "$status" -eq 0 ]
+  h1 berth rm -f victim
+  h1 berth network rm fragile
+}
+
+@test "system info and df" {
+  run h1 berth system info
+  [ "$status" -eq 0 ]
+  run h1 berth system df
+  [ "$status" -eq 0 ]
+}
+
+@test "reset removes all that berth made and nothing else" {
+  h1 ip link add mine type bridge
+  h1 nft add table inet mine
+  h1 berth network create gone
+  h1 berth run -d --network gone -p 8087:80 -- sleep 1000
+  h1 berth sandbox create lone
+  h1 berth system reset -f
+  run h1 ip -o link
+  [[ $output == *mine* && $output != *veth* && $output != *br-* && $output != *berth0* ]]
+  [ "$(h1 nft list tables)" = "table inet mine" ]
+  run pgrep -f berth-shim
+  [ "$status" -ne 0 ]
+  h1 ip link del mine
+  h1 nft delete table inet mine
+}
+
+@test "the administrator's chain user survives" {
+  h1 berth network create kept
+  h1 nft add rule inet berth user ip saddr 203.0.113.9 drop
+  h1 berth network rm kept
+  run h1 nft list chain inet berth user
+  [[ $output == *203.0.113.9* ]]
+  h1 nft delete table inet berth
+}
+
+@test "every verb's --help ends with examples" {
+  for verb in "network create" "network ls" "network inspect" "network rm" "network connect" \
+    "network disconnect" run ps inspect exec logs stop rm port "sandbox create" plan "lab up" \
+    "lab exec" "lab ls" "lab down" "system info" "system df" "system reconcile" "system reset"; do
+    run berth $verb --help
+    [ "$status" -eq 0 ]
+    [[ $output == *Examples* ]]
+  done
+}
