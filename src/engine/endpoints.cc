@@ -8,6 +8,7 @@
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "firewall/intents.h"
+#include "firewall/table.h"
 #include "kernel/port/bind_probe.h"
 
 namespace berth {
@@ -73,9 +74,11 @@ Result<std::vector<PortMapping>> resolve_ports(engine::State& state, const Netwo
   for (const auto& spec : specs) {
     PortMapping wanted{spec.protocol, spec.host_ip.value_or(network.bridge.host_binding), 0, 0};
     if (!wanted.host_ip.is_v4())
-      return fail(ErrorKind::kUnsupported, "port on {}: network {} has no IPv6, give an IPv4 address",
-                  wanted.host_ip.str(), network.name);
-    const bool choose = spec.host_first != spec.host_last && spec.container_first == spec.container_last;
+      return fail(ErrorKind::kUnsupported,
+                  "port on {}: network {} has no IPv6, give an IPv4 address", wanted.host_ip.str(),
+                  network.name);
+    const bool choose =
+        spec.host_first != spec.host_last && spec.container_first == spec.container_last;
     for (int port = spec.container_first; port <= spec.container_last; ++port) {
       wanted.container_port = static_cast<Port>(port);
       if (spec.host_first == 0) {
@@ -87,8 +90,9 @@ Result<std::vector<PortMapping>> resolve_ports(engine::State& state, const Netwo
           free = check_free(state, wanted);
         }
         if (!free)
-          return fail(ErrorKind::kExhausted, "none of the ports {}-{} of {} is free; the last one: {}",
-                      spec.host_first, spec.host_last, wanted.host_ip.str(), free.error().message);
+          return fail(ErrorKind::kExhausted,
+                      "none of the ports {}-{} of {} is free; the last one: {}", spec.host_first,
+                      spec.host_last, wanted.host_ip.str(), free.error().message);
       } else {
         wanted.host_port = static_cast<Port>(spec.host_first + (port - spec.container_first));
         TRY(check_free(state, wanted));
@@ -133,9 +137,8 @@ Result<IfName> free_ifname(const engine::TargetSandbox& target,
                            const std::vector<Endpoint>& endpoints) {
   for (int i = 0;; ++i) {
     auto name = TRY(IfName::parse(fmt::format("eth{}", i)));
-    const bool used =
-        std::ranges::find(endpoints, name, &Endpoint::ifname) != endpoints.end() ||
-        std::ranges::find(target.links, name.str()) != target.links.end();
+    const bool used = std::ranges::find(endpoints, name, &Endpoint::ifname) != endpoints.end() ||
+                      std::ranges::find(target.links, name.str()) != target.links.end();
     if (!used) return name;
   }
 }
@@ -143,7 +146,7 @@ Result<IfName> free_ifname(const engine::TargetSandbox& target,
 }  // namespace
 
 Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request) {
-  return prepare(change, request, TRY(target(change.state, request.target)));
+  return prepare(change, request, TRY(target(change, request.target)));
 }
 
 Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
@@ -211,7 +214,31 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
   return plan;
 }
 
+Status Engine::Impl::hand_on_default_route(Change& change, const Sandbox& sandbox,
+                                           const Endpoint& leaving,
+                                           const std::vector<Endpoint>& all_leaving) {
+  if (!leaving.default_route) return {};
+  for (const auto& id : sandbox.endpoints) {
+    if (std::ranges::find(all_leaving, id, &Endpoint::id) != all_leaving.end()) continue;
+    auto heir = TRY(change.state.endpoint(id));
+    if (!heir.gateway || !alive(sandbox)) continue;
+    const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
+    const auto old = drivers::bridge::default_route(leaving, ns);
+    change.plan.push_back(plan::DeleteRoute{old.ns, old.destination, old.gateway, old.link});
+    change.plan.push_back(drivers::bridge::default_route(heir, ns));
+    heir.default_route = true;
+    change.state.put(heir);
+    return {};
+  }
+  return {};
+}
+
 Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoints) {
+  change.leaving.insert(change.leaving.end(), endpoints.begin(), endpoints.end());
+  for (const auto& endpoint : endpoints) {
+    const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    TRY(hand_on_default_route(change, sandbox, endpoint, endpoints));
+  }
   plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
     auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
@@ -246,19 +273,6 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
                 network.name);
   change.verb = fmt::format("disconnect {} from {}", sandbox.name, network.name);
 
-  // The default route moves to the oldest of the networks that stay and have a way out.
-  const auto heir = std::ranges::find_if(endpoints, [&](const Endpoint& other) {
-    return other.id != leaving->id && other.gateway.has_value();
-  });
-  if (leaving->default_route && heir != endpoints.end() && alive(sandbox)) {
-    const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
-    const auto old = drivers::bridge::default_route(*leaving, ns);
-    change.plan.push_back(plan::DeleteRoute{old.ns, old.destination, old.gateway, old.link});
-    change.plan.push_back(drivers::bridge::default_route(*heir, ns));
-    auto inherited = *heir;
-    inherited.default_route = true;
-    state.put(inherited);
-  }
   return detach(change, {*leaving});
 }
 
@@ -268,16 +282,18 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Publish& request) {
   const auto sandbox = TRY(find_sandbox(state, request.target));
   for (auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
     if (endpoint.network_id != network.id) continue;
+    const bool first = endpoint.ports.empty();
     const auto added = TRY(resolve_ports(state, network, request.ports, endpoint.id));
     endpoint.ports.insert(endpoint.ports.end(), added.begin(), added.end());
     state.put(endpoint);
     change.verb = fmt::format("publish ports of {}", sandbox.name);
     change.plan = TRY(publish_plan(endpoint, added, owner_comment(sandbox, endpoint), false));
-    if (TRY(engine::bridge_netfilter_on()))
-      change.plan.push_back(plan::HairpinPort{endpoint.host_ifname});
+    if (first && !added.empty() && TRY(engine::bridge_netfilter_on()))
+      change.plan.push_back(plan::HairpinPort{endpoint.host_ifname, true});
     return endpoint;
   }
-  return fail(ErrorKind::kNotFound, "{} is not connected to network {}", sandbox.name, network.name);
+  return fail(ErrorKind::kNotFound, "{} is not connected to network {}", sandbox.name,
+              network.name);
 }
 
 Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request) {
@@ -297,13 +313,39 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request)
     change.verb = fmt::format("unpublish ports of {}", sandbox.name);
     change.plan =
         TRY(publish_plan(endpoint, request.ports, owner_comment(sandbox, endpoint), true));
+    if (!request.ports.empty() && endpoint.ports.empty() && TRY(engine::bridge_netfilter_on()))
+      change.plan.push_back(plan::HairpinPort{endpoint.host_ifname, false});
     return endpoint;
   }
-  return fail(ErrorKind::kNotFound, "{} is not connected to network {}", sandbox.name, network.name);
+  return fail(ErrorKind::kNotFound, "{} is not connected to network {}", sandbox.name,
+              network.name);
 }
 
-// "<sandbox> <endpoint id> <instance>" as nft can show it: 60 bytes of the name at most, and no byte
-// that would end nft's string.
+Error Engine::Impl::name_the_taker(Error error, const std::vector<PortMapping>& ports) {
+  if (error.kind != ErrorKind::kExists) return error;
+  for (const auto& mapping : ports) {
+    const auto wanted = publish_element({}, mapping, {});
+    if (!wanted) continue;
+    const auto set = std::ranges::find(firewall::table().sets, wanted->set, &nft::SetSpec::name);
+    const auto nft = kernel.nft();
+    if (!nft || set == firewall::table().sets.end()) continue;
+    const auto there = (*nft)->list_elements(std::string(firewall::kTable), *set);
+    if (!there) continue;
+    const auto taker = std::ranges::find(*there, wanted->key, &nft::Element::key);
+    if (taker == there->end()) continue;
+    const auto owner = taker->comment.substr(0, taker->comment.find(' '));
+    return {
+        ErrorKind::kInUse,
+        fmt::format("port {} is taken in berth's table by {}, which is not of this instance: give "
+                    "another host port",
+                    describe(mapping), owner.empty() ? "somebody" : owner),
+        0};
+  }
+  return error;
+}
+
+// "<sandbox> <endpoint id> <instance>" as nft can show it: 60 bytes of the name at most, and no
+// byte that would end nft's string.
 std::string Engine::Impl::owner_comment(const Sandbox& sandbox, const Endpoint& endpoint) const {
   auto label = sandbox.name.substr(0, 60);
   for (auto& byte : label)

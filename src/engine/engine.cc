@@ -75,6 +75,9 @@ Result<Engine> Engine::open(Config config) {
     TRY(make_private_directory(config.run));
     TRY(make_private_directory(config.run + "/netns"));
     impl->store = TRY(store::open_sqlite(path));
+    struct stat info;
+    if (stat(path.c_str(), &info) != 0) return fail_sys(errno, "look at {}", path);
+    impl->store_file = info.st_ino;
   }
   impl->config = std::move(config);
   TRY(impl->load_instance());
@@ -147,9 +150,20 @@ Result<Endpoint> Engine::connect(const Connect& request) {
   const auto held = TRY(impl_->lock());
   const auto once = [&]() -> Result<Endpoint> {
     Change change(*impl_->store);
-    auto endpoint = TRY(impl_->prepare(change, request));
-    TRY(impl_->commit(change));
-    TRY(impl_->write_hosts(change.state, TRY(change.state.sandbox(endpoint.sandbox_id))));
+    auto reading = TRY(impl_->store->read());  // one lock of the store for all that is looked up
+    auto target = TRY(impl_->target(change, request.target));
+    const bool has_files = target.sandbox.kind != SandboxKind::kForeign;
+    auto endpoint = TRY(impl_->prepare(change, request, std::move(target)));
+    reading.reset();
+    const auto write_hosts = [&](engine::State& state) -> Status {
+      return impl_->write_hosts(state, TRY(state.sandbox(endpoint.sandbox_id)));
+    };
+    if (has_files) change.complete = [&] { return write_hosts(change.state); };
+    if (auto done = impl_->commit(change); !done) {
+      Change look(*impl_->store);
+      if (has_files) (void)write_hosts(look.state);  // as it was
+      return std::unexpected(impl_->name_the_taker(std::move(done).error(), endpoint.ports));
+    }
     return endpoint;
   };
   auto endpoint = once();
@@ -170,14 +184,20 @@ Status Engine::disconnect(const Disconnect& request) {
   TRY(impl_->commit(change));
   Change look(*impl_->store);
   const auto stays = look.state.sandbox(sandbox.id);
-  return stays ? impl_->write_hosts(look.state, *stays) : Status{};
+  if (!stays) return {};
+  if (auto written = impl_->write_hosts(look.state, *stays); !written)
+    return std::unexpected(
+        in_context(written.error(), "{} is disconnected from {}, but its hosts file says otherwise",
+                   sandbox.name, request.network));
+  return {};
 }
 
 Result<Endpoint> Engine::publish(const Publish& request) {
   const auto held = TRY(impl_->lock());
   Change change(*impl_->store);
   auto endpoint = TRY(impl_->prepare(change, request));
-  TRY(impl_->commit(change));
+  if (auto done = impl_->commit(change); !done)
+    return std::unexpected(impl_->name_the_taker(std::move(done).error(), endpoint.ports));
   return endpoint;
 }
 
@@ -195,12 +215,15 @@ Result<Sandbox> Engine::create_sandbox(const CreateSandbox& request) {
   const auto held = TRY(impl_->lock());
   Change change(*impl_->store);
   auto sandbox = TRY(impl_->prepare(change, request));
-  TRY(impl_->commit(change));
-  // Only now is it known which namespace it became.
-  sandbox.netns_inode = TRY(kernel::Netns::open(sandbox.netns_path)).inode();
-  change.state.put(sandbox);
-  TRY(impl_->commit(change));
-  TRY(impl_->write_files(change.state, sandbox));
+  change.complete = [&]() -> Status {
+    sandbox.netns_inode = TRY(kernel::Netns::open(sandbox.netns_path)).inode();
+    change.state.put(sandbox);
+    return impl_->write_files(change.state, sandbox);
+  };
+  if (auto made = impl_->commit(change); !made) {
+    impl_->remove_files(sandbox);
+    return std::unexpected(std::move(made).error());
+  }
   return sandbox;
 }
 
@@ -246,10 +269,18 @@ Status Engine::sandbox_exited(const std::string& id, int exit_code) {
 
 // ---- the instance -------------------------------------------------------------------------------
 
-Result<Info> Engine::info() { return impl_->info(); }
-Result<DiskUse> Engine::disk_use() { return impl_->disk_use(); }
-Result<std::vector<Repair>> Engine::reconcile() { return impl_->reconcile(); }
-std::vector<Error> Engine::reset() { return impl_->reset(); }
+Result<Info> Engine::info() {
+  return impl_->info();
+}
+Result<DiskUse> Engine::disk_use() {
+  return impl_->disk_use();
+}
+Result<std::vector<Repair>> Engine::reconcile() {
+  return impl_->reconcile();
+}
+std::vector<Error> Engine::reset() {
+  return impl_->reset();
+}
 
 // ---- plans --------------------------------------------------------------------------------------
 

@@ -29,7 +29,9 @@ Result<bool> link_exists(kernel::Socket& route, const IfName& name) {
   return TRY(kernel::find_link(route, name)).has_value();
 }
 
-Result<bool> ip_forward_on() { return TRY(kernel::read_sysctl(kIpForward)) != "0"; }
+Result<bool> ip_forward_on() {
+  return TRY(kernel::read_sysctl(kIpForward)) != "0";
+}
 
 Result<bool> bridge_netfilter_on() {
   const auto value = kernel::read_sysctl("net/bridge/bridge-nf-call-iptables");

@@ -15,12 +15,19 @@ std::string random_id() {
   std::array<std::uint8_t, 32> bytes;
   // Once the kernel's pool is ready, a request of up to 256 bytes is never short (getrandom(2)).
   while (getrandom(bytes.data(), bytes.size(), 0) != std::ssize(bytes)) continue;
+  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string id;
-  for (const auto byte : bytes) fmt::format_to(std::back_inserter(id), "{:02x}", byte);
+  id.reserve(2 * bytes.size());
+  for (const auto byte : bytes) {
+    id += kDigits[byte >> 4];
+    id += kDigits[byte & 0xf];
+  }
   return id;
 }
 
-std::string short_id(const std::string& id) { return id.substr(0, 12); }
+std::string short_id(const std::string& id) {
+  return id.substr(0, 12);
+}
 
 std::int64_t now() {
   using namespace std::chrono;

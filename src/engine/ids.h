@@ -13,7 +13,8 @@ namespace berth::engine {
 [[nodiscard]] std::string short_id(const std::string& id);  ///< its first 12 digits
 [[nodiscard]] std::int64_t now();                           ///< nanoseconds since the Unix epoch
 
-/// Network and sandbox names: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 128 bytes. `what` begins the error.
+/// Network and sandbox names: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 128 bytes. `what` begins the
+/// error.
 [[nodiscard]] Status check_name(std::string_view what, std::string_view name);
 
 }  // namespace berth::engine

@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "berth/engine.h"
 #include "engine/state.h"
+#include "kernel/netns/netns.h"
 #include "plan/apply.h"
 #include "plan/op.h"
 #include "store/store.h"
@@ -34,11 +35,20 @@ struct Change {
   Transaction transaction;
   State state;
   plan::Plan plan;
-  plan::Plan last;  ///< goes after `plan`: deletions of links, which nothing can take back
+  plan::Namespaces namespaces;  ///< looked into already, for the plan to go on with
+  plan::Plan last;   ///< goes after `plan`: deletions of links, which nothing can take back
   std::string verb;  ///< "connect web to mynet", for the journal's reader
   Direction direction = Direction::kMake;
   store::Durability durability = store::Durability::kNormal;
   bool force = false;  ///< removing: go on past the kernel's errors
+
+  /// Making: called once the plan is applied, for what is known only then. It may write to `state`
+  /// (not to its plan); its error takes the change back.
+  std::function<Status()> complete;
+  /// Removing: what goes. A deleted link cannot be brought back, so if the removal fails after one
+  /// these are made anew.
+  std::vector<Endpoint> leaving;
+  std::vector<Network> closing;
 };
 
 /// Where tests break in: before an operation, and between the steps of a commit.
@@ -66,14 +76,24 @@ class Engine::Impl {
   Config config;
   std::unique_ptr<store::Store> store;
   plan::Kernel kernel;
-  std::string instance;     // 8 hex digits that tell this instance's elements from another's
+  std::string instance;  // 8 hex digits that tell this instance's elements from another's
   engine::Faults faults;
+  ino_t store_file = 0;  // of the store as it was opened; 0: in memory
 
   // journal.cc
   /// Takes the instance lock and finishes what dead processes left. Released with the descriptor.
   Result<UniqueFd> lock();
+  /// The lock alone. An error if somebody has reset the instance since it was opened.
+  Result<UniqueFd> lock_only();
+  /// Finishes what the journal holds: in kernel and store, or, where a restart of the machine has
+  /// emptied the kernel, in the store alone. Under the lock.
+  enum class Kernel { kAsLeft, kEmptied };
+  Status settle_journal(Kernel state);
   /// Journals, applies and records `change`; after an error kernel and store are as before.
   Status commit(engine::Change& change);
+  /// Takes back a change that was applied, and drops its journal entry.
+  Status take_back(const engine::Change& change, const plan::Plan& plan, const std::string& entry,
+                   Error error);
 
   // networks.cc
   Result<Network> prepare(engine::Change& change, const CreateNetwork& request);
@@ -86,6 +106,10 @@ class Engine::Impl {
   Status heal(const Network& network);
   Status load_instance();
   Status add_predefined_networks();
+  /// Makes anew what of a removal that failed cannot be undone, as far as the kernel lets it.
+  void put_back(const engine::Change& change);
+  /// Does another instance have networks in berth's table?
+  Result<bool> others_have_networks();
   /// The operations that the network's kernel objects consist of.
   plan::Plan network_plan(const Network& network, std::uint32_t mtu) const;
 
@@ -96,14 +120,21 @@ class Engine::Impl {
   Status prepare(engine::Change& change, const Disconnect& request);
   Result<Endpoint> prepare(engine::Change& change, const Publish& request);
   Result<Endpoint> prepare(engine::Change& change, const Unpublish& request);
-  /// Adds the end of `endpoints` to the change: firewall first, links last, in one batch each.
+  /// Adds the end of `endpoints` to the change: routes and firewall first, links last, in one batch
+  /// each.
   Status detach(engine::Change& change, const std::vector<Endpoint>& endpoints);
+  /// The default route of `sandbox` moves from `leaving` to the oldest of the networks that stay
+  /// and have a way out.
+  Status hand_on_default_route(engine::Change& change, const Sandbox& sandbox,
+                               const Endpoint& leaving, const std::vector<Endpoint>& all_leaving);
   /// What the endpoint consists of: interface, addresses, routes, published ports.
   Result<plan::Plan> endpoint_plan(const Network& network, const Sandbox& sandbox,
                                    const Endpoint& endpoint) const;
 
   // targets.cc
-  Result<engine::TargetSandbox> target(engine::State& state, const Target& reference);
+  Result<engine::TargetSandbox> target(engine::Change& change, const Target& reference);
+  /// The namespace that netns:PATH or pid:N means.
+  Result<kernel::Netns> open_foreign(const Target& reference) const;
   /// The sandbox that `reference` means, wherever it stands.
   Result<Sandbox> find_sandbox(engine::State& state, const Target& reference);
 
@@ -133,6 +164,8 @@ class Engine::Impl {
   Status collect_dead();
   /// The same for what `reference` names; the lock is not held.
   Status collect_stale(const Target& reference);
+
+  // reboot.cc
   /// After a restart of the machine the kernel's part of everything is gone: records it so.
   Status notice_reboot();
 
@@ -145,6 +178,9 @@ class Engine::Impl {
   Result<DiskUse> disk_use();
 
   std::string run_path(std::string_view name) const;
+  /// `error` of a change that publishes `ports`: if the cause is an element of another instance, an
+  /// error that names who has the port.
+  Error name_the_taker(Error error, const std::vector<PortMapping>& ports);
   std::string owner_comment(const Sandbox& sandbox, const Endpoint& endpoint) const;
 };
 

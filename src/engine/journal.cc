@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <nlohmann/json.hpp>
@@ -19,12 +20,11 @@ using nlohmann::json;
 
 constexpr auto kReplace = json::error_handler_t::replace;
 
-std::string journal_entry(const engine::Change& change, const plan::Plan& plan,
-                          const store::WriteSet& writes) {
+std::string journal_entry(const engine::Change& change, const plan::Plan& plan) {
   // Only a removal is finished later, so only a removal's writes are needed.
   auto kept = json::array();
   if (change.direction == Direction::kRemove) {
-    for (const auto& write : writes)
+    for (const auto& write : change.transaction.writes())
       kept.push_back({write.key, write.value ? json(*write.value) : json(nullptr)});
   }
   return fmt::format(R"({{"verb":{},"remove":{},"plan":{},"writes":{}}})",
@@ -46,10 +46,9 @@ Result<Entry> read_entry(std::string_view key, std::string_view text) {
     entry.remove = document.at("remove").get<bool>();
     entry.plan = TRY(plan::from_json(document.at("plan").dump()));
     for (const auto& write : document.at("writes"))
-      entry.writes.push_back({write.at(0).get<std::string>(),
-                              write.at(1).is_null()
-                                  ? std::nullopt
-                                  : std::optional(write.at(1).get<std::string>())});
+      entry.writes.push_back(
+          {write.at(0).get<std::string>(),
+           write.at(1).is_null() ? std::nullopt : std::optional(write.at(1).get<std::string>())});
     return entry;
   } catch (const std::exception& error) {
     return fail(ErrorKind::kCorrupt, "{} cannot be read: {}", key, error.what());
@@ -62,16 +61,41 @@ std::string joined(const std::vector<Error>& errors) {
   return text;
 }
 
+// Carries a dead process's change to its end, or takes it back.
+Status settle(plan::Kernel& kernel, const Entry& entry) {
+  const auto plan = entry.remove ? entry.plan : TRY(plan::rollback(kernel, entry.plan));
+  // What cannot be taken back (a namespace that is gone, say) was gone with its owner; but who may
+  // not do it leaves it to somebody who may.
+  for (auto& error : plan::apply_all(kernel, plan))
+    if (error.kind == ErrorKind::kPermission) return std::unexpected(std::move(error));
+  return {};
+}
+
 }  // namespace
 
-Result<UniqueFd> Engine::Impl::lock() {
+Result<UniqueFd> Engine::Impl::lock_only() {
   if (config.only_plan) return UniqueFd();  // nothing is changed, so there is nobody to keep out
   const auto path = config.root + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail_sys(errno, "open {}", path);
   while (flock(fd.get(), LOCK_EX) != 0)
     if (errno != EINTR) return fail_sys(errno, "lock {}", path);
+  // A reset removes the store's file, and this process would go on writing to what nobody reads.
+  struct stat info;
+  const auto database = config.root + "/berth.db";
+  if (::stat(database.c_str(), &info) != 0 || info.st_ino != store_file)
+    return fail(ErrorKind::kNotFound, "the instance in {} was reset meanwhile: ask again",
+                config.root);
+  return fd;
+}
 
+Result<UniqueFd> Engine::Impl::lock() {
+  auto fd = TRY(lock_only());
+  TRY(settle_journal(Kernel::kAsLeft));
+  return fd;
+}
+
+Status Engine::Impl::settle_journal(Kernel state) {
   std::vector<std::pair<std::string, std::string>> entries;
   TRY(store->scan("journal/", [&](std::string_view key, std::string_view text) {
     entries.emplace_back(key, text);
@@ -79,45 +103,63 @@ Result<UniqueFd> Engine::Impl::lock() {
   }));
   for (const auto& [key, text] : entries) {
     auto entry = TRY(read_entry(key, text));
-    // What cannot be taken back now (a namespace that is gone, say) was gone with its owner.
-    (void)plan::apply_all(kernel, entry.remove ? entry.plan : plan::inverse(entry.plan));
+    if (state == Kernel::kAsLeft) {
+      if (auto settled = settle(kernel, entry); !settled)
+        return std::unexpected(
+            in_context(settled.error(), "settle what an earlier command left half-done"));
+    }
     entry.writes.push_back({key, std::nullopt});
     TRY(store->commit(entry.writes, store::Durability::kNormal));
   }
-  return fd;
+  return {};
 }
 
 Status Engine::Impl::commit(engine::Change& change) {
-  auto writes = change.transaction.take();
   auto plan = std::move(change.plan);
   plan::append(plan, std::move(change.last));
-  if (plan.empty()) return store->commit(writes, change.durability);
+  if (plan.empty()) return store->commit(change.transaction.writes(), change.durability);
   const auto reached = [&](std::string_view step) {
     if (faults.at) faults.at(step);
   };
 
   const auto key = "journal/" + engine::short_id(engine::random_id());
-  TRY(store->commit({{key, journal_entry(change, plan, writes)}}, store::Durability::kNormal));
+  TRY(store->commit({{key, journal_entry(change, plan)}}, store::Durability::kNormal));
   reached("journalled");
 
   std::vector<Error> passed_over;
   if (change.force) {
     passed_over = plan::apply_all(kernel, plan);
-  } else if (auto applied = plan::apply(kernel, plan, faults.before_op); !applied) {
-    TRY(store->commit({{key, std::nullopt}}, store::Durability::kNormal));
-    return applied;
+  } else if (auto applied =
+                 plan::apply(kernel, plan, faults.before_op, std::move(change.namespaces));
+             !applied) {
+    put_back(change);
+    (void)store->commit({{key, std::nullopt}}, store::Durability::kNormal);
+    return applied;  // an entry that stays finds nothing left to undo
   }
   reached("applied");
-
-  writes.push_back({key, std::nullopt});
-  if (auto written = store->commit(writes, change.durability); !written) {
-    (void)plan::apply_all(kernel, plan::inverse(plan));
-    return written;
+  if (change.complete) {
+    if (auto completed = change.complete(); !completed)
+      return take_back(change, plan, key, completed.error());
   }
+
+  auto writes = change.transaction.writes();
+  writes.push_back({key, std::nullopt});
+  if (auto written = store->commit(writes, change.durability); !written)
+    return take_back(change, plan, key, written.error());
   reached("recorded");
   if (passed_over.empty()) return {};
   auto error = passed_over.front();
   error.message = "done, but not everything went well: " + joined(passed_over);
+  return std::unexpected(std::move(error));
+}
+
+Status Engine::Impl::take_back(const engine::Change& change, const plan::Plan& plan,
+                               const std::string& entry, Error error) {
+  (void)plan::apply_all(kernel, plan::inverse(plan));
+  put_back(change);
+  const auto dropped = store->commit({{entry, std::nullopt}}, store::Durability::kNormal);
+  if (!dropped && change.direction == Direction::kRemove)
+    error.message += "; the next command will carry it out";  // as the entry asks for
   return std::unexpected(std::move(error));
 }
 

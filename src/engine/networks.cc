@@ -98,16 +98,11 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& reque
 
   auto& route = *TRY(kernel.route());
   auto& device = network.bridge.device;
-  const bool device_asked_for = !device.empty();
-  if (!device_asked_for) device = TRY(IfName::parse("br-" + engine::short_id(network.id)));
+  if (device.empty()) device = TRY(IfName::parse("br-" + engine::short_id(network.id)));
   const auto same_device = [&](const Network& other) { return other.bridge.device == device; };
   if (const auto other = std::ranges::find_if(others, same_device); other != others.end())
     return fail(ErrorKind::kExists, "network {}: bridge {} belongs to network {}", network.name,
                 device.str(), other->name);
-  if (device_asked_for && TRY(engine::link_exists(route, device)))
-    return fail(ErrorKind::kExists,
-                "network {}: an interface {} exists already and is not berth's: give another {}",
-                network.name, device.str(), model::kOptionBridgeName);
 
   if (request.subnets.size() > 1)
     return fail(ErrorKind::kInvalid, "network {}: {} subnets given, a bridge network takes one",
@@ -130,6 +125,13 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& reque
 Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& network) {
   if (const auto there = TRY(change.state.realised(network))) return *there;
   auto& route = *TRY(kernel.route());
+  const auto& device = network.bridge.device;
+  if (TRY(engine::link_exists(route, device)))
+    return fail(
+        ErrorKind::kExists,
+        "network {}: an interface {} exists already and is not this network's: remove it, or "
+        "give another {}",
+        network.name, device.str(), model::kOptionBridgeName);
   engine::Realised realised{network.bridge.mtu};
   if (realised.mtu == 0) realised.mtu = TRY(engine::default_mtu(route));
   if (!TRY(firewall::table_intact(*TRY(kernel.nft())))) change.plan.push_back(plan::EnsureTable{});
@@ -177,6 +179,7 @@ Status Engine::Impl::prepare(Change& change, const RemoveNetworks& request) {
 
 Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks) {
   auto& state = change.state;
+  change.closing = networks;
   for (const auto& network : networks)
     TRY(detach(change, TRY(state.endpoints_of_network(network.id))));
   plan::Plan links;
@@ -191,7 +194,8 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     state.erase(network);
   }
   if (!TRY(state.forwarding_needed_without(networks))) {
-    if (const auto before = TRY(state.switched(engine::kIpForward))) {
+    const auto before = TRY(state.switched(engine::kIpForward));
+    if (before && !TRY(others_have_networks())) {
       change.plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), *before, "1"});
       state.erase_switched(engine::kIpForward);
     }
@@ -214,14 +218,40 @@ Status Engine::Impl::heal(const Network& network) {
   return commit(change);
 }
 
+void Engine::Impl::put_back(const Change& change) {
+  const auto make = [&](const Result<plan::Plan>& wanted) {
+    if (!wanted) return;
+    if (const auto gone = plan::missing(kernel, *wanted)) (void)plan::apply_all(kernel, *gone);
+  };
+  Change look(*store);
+  for (const auto& network : change.closing)
+    if (const auto realised = look.state.realised(network); realised && *realised)
+      make(network_plan(network, (*realised)->mtu));
+  for (const auto& endpoint : change.leaving) {
+    const auto network = look.state.network_by_id(endpoint.network_id);
+    const auto sandbox = look.state.sandbox(endpoint.sandbox_id);
+    if (network && sandbox && alive(*sandbox)) make(endpoint_plan(*network, *sandbox, endpoint));
+  }
+}
+
+Result<bool> Engine::Impl::others_have_networks() {
+  const auto bridges =
+      std::ranges::find(firewall::table().sets, firewall::kBridges, &nft::SetSpec::name);
+  const auto listed = TRY(kernel.nft())->list_elements(std::string(firewall::kTable), *bridges);
+  if (!listed && listed.error().kind == ErrorKind::kNotFound) return false;
+  return !std::ranges::all_of(TRY(listed), [&](const nft::Element& element) {
+    return element.comment.ends_with(" " + instance);
+  });
+}
+
 // Docker's three, made with the store itself. `bridge` gets its devices when it is first used, so
 // that asking berth for anything does not change the host.
 Status Engine::Impl::add_predefined_networks() {
   Change change(*store);
   if (TRY(change.transaction.get("network-name/none"))) return {};
-  for (const auto& [name, driver] : {std::pair{"bridge", Driver::kBridge},
-                                     std::pair{"host", Driver::kHost},
-                                     std::pair{"none", Driver::kNone}}) {
+  for (const auto& [name, driver] :
+       {std::pair{"bridge", Driver::kBridge}, std::pair{"host", Driver::kHost},
+        std::pair{"none", Driver::kNone}}) {
     Network network;
     network.id = engine::random_id();
     network.name = name;

@@ -20,12 +20,20 @@ namespace {
 
 using engine::Change;
 
-// What a repair says it did: the plan's commands, shortened to their first line.
+// What a repair says it did: the plan's commands. Of a here-document the lines, without its frame.
 std::string summary(std::string_view of, const plan::Plan& plan) {
   std::string text(of);
   const char* separator = ": ";
   for (const auto& command : plan::render(plan)) {
-    text += separator + command.substr(0, command.find('\n'));
+    const auto first = command.find('\n');
+    if (first == std::string::npos) {
+      text += separator + command;
+    } else {
+      const auto second = command.find('\n', first + 1);
+      const auto end = command.rfind('\n');
+      text += separator + command.substr(first + 1, second - first - 1);
+      if (second != end) text += " ...";
+    }
     separator = "; ";
   }
   return text;
@@ -39,9 +47,10 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
     Change look(*store);
     for (const auto& sandbox : TRY(look.state.sandboxes()))
       if (is_dead(sandbox))
-        repairs.push_back({fmt::format("{}: its {} is gone", sandbox.name,
-                                       sandbox.kind == SandboxKind::kProcess ? "process" : "namespace"),
-                           finish_if_known(sandbox, 137)});
+        repairs.push_back(
+            {fmt::format("{}: its {} is gone", sandbox.name,
+                         sandbox.kind == SandboxKind::kProcess ? "process" : "namespace"),
+             finish_if_known(sandbox, 137)});
   }
 
   const auto held = TRY(lock());
@@ -55,6 +64,16 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
     change.plan = std::move(plan);
     repairs.push_back({text, commit(change)});
   };
+
+  // After a restart of the machine: what a user made is there from its making on.
+  for (const auto& network : TRY(state.networks())) {
+    if (network.predefined || TRY(state.realised(network))) continue;
+    Change change(*store);
+    change.verb = "make network " + network.name + " again";
+    auto made = realise(change, network);
+    const auto text = summary("network " + network.name, change.plan);
+    repairs.push_back({text, made ? commit(change) : Status(std::unexpected(made.error()))});
+  }
 
   std::vector<Network> realised;
   for (auto& network : TRY(state.networks()))

@@ -56,8 +56,8 @@ Result<std::string> name_for(engine::State& state, const std::string& asked) {
     return asked;
   }
   for (int attempt = 0;; ++attempt) {
-    const auto name = sandbox::random_name(std::stoull(engine::random_id().substr(0, 16), nullptr, 16),
-                                           attempt);
+    const auto name =
+        sandbox::random_name(std::stoull(engine::random_id().substr(0, 16), nullptr, 16), attempt);
     if (!TRY(state.sandbox_name_taken(name))) return name;
   }
 }
@@ -230,8 +230,8 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
       gateway = endpoint.gateway;
       sandbox.endpoints.push_back(endpoint.id);
     } else {
-      attaching.plan.push_back(plan::SetLinkUp{{sandbox.netns_path, sandbox.netns_inode},
-                                               TRY(IfName::parse("lo"))});
+      attaching.plan.push_back(
+          plan::SetLinkUp{{sandbox.netns_path, sandbox.netns_inode}, TRY(IfName::parse("lo"))});
     }
     sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, gateway));
     attaching.state.put(sandbox);
@@ -240,7 +240,9 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     return write_files(attaching.state, sandbox);
   };
   if (auto attached = attach(); !attached) {
-    { const auto killed = std::move(pending); }
+    {
+      const auto killed = std::move(pending);
+    }
     sandbox.auto_remove = true;  // nothing of it is to remain
     (void)finish_if_known(sandbox, 125);
     remove_files(sandbox);
@@ -309,47 +311,14 @@ Status Engine::Impl::collect_dead() {
 
 Status Engine::Impl::collect_stale(const Target& reference) {
   Change look(*store);
-  const auto sandbox = look.state.sandbox(reference);
+  if (const auto sandbox = look.state.sandbox(reference); sandbox && is_dead(*sandbox))
+    TRY(finish_if_known(*sandbox, 128 + SIGKILL));
+  // The kernel gives the number of a namespace that is gone to the next one.
+  const auto netns = open_foreign(reference);
+  if (!netns) return {};  // nothing foreign, or not there: the request itself will say so
+  const auto sandbox = TRY(look.state.sandbox_by_netns(netns->inode()));
   if (!sandbox || !is_dead(*sandbox)) return {};
   return finish_if_known(*sandbox, 128 + SIGKILL);
-}
-
-Status Engine::Impl::notice_reboot() {
-  constexpr const char* kBootId = "/proc/sys/kernel/random/boot_id";
-  char text[64] = {};
-  UniqueFd fd(::open(kBootId, O_RDONLY | O_CLOEXEC));
-  const auto size = fd ? ::read(fd.get(), text, sizeof text - 1) : -1;
-  if (size <= 0) return fail_sys(errno, "read {}", kBootId);
-  const std::string boot(text, static_cast<std::size_t>(size));
-  Change change(*store);
-  const auto known = TRY(change.transaction.get("meta/boot"));
-  if (known == boot) return {};
-  if (known) {
-    for (const auto& sandbox : TRY(change.state.sandboxes())) {
-      for (const auto& endpoint : TRY(change.state.endpoints(sandbox.endpoints)))
-        TRY(change.state.erase(endpoint));
-      auto ended = sandbox;
-      change.state.erase(sandbox);
-      if (sandbox.kind != SandboxKind::kProcess || sandbox.auto_remove) continue;
-      ended.state = SandboxState::kExited;
-      if (sandbox.state != SandboxState::kExited) ended.exit_code = 128 + SIGKILL;
-      ended.endpoints.clear();
-      ended.pid = ended.shim_pid = 0;
-      ended.netns_inode = 0;
-      change.state.put(ended);
-    }
-    for (const auto& prefix : {"switched/", "journal/"}) {
-      std::vector<std::string> keys;
-      TRY(change.transaction.scan(prefix, [&](std::string_view key, std::string_view) {
-        keys.emplace_back(key);
-        return true;
-      }));
-      for (auto& key : keys) change.transaction.erase(std::move(key));
-    }
-    for (const auto& network : TRY(change.state.networks())) change.state.erase_realised(network);
-  }
-  change.transaction.put("meta/boot", boot);
-  return commit(change);
 }
 
 std::vector<Outcome> Engine::Impl::stop(std::span<const Target> targets,

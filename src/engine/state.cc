@@ -57,8 +57,8 @@ Result<std::string> State::resolve(std::string_view kind, std::string_view index
   }
   if (matches.size() == 1) return std::move(matches[0]);
   if (matches.empty()) return fail(ErrorKind::kNotFound, "no such {}: {}", what, reference);
-  return fail(ErrorKind::kInvalid, "{} {}: more than one id starts with that, give more digits", what,
-              reference);
+  return fail(ErrorKind::kInvalid, "{} {}: more than one id starts with that, give more digits",
+              what, reference);
 }
 
 // ---- networks -----------------------------------------------------------------------------------
@@ -112,7 +112,9 @@ void State::put_realised(const Network& network, const Realised& realised) {
   tx_.put("realised/" + network.id, std::to_string(realised.mtu));
 }
 
-void State::erase_realised(const Network& network) { tx_.erase("realised/" + network.id); }
+void State::erase_realised(const Network& network) {
+  tx_.erase("realised/" + network.id);
+}
 
 Result<bool> State::forwarding_needed_without(const std::vector<Network>& except) {
   for (const auto& network : TRY(networks())) {
@@ -207,7 +209,9 @@ void State::put(const Sandbox& sandbox) {
 void State::erase(const Sandbox& sandbox) {
   tx_.erase("sandbox/" + sandbox.id);
   tx_.erase("sandbox-name/" + sandbox.name);
-  if (sandbox.netns_inode != 0) tx_.erase(fmt::format("netns/{}", sandbox.netns_inode));
+  // The number of a namespace that is gone may be another sandbox's by now.
+  const auto key = fmt::format("netns/{}", sandbox.netns_inode);
+  if (const auto owner = tx_.get(key); owner && *owner == sandbox.id) tx_.erase(key);
 }
 
 // ---- addresses ----------------------------------------------------------------------------------
@@ -220,11 +224,12 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
   const auto prefix = fmt::format("lease/{}/", network.id);
   const auto taken_from = [&](const Ip& from, const std::function<bool(const Ip&)>& visit) {
     Status read;
-    auto scanned = tx_.scan(prefix, prefix + hex(from), [&](std::string_view key, std::string_view) {
-      const auto ip = ip_from_hex(key.substr(prefix.size()));
-      if (!ip) read = std::unexpected(ip.error());
-      return ip && visit(*ip);
-    });
+    auto scanned =
+        tx_.scan(prefix, prefix + hex(from), [&](std::string_view key, std::string_view) {
+          const auto ip = ip_from_hex(key.substr(prefix.size()));
+          if (!ip) read = std::unexpected(ip.error());
+          return ip && visit(*ip);
+        });
     return scanned ? read : scanned;
   };
   auto ip = ipam::first_free(subnet, hint, taken_from);
@@ -281,7 +286,9 @@ void State::take_port(const PortMapping& mapping, std::string_view endpoint_id) 
   tx_.put(port_key(mapping), std::string(endpoint_id));
 }
 
-void State::free_port(const PortMapping& mapping) { tx_.erase(port_key(mapping)); }
+void State::free_port(const PortMapping& mapping) {
+  tx_.erase(port_key(mapping));
+}
 
 // ---- sysctls ------------------------------------------------------------------------------------
 

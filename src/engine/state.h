@@ -1,16 +1,19 @@
 // Where everything is in the store, and typed access to it.
 //
-//   network/<id>                          Network            network-name/<name>       -> id
-//   endpoint/<id>                         Endpoint           user/<network>/<endpoint> -> sandbox id
-//   sandbox/<id>                          Sandbox            sandbox-name/<name>       -> id
+//   network/<id>                          Network
+//   network-name/<name>                   -> network id
+//   endpoint/<id>                         Endpoint
+//   user/<network>/<endpoint>             -> sandbox id
+//   sandbox/<id>                          Sandbox
+//   sandbox-name/<name>                   -> sandbox id
 //   netns/<inode>                         -> sandbox id (of foreign namespaces)
 //   lease/<network>/<address in hex>      -> endpoint id
 //   hint/<network>                        an address below which all of the range are taken
-//   port/<protocol>/<port>/<host address> -> endpoint id     (port in 5 digits, so that keys sort)
+//   port/<protocol>/<port>/<host address> -> endpoint id (port in 5 digits, so that keys sort)
 //   realised/<network>                    its kernel objects have been made; the endpoints' MTU
 //   switched/<sysctl>                     its value before berth switched it
 //   meta/boot                             the boot in which the kernel's part of all this was made
-//   journal/<id>                          a change under way (journal.h)
+//   journal/<id>                          a change under way (journal.cc)
 //
 // Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
 #pragma once
@@ -70,7 +73,7 @@ class State {
     PortMapping mapping;
     std::string endpoint_id;
   };
-  /// Who holds a port that `wanted` would clash with: the same address, or either of them every one.
+  /// Who holds a port that `wanted` would clash with: on the same address, or one of them on all.
   Result<std::optional<PortOwner>> port_owner(const PortMapping& wanted);
   /// Takes `mapping` for `endpoint` before put(endpoint), so that the next look sees it taken.
   void take_port(const PortMapping& mapping, std::string_view endpoint_id);

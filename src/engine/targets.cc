@@ -23,8 +23,10 @@ Result<std::optional<std::string>> foreign_path(const Target& reference) {
   if (reference.starts_with(kNetnsPrefix)) {
     const auto path = reference.substr(kNetnsPrefix.size());
     if (!path.starts_with('/'))
-      return fail(ErrorKind::kInvalid, "{}: give the absolute path of a namespace file, like "
-                  "netns:/run/netns/blue", reference);
+      return fail(ErrorKind::kInvalid,
+                  "{}: give the absolute path of a namespace file, like "
+                  "netns:/run/netns/blue",
+                  reference);
     return path;
   }
   if (!reference.starts_with(kPidPrefix)) return std::nullopt;
@@ -38,13 +40,20 @@ Result<std::optional<std::string>> foreign_path(const Target& reference) {
 
 }  // namespace
 
+Result<kernel::Netns> Engine::Impl::open_foreign(const Target& reference) const {
+  const auto path = TRY(foreign_path(reference));
+  if (!path) return fail(ErrorKind::kInvalid, "{} is no netns:PATH or pid:N", reference);
+  return kernel::Netns::open(*path);
+}
+
 Result<Sandbox> Engine::Impl::find_sandbox(engine::State& state, const Target& reference) {
   const auto path = TRY(foreign_path(reference));
   if (!path) return state.sandbox(reference);
   // A namespace that is gone can still be found by the name it was connected under.
   const auto netns = kernel::Netns::open(*path);
   if (netns) {
-    if (auto sandbox = TRY(state.sandbox_by_netns(netns->inode()))) return *std::move(sandbox);
+    auto sandbox = TRY(state.sandbox_by_netns(netns->inode()));
+    if (sandbox && alive(*sandbox)) return *std::move(sandbox);
   }
   auto by_name = state.sandbox(reference);
   if (by_name) return by_name;
@@ -52,7 +61,9 @@ Result<Sandbox> Engine::Impl::find_sandbox(engine::State& state, const Target& r
   return fail(ErrorKind::kNotFound, "{} is not connected to any network", reference);
 }
 
-Result<engine::TargetSandbox> Engine::Impl::target(engine::State& state, const Target& reference) {
+Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
+                                                   const Target& reference) {
+  auto& state = change.state;
   engine::TargetSandbox target;
   const auto path = TRY(foreign_path(reference));
   if (!path) {
@@ -71,7 +82,8 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::State& state, const T
       return fail(ErrorKind::kInvalid,
                   "{} is the host's own network namespace: give the one of a container", reference);
     target.ns = {*path, netns->inode()};
-    if (auto known = TRY(state.sandbox_by_netns(netns->inode()))) {
+    auto known = TRY(state.sandbox_by_netns(netns->inode()));
+    if (known && alive(*known)) {
       target.sandbox = *std::move(known);
       target.ns.path = target.sandbox.netns_path;
       if (target.sandbox.kind != SandboxKind::kForeign) return target;
@@ -88,7 +100,8 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::State& state, const T
   }
 
   // A foreign namespace may hold anything: look before adding to it.
-  auto socket = TRY(kernel::open_socket_in(*netns, NETLINK_ROUTE));
+  change.namespaces.keep(target.ns, *std::move(netns));
+  auto& socket = *TRY(change.namespaces.route(kernel, target.ns));
   for (const auto& link : TRY(kernel::list_links(socket))) {
     target.links.push_back(link.name.str());
     if (link.name.str() == "lo") target.loopback_down = !link.up;

@@ -1,6 +1,6 @@
 #include "engine/transaction.h"
 
-#include <utility>
+#include <algorithm>
 
 namespace berth::engine {
 
@@ -34,10 +34,10 @@ Status Transaction::scan(std::string_view prefix, std::string_view from,
   return {};
 }
 
-store::WriteSet Transaction::take() {
+store::WriteSet Transaction::writes() const {
   store::WriteSet writes;
   writes.reserve(writes_.size());
-  for (auto& [key, value] : std::exchange(writes_, {})) writes.push_back({key, std::move(value)});
+  for (const auto& [key, value] : writes_) writes.push_back({key, value});
   return writes;
 }
 

@@ -1,6 +1,6 @@
 // What one request reads and is about to write: the store with this request's own writes on top.
 //
-// Nothing reaches the store before the engine commits take(): a plan that is only looked at, or a
+// Nothing reaches the store before the engine commits writes(): a plan that is only looked at, or a
 // request that fails, leaves no trace. Belongs to the request that made it.
 #pragma once
 
@@ -28,8 +28,8 @@ class Transaction {
   void put(std::string key, std::string value) { writes_[std::move(key)] = std::move(value); }
   void erase(std::string key) { writes_[std::move(key)] = std::nullopt; }
 
-  /// The writes so far, in key order; the transaction is empty afterwards.
-  [[nodiscard]] store::WriteSet take();
+  /// The writes so far, in key order.
+  [[nodiscard]] store::WriteSet writes() const;
 
  private:
   store::Store& store_;

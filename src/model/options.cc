@@ -50,6 +50,11 @@ Result<BridgeSettings> parse_bridge_options(const Labels& options) {
     if (option == kOptionBridgeName) {
       auto device = IfName::parse(value);
       if (!device) return std::unexpected(in_context(device.error(), "option {}", option));
+      // /proc/sys/net has these for every interface, so the kernel lets none be called so
+      // (sysctl_dev_name_is_allowed of include/linux/inetdevice.h).
+      if (value == "all" || value == "default")
+        return fail(ErrorKind::kInvalid, "option {}={}: the kernel keeps that name for itself",
+                    option, value);
       settings.device = *std::move(device);
     } else if (option == kOptionIcc) {
       settings.icc = TRY(parse_bool(option, value));
@@ -84,7 +89,8 @@ Result<Driver> parse_driver(std::string_view text) {
   if (text == "bridge") return Driver::kBridge;
   if (text == "host" || text == "null" || text == "none")
     return fail(ErrorKind::kInvalid,
-                "driver {}: only one network of it can be, and it exists already; give bridge", text);
+                "driver {}: only one network of it can be, and it exists already; give bridge",
+                text);
   return fail(ErrorKind::kInvalid, "driver {}: there is none of that name; give bridge", text);
 }
 

@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <set>
 #include <string_view>
@@ -25,10 +26,11 @@ namespace {
 // be in it, and berth leaves nothing there.
 constexpr std::uint32_t kTeardownGroup = 0x62657274;
 
-bool is_making(const Op& op) {
-  return std::holds_alternative<AddNetns>(op) || std::holds_alternative<AddBridge>(op) ||
-         std::holds_alternative<AddVeth>(op) || std::holds_alternative<AddAddress>(op) ||
-         std::holds_alternative<AddRoute>(op) || std::holds_alternative<AddElement>(op);
+bool is_removing(const Op& op) {
+  return std::holds_alternative<DeleteNetns>(op) || std::holds_alternative<DeleteLink>(op) ||
+         std::holds_alternative<DeleteAddress>(op) || std::holds_alternative<DeleteRoute>(op) ||
+         std::holds_alternative<DeleteTableIfUnused>(op) ||
+         std::holds_alternative<DeleteElement>(op) || std::holds_alternative<FlushFlows>(op);
 }
 
 // Carries a plan out. One object a call of apply() or apply_all().
@@ -36,8 +38,8 @@ class Run {
  public:
   enum class Mode { kStopAtFirstError, kGoOn };
 
-  Run(Kernel& kernel, const Plan& plan, Mode mode)
-      : kernel_(kernel), namespaces_(kernel), plan_(plan), mode_(mode) {}
+  Run(Kernel& kernel, const Plan& plan, Mode mode, Namespaces opened = {})
+      : kernel_(kernel), namespaces_(std::move(opened)), plan_(plan), mode_(mode) {}
 
   void carry_out(const BeforeOp& before) {
     for (current_ = 0; current_ < plan_.size() && !stopped(); ++current_) {
@@ -105,13 +107,14 @@ class Run {
   }
 
   void operator()(const IsolatePort& op) { queue({}, kernel::set_port_isolated(op.name, true)); }
-  void operator()(const HairpinPort& op) { queue({}, kernel::set_port_hairpin(op.name, true)); }
+  void operator()(const HairpinPort& op) { queue({}, kernel::set_port_hairpin(op.name, op.on)); }
 
   void operator()(const AddAddress& op) {
     with_index(op.ns, op.link, [&](int index) { return kernel::add_address(index, op.address); });
   }
   void operator()(const DeleteAddress& op) {
-    with_index(op.ns, op.link, [&](int index) { return kernel::delete_address(index, op.address); });
+    with_index(op.ns, op.link,
+               [&](int index) { return kernel::delete_address(index, op.address); });
   }
   void operator()(const AddRoute& op) {
     with_index(op.ns, op.link, [&](int index) { return kernel::add_route(route(op, index)); });
@@ -152,19 +155,27 @@ class Run {
 
  private:
   enum class Queue { kNone, kRequests, kDeletions, kAdditions, kRemovals };
+  struct Deletion {
+    std::size_t position;
+    IfName name;
+  };
 
   [[nodiscard]] bool stopped() const {
     return mode_ == Mode::kStopAtFirstError && !errors_.empty();
   }
 
-  // Records how operation `position` went. Gone already is fine for what removes; there already is
-  // fine when going on.
+  // Records how operation `position` went. Gone already is fine for what removes, and when going on
+  // for what switches something off; there already is fine when going on.
   void settle(std::size_t position, Status status) {
     const auto& op = plan_[position];
-    const bool fine =
-        status || (status.error().kind == ErrorKind::kNotFound && !is_making(op) &&
-                   !std::holds_alternative<SetSysctl>(op)) ||
-        (status.error().kind == ErrorKind::kExists && mode_ == Mode::kGoOn);
+    const auto* up = std::get_if<SetLinkUp>(&op);
+    const auto* hairpin = std::get_if<HairpinPort>(&op);
+    const bool switching_off = (up && !up->up) || (hairpin && !hairpin->on);
+    const bool going_on = mode_ == Mode::kGoOn;
+    const bool fine = status ||
+                      (status.error().kind == ErrorKind::kNotFound &&
+                       (is_removing(op) || (going_on && switching_off))) ||
+                      (status.error().kind == ErrorKind::kExists && going_on);
     if (fine)
       done_.insert(position);
     else
@@ -180,7 +191,12 @@ class Run {
 
   static Status add_netns(const AddNetns& op) {
     const auto made = TRY(kernel::Netns::create(op.path));
-    auto socket = TRY(kernel::open_socket_in(made, NETLINK_ROUTE));
+    auto up = loopback_up(made);
+    if (!up) (void)kernel::Netns::remove(op.path);  // an operation is done or it is not
+    return up;
+  }
+  static Status loopback_up(const kernel::Netns& netns) {
+    auto socket = TRY(kernel::open_socket_in(netns, NETLINK_ROUTE));
     return socket.request(kernel::set_link_up(TRY(IfName::parse("lo")), true));
   }
 
@@ -193,7 +209,8 @@ class Run {
     return route;
   }
 
-  // ---- rtnetlink: requests of one namespace wait for each other ------------------------------------
+  // ---- rtnetlink: requests of one namespace wait for each other
+  // ------------------------------------
 
   void queue(const NsRef& ns, kernel::Request request) {
     if (queue_ != Queue::kRequests || ns != requests_ns_) flush();
@@ -216,10 +233,10 @@ class Run {
     const auto known = indexes_.find({ns, link});
     if (known != indexes_.end()) return known->second;
     flush();
-    const auto found = TRY(kernel::find_link(*TRY(namespaces_.route(ns)), link));
+    const auto found = TRY(kernel::find_link(*TRY(namespaces_.route(kernel_, ns)), link));
     if (!found)
-      return fail(ErrorKind::kNotFound, "interface {} is not there{}", link.str(),
-                  ns.is_host() ? "" : " in " + ns.path);
+      return fail_sys(ENODEV, "find interface {}{}", link.str(),
+                      ns.is_host() ? "" : " in " + ns.path);
     indexes_[{ns, link}] = found->index;
     return found->index;
   }
@@ -231,22 +248,32 @@ class Run {
     positions_.push_back(current_);
   }
 
-  // ---- sending what waits ------------------------------------------------------------------------
+  // ---- sending what waits
+  // ------------------------------------------------------------------------
 
   void flush() {
     switch (std::exchange(queue_, Queue::kNone)) {
-      case Queue::kNone: break;
-      case Queue::kRequests: flush_requests(); break;
-      case Queue::kDeletions: flush_deletions(); break;
-      case Queue::kAdditions: flush_elements(true); break;
-      case Queue::kRemovals: flush_elements(false); break;
+      case Queue::kNone:
+        break;
+      case Queue::kRequests:
+        flush_requests();
+        break;
+      case Queue::kDeletions:
+        flush_deletions();
+        break;
+      case Queue::kAdditions:
+        flush_elements(true);
+        break;
+      case Queue::kRemovals:
+        flush_elements(false);
+        break;
     }
   }
 
   void flush_requests() {
     auto requests = std::exchange(requests_, {});
     const auto positions = std::exchange(positions_, {});
-    const auto socket = namespaces_.route(requests_ns_);
+    const auto socket = namespaces_.route(kernel_, requests_ns_);
     if (!socket) {
       for (const auto position : positions) settle(position, std::unexpected(socket.error()));
       return;
@@ -273,8 +300,16 @@ class Run {
     const auto grouped = (*socket)->batch(grouping);
     auto gone = (*socket)->request(kernel::delete_link_group(kTeardownGroup));
     if (!gone && gone.error().kind == ErrorKind::kNotFound) gone = {};  // all were gone already
+    if (!gone) leave_group(deletions);
     for (std::size_t i = 0; i < deletions.size(); ++i)
       settle(deletions[i].position, grouped[i] ? gone : grouped[i]);
+  }
+
+  // What could not be deleted must not wait in the group for the next one's deletion.
+  void leave_group(const std::vector<Deletion>& deletions) {
+    std::vector<kernel::Request> leaving;
+    for (const auto& each : deletions) leaving.push_back(kernel::set_link_group(each.name, 0));
+    (void)(*kernel_.route())->batch(leaving);
   }
 
   void flush_elements(bool add) {
@@ -305,11 +340,6 @@ class Run {
       batch.remove_elements(elements);
     return TRY(kernel_.nft())->commit(batch);
   }
-
-  struct Deletion {
-    std::size_t position;
-    IfName name;
-  };
 
   Kernel& kernel_;
   Namespaces namespaces_;
@@ -345,8 +375,8 @@ Result<kernel::Socket*> Kernel::netfilter() {
   return &*netfilter_;
 }
 
-Status apply(Kernel& kernel, const Plan& plan, const BeforeOp& before) {
-  Run run(kernel, plan, Run::Mode::kStopAtFirstError);
+Status apply(Kernel& kernel, const Plan& plan, const BeforeOp& before, Namespaces opened) {
+  Run run(kernel, plan, Run::Mode::kStopAtFirstError, std::move(opened));
   run.carry_out(before);
   auto errors = run.take_errors();
   if (errors.empty()) return {};

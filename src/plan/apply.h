@@ -18,6 +18,7 @@
 #include "berth/result.h"
 #include "kernel/netlink/socket.h"
 #include "kernel/nft/connection.h"
+#include "plan/namespaces.h"
 #include "plan/op.h"
 
 namespace berth::plan {
@@ -41,14 +42,20 @@ class Kernel {
 /// operation itself had failed. For fault injection: it also makes operations go one at a time.
 using BeforeOp = std::function<Status(std::size_t)>;
 
-/// All of `plan`, or nothing: after an error what was done has been taken back, as far as the kernel
-/// let it; what it did not let is added to the error's sentence.
-[[nodiscard]] Status apply(Kernel& kernel, const Plan& plan, const BeforeOp& before = {});
+/// All of `plan`, or nothing: after an error what was done has been taken back, as far as the
+/// kernel let it; what it did not let is added to the error's sentence. `opened` are namespaces
+/// that the caller has looked into.
+[[nodiscard]] Status apply(Kernel& kernel, const Plan& plan, const BeforeOp& before = {},
+                           Namespaces opened = {});
 
 /// As much of `plan` as can be: goes on past errors and returns them. "There already" is fine.
 [[nodiscard]] std::vector<Error> apply_all(Kernel& kernel, const Plan& plan);
 
 /// The part of a making `plan` that is not true in the kernel now.
 [[nodiscard]] Result<Plan> missing(Kernel& kernel, const Plan& plan);
+
+/// The inverse of a `plan` of which nobody knows how far it was carried out. Left alone are bridges
+/// and elements that have the plan's names but are others' by now.
+[[nodiscard]] Result<Plan> rollback(Kernel& kernel, const Plan& plan);
 
 }  // namespace berth::plan

@@ -1,5 +1,6 @@
-// missing(): a plan minus what the kernel has. Each namespace's links, addresses and routes, and
-// each nft set, are listed once, whatever the number of operations that ask about them.
+// Plans compared with what the kernel has: missing() and rollback(). Each namespace's links,
+// addresses and routes, and each nft set, are listed once, whatever the number of operations that
+// ask about them.
 
 #include <algorithm>
 #include <map>
@@ -23,14 +24,20 @@ struct Links {
   std::vector<kernel::Route> routes;
 };
 
+std::string_view last_word(std::string_view text) {
+  return text.substr(text.rfind(' ') + 1);  // npos + 1 is 0: the whole text is one word
+}
+
 class Diff {
  public:
-  explicit Diff(Kernel& kernel) : kernel_(kernel), namespaces_(kernel) {}
+  explicit Diff(Kernel& kernel) : kernel_(kernel) {}
 
   // Adds to `missing` what of `op` is not there: often `op` itself, sometimes a smaller one.
   Status look(const Op& op, Plan& missing) {
     if (const auto* bridge = std::get_if<AddBridge>(&op)) {
-      if (!TRY(link({}, bridge->name))) missing.push_back(op);
+      const auto* found = TRY(link({}, bridge->name));
+      if (!found) missing.push_back(op);
+      if (found && !found->up) missing.push_back(SetLinkUp{{}, bridge->name});
     } else if (const auto* veth = std::get_if<AddVeth>(&op)) {
       TRY(look_at(*veth, missing));
     } else if (const auto* isolate = std::get_if<IsolatePort>(&op)) {
@@ -38,7 +45,7 @@ class Diff {
       if (!port || port->isolated != true) missing.push_back(op);
     } else if (const auto* hairpin = std::get_if<HairpinPort>(&op)) {
       const auto* port = TRY(link({}, hairpin->name));
-      if (!port || port->hairpin != true) missing.push_back(op);
+      if (!port || port->hairpin != hairpin->on) missing.push_back(op);
     } else if (const auto* up = std::get_if<SetLinkUp>(&op)) {
       const auto* found = TRY(link(up->ns, up->name));
       if (!found || found->up != up->up) missing.push_back(op);
@@ -63,6 +70,21 @@ class Diff {
     return {};
   }
 
+  // Is `undo` about something that the undone plan did not make?
+  Result<bool> is_others(const Op& undo, const std::map<IfName, Mac>& bridges) {
+    if (const auto* element = std::get_if<DeleteElement>(&undo)) {
+      const auto& there = *TRY(elements(element->element.set));
+      return std::ranges::find(there, element->element) == there.end();
+    }
+    if (const auto* gone = std::get_if<DeleteLink>(&undo)) {
+      const auto bridge = bridges.find(gone->name);
+      const auto* found = TRY(link({}, gone->name));
+      return bridge != bridges.end() && found &&
+             (found->kind != "bridge" || found->mac != bridge->second);
+    }
+    return false;
+  }
+
  private:
   // A pair whose bridge was made again has lost it, and what it carries is still there.
   Status look_at(const AddVeth& veth, Plan& missing) {
@@ -80,20 +102,22 @@ class Diff {
     return {};
   }
 
-  // An element that is there with other data or another owner is in the way: it goes first.
+  // An element that is there with other data is in the way: it goes first, if it is this instance's
+  // (the last word of its comment). What is another's stays, and adding ours fails and says so.
   Status look_at(const AddElement& add, Plan& missing) {
     const auto& element = add.element;
     const auto& there = *TRY(elements(element.set));
     const auto found = std::ranges::find(there, element.key, &nft::Element::key);
     if (found != there.end() && *found == element) return {};
-    if (found != there.end()) missing.push_back(DeleteElement{*found});
+    if (found != there.end() && last_word(found->comment) == last_word(element.comment))
+      missing.push_back(DeleteElement{*found});
     missing.push_back(add);
     return {};
   }
 
   Result<const Links*> links(const NsRef& ns) {
     if (const auto known = links_.find(ns); known != links_.end()) return &known->second;
-    auto& socket = *TRY(namespaces_.route(ns));
+    auto& socket = *TRY(namespaces_.route(kernel_, ns));
     Links links;
     for (auto& each : TRY(kernel::list_links(socket))) links.by_name[each.name] = each;
     for (const auto& each : TRY(kernel::list_addresses(socket)))
@@ -112,6 +136,8 @@ class Diff {
     if (const auto known = elements_.find(set); known != elements_.end()) return &known->second;
     const auto& sets = firewall::table().sets;
     const auto spec = std::ranges::find(sets, set, &nft::SetSpec::name);
+    if (spec == sets.end())
+      return fail(ErrorKind::kCorrupt, "the table has no set {}: the plan is another berth's", set);
     auto listed = TRY(kernel_.nft())->list_elements(std::string(firewall::kTable), *spec);
     if (!listed && listed.error().kind != ErrorKind::kNotFound)
       return std::unexpected(listed.error());
@@ -132,6 +158,17 @@ Result<Plan> missing(Kernel& kernel, const Plan& plan) {
   Plan missing;
   for (const auto& op : plan) TRY(diff.look(op, missing));
   return missing;
+}
+
+Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
+  std::map<IfName, Mac> bridges;
+  for (const auto& op : plan)
+    if (const auto* bridge = std::get_if<AddBridge>(&op)) bridges[bridge->name] = bridge->mac;
+  Diff diff(kernel);
+  Plan undo;
+  for (auto& op : inverse(plan))
+    if (!TRY(diff.is_others(op, bridges))) undo.push_back(std::move(op));
+  return undo;
 }
 
 }  // namespace berth::plan

@@ -1,16 +1,19 @@
 #include "plan/json.h"
 
-#include "base/json_values.h"
+#include "base/json_writer.h"
 #include "base/result.h"
 
 namespace berth {  // where argument-dependent look-up finds them: a Field is a std::variant
 
 // A field is {"type": value}: its kind decides how many bytes the kernel's key has.
-static void to_json(nlohmann::json& out, const nft::Field& field) {
-  constexpr const char* kKinds[] = {"ip", "protocol", "port", "ifname", "cidr"};
-  std::visit([&](const auto& value) { out = {{kKinds[field.index()], value}}; }, field);
+static constexpr const char* kFieldKinds[] = {"ip", "protocol", "port", "ifname", "cidr"};
+static void write_json(json::Writer& writer, const nft::Field& field) {
+  writer.begin('{');
+  std::visit([&](const auto& value) { writer.member(kFieldKinds[field.index()], value); }, field);
+  writer.end('}');
 }
 static void from_json(const nlohmann::json& in, nft::Field& field) {
+  if (!in.is_object() || in.size() != 1) throw std::invalid_argument("a field is no {kind: value}");
   const auto& [kind, value] = *in.items().begin();
   if (kind == "ip")
     field = value.get<Ip>();
@@ -30,32 +33,34 @@ static void from_json(const nlohmann::json& in, nft::Field& field) {
 
 namespace berth::nft {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Element, set, key, data, verdict, comment)
+BERTH_JSON_FIELDS(Element, set, key, data, verdict, comment)
 
 }  // namespace berth::nft
 
 namespace berth::plan {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NsRef, path, inode)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AddNetns, path)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeleteNetns, path)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AddBridge, name, mac, mtu)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AddVeth, name, bridge, mtu, peer_ns, peer, peer_mac)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeleteLink, name)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SetLinkUp, ns, name, up)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JoinBridge, name, bridge)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(IsolatePort, name)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HairpinPort, name)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AddAddress, ns, link, address)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeleteAddress, ns, link, address)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AddRoute, ns, destination, gateway, link)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeleteRoute, ns, destination, gateway, link)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SetSysctl, key, value, previous)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AddElement, element)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeleteElement, element)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FlushFlows, protocol, address, port)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StartProcess, ns, hostname, rootfs, argv)
-static void to_json(nlohmann::json& out, const EnsureTable&) { out = nlohmann::json::object(); }
+BERTH_JSON_FIELDS(NsRef, path, inode)
+BERTH_JSON_FIELDS(AddNetns, path)
+BERTH_JSON_FIELDS(DeleteNetns, path)
+BERTH_JSON_FIELDS(AddBridge, name, mac, mtu)
+BERTH_JSON_FIELDS(AddVeth, name, bridge, mtu, peer_ns, peer, peer_mac)
+BERTH_JSON_FIELDS(DeleteLink, name)
+BERTH_JSON_FIELDS(SetLinkUp, ns, name, up)
+BERTH_JSON_FIELDS(JoinBridge, name, bridge)
+BERTH_JSON_FIELDS(IsolatePort, name)
+BERTH_JSON_FIELDS(HairpinPort, name, on)
+BERTH_JSON_FIELDS(AddAddress, ns, link, address)
+BERTH_JSON_FIELDS(DeleteAddress, ns, link, address)
+BERTH_JSON_FIELDS(AddRoute, ns, destination, gateway, link)
+BERTH_JSON_FIELDS(DeleteRoute, ns, destination, gateway, link)
+BERTH_JSON_FIELDS(SetSysctl, key, value, previous)
+BERTH_JSON_FIELDS(AddElement, element)
+BERTH_JSON_FIELDS(DeleteElement, element)
+BERTH_JSON_FIELDS(FlushFlows, protocol, address, port)
+BERTH_JSON_FIELDS(StartProcess, ns, hostname, rootfs, argv)
+static void to_json(nlohmann::json& out, const EnsureTable&) {
+  out = nlohmann::json::object();
+}
 static void from_json(const nlohmann::json&, EnsureTable&) {}
 static void to_json(nlohmann::json& out, const DeleteTableIfUnused&) {
   out = nlohmann::json::object();
@@ -66,10 +71,11 @@ namespace {
 
 // In the order of Op's alternatives.
 constexpr const char* kNames[] = {
-    "add-netns",    "delete-netns",    "add-bridge",  "add-veth",     "delete-link",
-    "set-link-up",  "join-bridge", "isolate-port", "hairpin-port",    "add-address", "delete-address", "add-route",
-    "delete-route", "set-sysctl",      "ensure-table", "delete-table-if-unused",
-    "add-element",  "delete-element",  "flush-flows", "start-process"};
+    "add-netns",    "delete-netns",   "add-bridge",     "add-veth",
+    "delete-link",  "set-link-up",    "join-bridge",    "isolate-port",
+    "hairpin-port", "add-address",    "delete-address", "add-route",
+    "delete-route", "set-sysctl",     "ensure-table",   "delete-table-if-unused",
+    "add-element",  "delete-element", "flush-flows",    "start-process"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 
 template <std::size_t I = 0>
@@ -96,8 +102,10 @@ std::string to_json(const Plan& plan) {
 
 Result<Plan> from_json(std::string_view text) {
   try {
+    const auto list = nlohmann::json::parse(text);
+    if (!list.is_array()) throw std::invalid_argument("it is no list of operations");
     Plan plan;
-    for (const auto& json : nlohmann::json::parse(text))
+    for (const auto& json : list)
       plan.push_back(read(json.at("op").get_ref<const std::string&>(), json));
     return plan;
   } catch (const std::exception& error) {

@@ -1,4 +1,6 @@
-// The namespaces that one plan speaks to: each is opened once, and has one route socket.
+// The namespaces that one request looks into and its plan then speaks to: each is opened once, and
+// has one route socket, since entering a namespace to open one costs more than what it is for.
+// Being open keeps a namespace alive, so this object lives no longer than the request.
 #pragma once
 
 #include <map>
@@ -13,16 +15,15 @@ class Kernel;
 
 class Namespaces {
  public:
-  explicit Namespaces(Kernel& host) : host_(host) {}
-
   /// The namespace, held open by this object. kNotFound where its path is gone or is another
   /// namespace's by now.
   Result<const kernel::Netns*> open(const NsRef& ns);
-  /// A route socket that speaks for it; the host side's own for the host.
-  Result<kernel::Socket*> route(const NsRef& ns);
+  /// Takes over one that has been opened already.
+  void keep(const NsRef& ns, kernel::Netns netns) { opened_.emplace(ns, std::move(netns)); }
+  /// A route socket that speaks for it; for the host, `host`'s own.
+  Result<kernel::Socket*> route(Kernel& host, const NsRef& ns);
 
  private:
-  Kernel& host_;
   std::map<NsRef, kernel::Netns> opened_;
   std::map<NsRef, kernel::Socket> sockets_;
 };

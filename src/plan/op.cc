@@ -12,7 +12,7 @@ struct Overloaded : F... {
 
 // What a plan makes, so that whatever lives inside it needs no undoing of its own.
 struct Made {
-  std::set<std::string> namespaces;                    // paths
+  std::set<std::string> namespaces;                     // paths
   std::set<std::pair<std::string, std::string>> links;  // namespace path, name
 
   [[nodiscard]] bool holds(const NsRef& ns, const IfName& link) const {
@@ -24,7 +24,8 @@ Made made_by(const Plan& plan) {
   Made made;
   for (const auto& op : plan) {
     if (const auto* netns = std::get_if<AddNetns>(&op)) made.namespaces.insert(netns->path);
-    if (const auto* bridge = std::get_if<AddBridge>(&op)) made.links.insert({"", bridge->name.str()});
+    if (const auto* bridge = std::get_if<AddBridge>(&op))
+      made.links.insert({"", bridge->name.str()});
     if (const auto* veth = std::get_if<AddVeth>(&op)) {
       made.links.insert({"", veth->name.str()});
       made.links.insert({veth->peer_ns.path, veth->peer.str()});
@@ -55,6 +56,10 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           [&](const DeleteRoute& gone) -> Inverse {
             return AddRoute{gone.ns, gone.destination, gone.gateway, gone.link};
           },
+          [&](const HairpinPort& set) -> Inverse {
+            if (made.holds({}, set.name)) return std::nullopt;
+            return HairpinPort{set.name, !set.on};
+          },
           [](const SetSysctl& set) -> Inverse {
             if (set.previous.empty()) return std::nullopt;  // dies with the device it belongs to
             return SetSysctl{set.key, set.previous, set.value};
@@ -66,8 +71,8 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           [](const DeleteTableIfUnused&) -> Inverse { return EnsureTable{}; },
           [](const AddElement& add) -> Inverse { return DeleteElement{add.element}; },
           [](const DeleteElement& gone) -> Inverse { return AddElement{gone.element}; },
-          // A link or namespace cannot be brought back as it was, so plans delete them last; a port's
-          // isolation goes with its link; forgotten flows come back by themselves.
+          // A link or namespace cannot be brought back as it was, so plans delete them last; a
+          // port's isolation goes with its link; forgotten flows come back by themselves.
           [](const auto&) -> Inverse { return std::nullopt; },
       },
       op);

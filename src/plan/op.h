@@ -1,9 +1,9 @@
 // The typed kernel operations that every change of berth consists of.
 //
 // Theory of operation: an Op is a value. It names links by (namespace, name), never by index, so it
-// can be printed as the command a person would type (render.h), written to the journal and read back
-// (json.h), inverted (inverse() below) and applied (apply.h). Making operations are strict: what they
-// make must not be there. Removing operations are tolerant: what is gone already is fine.
+// can be printed as the command a person would type (render.h), written to the journal and read
+// back (json.h), inverted (inverse() below) and applied (apply.h). Making operations are strict:
+// what they make must not be there. Removing operations are tolerant: what is gone already is fine.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ namespace berth::plan {
 
 /// A network namespace: the one the engine runs in (path empty) or the one that `path` opens. The
 /// inode says which one was meant when the plan was made, so that a path or pid that has since been
-/// taken by another namespace is never touched. 0: not known yet (a namespace the plan itself makes).
+/// taken by another namespace is never touched. 0: not known yet (a namespace the plan itself
+/// makes).
 struct NsRef {
   std::string path;
   std::uint64_t inode = 0;
@@ -43,8 +44,8 @@ struct AddBridge {
   std::uint32_t mtu = 0;  ///< bytes; 0: the kernel's default
 };
 
-/// Makes a veth pair: `name` on the host, up and a port of `bridge`; `peer` in the sandbox, down (the
-/// kernel lets no end up before both are linked: veth_open in drivers/net/veth.c).
+/// Makes a veth pair: `name` on the host, up and a port of `bridge`; `peer` in the sandbox, down
+/// (the kernel lets no end up before both are linked: veth_open in drivers/net/veth.c).
 struct AddVeth {
   IfName name;
   IfName bridge;
@@ -79,6 +80,7 @@ struct IsolatePort {
 /// A port in hairpin mode gets back what it sent, where that is its destination (bridge(8)).
 struct HairpinPort {
   IfName name;
+  bool on = true;
 };
 
 struct AddAddress {
@@ -139,9 +141,10 @@ struct StartProcess {
   std::vector<std::string> argv;
 };
 
-using Op = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, DeleteLink, SetLinkUp, JoinBridge,
-                        IsolatePort, HairpinPort,                        AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl, EnsureTable,
-                        DeleteTableIfUnused, AddElement, DeleteElement, FlushFlows, StartProcess>;
+using Op = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, DeleteLink, SetLinkUp,
+                        JoinBridge, IsolatePort, HairpinPort, AddAddress, DeleteAddress, AddRoute,
+                        DeleteRoute, SetSysctl, EnsureTable, DeleteTableIfUnused, AddElement,
+                        DeleteElement, FlushFlows, StartProcess>;
 
 /// Operations in the order in which they are to happen.
 using Plan = std::vector<Op>;
@@ -150,7 +153,8 @@ void append(Plan& plan, Plan more);
 
 /// The plan that takes back what `plan` did, in reverse. Left out is what goes with something else:
 /// addresses, routes and states of a link or namespace that `plan` itself makes. A deleted link or
-/// namespace cannot be taken back: a plan has such operations at its end, where none can fail after.
+/// namespace cannot be taken back: a plan has such operations at its end, where none can fail
+/// after.
 [[nodiscard]] Plan inverse(const Plan& plan);
 
 }  // namespace berth::plan

@@ -1,8 +1,9 @@
 #include "plan/render.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "firewall/table.h"
 
@@ -12,7 +13,8 @@ namespace {
 // A word as a POSIX shell reads it back: bare where every byte is harmless, else in single quotes.
 std::string quoted(std::string_view word) {
   const bool harmless = !word.empty() && std::ranges::all_of(word, [](unsigned char byte) {
-    return std::isalnum(byte) || std::string_view("_-./:=@%+,").find(byte) != std::string_view::npos;
+    return std::isalnum(byte) ||
+           std::string_view("_-./:=@%+,").find(byte) != std::string_view::npos;
   });
   if (harmless) return std::string(word);
   std::string text = "'";
@@ -26,7 +28,9 @@ std::string in(const NsRef& ns, std::string command) {
   return fmt::format("nsenter --net={} {}", quoted(ns.path), command);
 }
 
-std::string mtu_words(std::uint32_t mtu) { return mtu == 0 ? "" : fmt::format(" mtu {}", mtu); }
+std::string mtu_words(std::uint32_t mtu) {
+  return mtu == 0 ? "" : fmt::format(" mtu {}", mtu);
+}
 
 std::string broadcast_words(const Cidr& address) {
   if (!address.ip().is_v4() || address.prefix() > 30) return "";
@@ -70,7 +74,7 @@ class Renderer {
     command("bridge link set dev {} isolated on", quoted(op.name.str()));
   }
   void operator()(const HairpinPort& op) {
-    command("bridge link set dev {} hairpin on", quoted(op.name.str()));
+    command("bridge link set dev {} hairpin {}", quoted(op.name.str()), op.on ? "on" : "off");
   }
   void operator()(const AddAddress& op) {
     add(in(op.ns, fmt::format("ip addr add {}{} dev {}", op.address.str(),
@@ -90,7 +94,12 @@ class Renderer {
     command("sysctl -qw {}", quoted(op.key + "=" + op.value));
   }
   void operator()(const EnsureTable&) { nft(nft::text(firewall::table())); }
-  void operator()(const DeleteTableIfUnused&) { nft("delete table inet berth\n"); }
+  // "If unused" in shell: no bridge of any instance, no rule of the administrator's.
+  void operator()(const DeleteTableIfUnused&) {
+    command(
+        "test -n \"$(nft list set inet berth bridges | grep elements; "
+        "nft list chain inet berth user | sed '1,2d;/}}/d')\" || nft delete table inet berth");
+  }
   void operator()(const AddElement& op) { nft(op.element, "add"); }
   void operator()(const DeleteElement& op) { nft(op.element, "delete"); }
   void operator()(const FlushFlows& op) {

@@ -6,21 +6,21 @@ load helpers
 
 setup_file() {
   lab_up 2
-  h1 ip netns add Tdocker0
-  h1 ip netns add Tdocker1
+  ip netns add Tdocker0
+  ip netns add Tdocker1
   h1 berth network create --subnet 172.18.0.0/24 -o com.docker.network.bridge.name=Tbr0 T
   h1 berth network connect T netns:/run/netns/Tdocker0
   h1 berth network connect T netns:/run/netns/Tdocker1
 }
 teardown_file() {
-  h1 ip netns del Tdocker0
-  h1 ip netns del Tdocker1
+  ip netns del Tdocker0
+  ip netns del Tdocker1
   lab_down
 }
 
 @test "scenario 1: the containers reach each other" {
-  h1 ip netns exec Tdocker0 ping -c1 -W2 172.18.0.3
-  h1 ip netns exec Tdocker1 ping -c1 -W2 172.18.0.2
+  ip netns exec Tdocker0 ping -c1 -W2 172.18.0.3
+  ip netns exec Tdocker1 ping -c1 -W2 172.18.0.2
 }
 
 @test "scenario 2: the host reaches the containers" {
@@ -29,12 +29,12 @@ teardown_file() {
 }
 
 @test "scenario 3: the containers reach the outside, behind the host's address" {
-  run h1 ip netns exec Tdocker0 ip route
+  run ip netns exec Tdocker0 ip route
   [[ $output == *"default via 172.18.0.1"* ]]
-  h1 ip netns exec Tdocker0 ping -c1 -W2 198.51.100.1
+  ip netns exec Tdocker0 ping -c1 -W2 198.51.100.1
 
   # The other host has no route to 172.18.0.0/24, so an answer shows the masquerade.
-  h1 ip netns exec Tdocker0 ping -c1 -W2 "$(address_of h2)"
+  ip netns exec Tdocker0 ping -c1 -W2 "$(address_of h2)"
 }
 
 @test "scenario 4: the outside reaches a published service" {
@@ -42,9 +42,10 @@ teardown_file() {
   h1 berth network connect -p 80:80 T netns:/run/netns/Tdocker0
   mkdir -p "$BATS_TEST_TMPDIR/www"
   echo served >"$BATS_TEST_TMPDIR/www/index.html"
-  h1 ip netns exec Tdocker0 busybox httpd -p 80 -h "$BATS_TEST_TMPDIR/www"
+  ip netns exec Tdocker0 busybox httpd -p 80 -h "$BATS_TEST_TMPDIR/www" 3>&-
   run fetch h2 "http://$(address_of h1)/"
   [ "$output" = served ]
+  ip netns pids Tdocker0 | xargs kill
 }
 
 @test "afterwards nothing is left" {

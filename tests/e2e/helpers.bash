@@ -17,9 +17,11 @@ address_of() {
   berth lab exec "t/$1" -- ip -4 -o addr show dev eth0 | sed -E 's/.* inet ([0-9.]+).*/\1/'
 }
 
-# Everything of the kernel that berth could have changed on host h1, in a form that can be compared.
+# Everything of the kernel that berth could have changed on host h1, in a form that can be compared:
+# without what comes and goes with a carrier.
 snapshot() {
-  h1 sh -c 'ip -o link | sed "s/@.*//"; ip -4 -o addr; ip route; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward'
+  h1 sh -c 'ip -br link | sed "s/@[^ ]*//" | awk "{print \$1, \$3}"; ip -4 -o addr
+    ip route | sed "s/ linkdown//"; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward'
 }
 
 # Serves one page on port $2 inside container $1 of h1.
@@ -27,14 +29,14 @@ serve() {
   h1 berth exec -d "$1" -- sh -c "mkdir -p /tmp/$1-www && echo 'hello from $1' > /tmp/$1-www/index.html &&
     exec busybox httpd -f -p $2 -h /tmp/$1-www"
   for _ in $(seq 50); do
-    h1 berth exec "$1" -- busybox wget -q -O /dev/null "http://127.0.0.1:$2/" && return 0
+    h1 berth exec "$1" -- curl -s -o /dev/null "http://127.0.0.1:$2/" && return 0
     sleep 0.05
   done
   return 1
 }
 
 fetch() { # host url: the page, or failure within 2 seconds
-  berth lab exec "t/$1" -- busybox wget -q -T 2 -O - "$2"
+  berth lab exec "t/$1" -- curl -sS -m 2 "$2"
 }
 
 # The field of an inspected container: inspect NAME '.[0].State.Pid'

@@ -7,10 +7,14 @@ load helpers
 
 setup_file() {
   lab_up 1
+  ip netns add blue
   h1 berth network create --subnet 10.1.0.0/29 small
   h1 berth run -d --name user --network small -- sleep 1000
 }
-teardown_file() { lab_down; }
+teardown_file() {
+  ip netns del blue
+  lab_down
+}
 
 setup() { snapshot >"$BATS_TEST_TMPDIR/before"; }
 teardown() { diff "$BATS_TEST_TMPDIR/before" <(snapshot); }
@@ -51,7 +55,7 @@ refused() { # status word... -- berth arguments: the error is one line that has 
 }
 
 @test "bad addresses" {
-  refused 1 10.9.9.9 10.1.0.0/29 -- network connect --ip 10.9.9.9 small netns:/proc/self/ns/net
+  refused 1 10.9.9.9 10.1.0.0/29 -- network connect --ip 10.9.9.9 small netns:/run/netns/blue
   refused 125 10.9.9.9 10.1.0.0/29 -- run --ip 10.9.9.9 --network small -- true
   refused 125 10.1.0.2 user -- run --ip 10.1.0.2 --network small -- true
   refused 125 10.1.0.1 gateway -- run --ip 10.1.0.1 --network small -- true
@@ -70,6 +74,7 @@ refused() { # status word... -- berth arguments: the error is one line that has 
   refused 1 /run/netns/nosuch -- network connect small netns:/run/netns/nosuch
   refused 1 999999 -- network connect small pid:999999
   refused 1 nosuch -- network connect small nosuch
+  refused 1 host -- network connect small netns:/proc/self/ns/net
   refused 1 /etc/passwd -- network connect small netns:/etc/passwd
   refused 1 user -- network rm small
   refused 1 nosuch -- network rm nosuch

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
 # run, ps, inspect, exec, logs, stop, rm, sandbox create; ends of all kinds leave nothing behind.
 
 load helpers
@@ -25,8 +26,7 @@ leftovers() { # the names of veths and the number of elements of published ports
 @test "run: 126 for what cannot be executed, 127 for what is not found, 125 for berth's refusals" {
   run h1 berth run --rm --network net -- /etc/passwd
   [ "$status" -eq 126 ]
-  run h1 berth run --rm --network net -- /no/such/program
-  [ "$status" -eq 127 ]
+  run -127 h1 berth run --rm --network net -- /no/such/program
   run h1 berth run --rm --network nowhere -- true
   [ "$status" -eq 125 ]
   [[ $output == *nowhere* ]]

@@ -15,7 +15,9 @@ plan::Plan create(const Network& network, std::uint32_t mtu) {
   return plan;
 }
 
-plan::Plan remove(const Network& network) { return {plan::DeleteLink{network.bridge.device}}; }
+plan::Plan remove(const Network& network) {
+  return {plan::DeleteLink{network.bridge.device}};
+}
 
 plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::NsRef& sandbox,
                   bool bridge_netfilter) {
@@ -23,17 +25,18 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
   plan.push_back(plan::AddVeth{endpoint.host_ifname, network.bridge.device, endpoint.mtu, sandbox,
                                endpoint.ifname, endpoint.mac});
   if (bridge_netfilter && !endpoint.ports.empty())
-    plan.push_back(plan::HairpinPort{endpoint.host_ifname});
+    plan.push_back(plan::HairpinPort{endpoint.host_ifname, true});
   if (!bridge_netfilter && !network.bridge.icc)
     plan.push_back(plan::IsolatePort{endpoint.host_ifname});
-  plan.push_back(
-      plan::AddAddress{sandbox, endpoint.ifname, Cidr(endpoint.ip, endpoint.prefix)});
+  plan.push_back(plan::AddAddress{sandbox, endpoint.ifname, Cidr(endpoint.ip, endpoint.prefix)});
   plan.push_back(plan::SetLinkUp{sandbox, endpoint.ifname});
   if (endpoint.default_route) plan.push_back(default_route(endpoint, sandbox));
   return plan;
 }
 
-plan::Plan detach(const Endpoint& endpoint) { return {plan::DeleteLink{endpoint.host_ifname}}; }
+plan::Plan detach(const Endpoint& endpoint) {
+  return {plan::DeleteLink{endpoint.host_ifname}};
+}
 
 plan::AddRoute default_route(const Endpoint& endpoint, const plan::NsRef& sandbox) {
   return {sandbox, std::nullopt, endpoint.gateway, endpoint.ifname};

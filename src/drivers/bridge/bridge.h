@@ -6,10 +6,10 @@
 // default route by the gateway.
 //
 // Two things depend on whether bridged frames pass through netfilter (br_netfilter):
-//   They do not: with icc off every port is isolated, so that the bridge keeps the containers apart.
-//   They do: the firewall's forward chain keeps them apart. What a published port sends back into
-//   the bridge it came from then stays in the bridge (br_nf_pre_routing_finish), so a container
-//   reaches its own published port only if its bridge port is in hairpin mode.
+//   They do not: with icc off every port is isolated, so that the bridge keeps the containers
+//   apart. They do: the firewall's forward chain keeps them apart. What a published port sends back
+//   into the bridge it came from then stays in the bridge (br_nf_pre_routing_finish), so a
+//   container reaches its own published port only if its bridge port is in hairpin mode.
 //
 // Who may talk to whom beyond the bridge is the firewall's business (src/firewall).
 // Pure: nothing here makes a system call; what must be known of the kernel comes in as facts.
@@ -20,8 +20,9 @@
 
 namespace berth::drivers::bridge {
 
-/// The bridge device with its gateway address. 127.0.0.1 of the host reaches published ports through
-/// it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall guards.
+/// The bridge device with its gateway address. 127.0.0.1 of the host reaches published ports
+/// through it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall
+/// guards.
 [[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu);
 [[nodiscard]] plan::Plan remove(const Network& network);
 

@@ -17,7 +17,7 @@ namespace {
 // SKB_WITH_OVERHEAD (32768)), and no single answer that berth asks for comes near that.
 constexpr std::size_t kReceiveBytes = 32768;
 
-// What one send may hold. Each answer takes up to 1.3 KiB of receive buffer (skb->truesize), so 64
+// What one send may hold. Each request may fail, and each answer takes up to 1.3 KiB of receive buffer (skb->truesize), so 64
 // stay well below the smallest default in use (net.core.rmem_default, 212992 bytes); the same
 // default bounds the bytes of a send.
 constexpr std::size_t kBatchMessages = 64;
@@ -109,17 +109,21 @@ std::vector<Status> Socket::batch(std::span<Request> requests) {
 void Socket::send_some(std::span<Request> requests, std::span<Status> results) {
   std::array<iovec, kBatchMessages> pieces;
   std::size_t count = 0;
+  std::size_t last = 0;
   const auto first_sequence = next_sequence_;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     auto& message = requests[i].message;
-    const auto bytes = message.seal(next_sequence_++, NLM_F_REQUEST | NLM_F_ACK);
+    const auto bytes = message.seal(next_sequence_++, NLM_F_REQUEST);
     if (message.oversized()) {
       results[i] = too_large(requests[i]);
       continue;
     }
     pieces[count++] = {const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
+    last = i;
   }
   if (count == 0) return;
+  (void)requests[last].message.seal(first_sequence + static_cast<std::uint32_t>(last),
+                                    NLM_F_REQUEST | NLM_F_ACK);
 
   const msghdr header{.msg_iov = pieces.data(), .msg_iovlen = count};
   ssize_t sent;
@@ -131,41 +135,38 @@ void Socket::send_some(std::span<Request> requests, std::span<Status> results) {
       if (results[i]) results[i] = fail_sys(sys, "send '{}' to the kernel", requests[i].operation);
     return;
   }
-  collect_answers(first_sequence, requests, results);
+  collect_answers(first_sequence, last, requests, results);
 }
 
-// Waits for the acknowledgement of every request that was sent. If answers were lost, those that
-// are there are taken and the others' requests fail: done or not, nobody knows.
-void Socket::collect_answers(std::uint32_t first_sequence, std::span<Request> requests,
-                             std::span<Status> results) {
-  std::array<bool, kBatchMessages> waiting{};
-  std::size_t missing = 0;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    waiting[i] = results[i].has_value();
-    missing += waiting[i];
-  }
+// Waits for the answer to the request at `last`, which comes after those of the others; who has none
+// by then succeeded. If answers were lost, those that are there are taken and the others' requests
+// fail: done or not, nobody knows.
+void Socket::collect_answers(std::uint32_t first_sequence, std::size_t last,
+                             std::span<Request> requests, std::span<Status> results) {
+  std::array<bool, kBatchMessages> unanswered{};
+  for (std::size_t i = 0; i < requests.size(); ++i) unanswered[i] = results[i].has_value();
 
-  int flags = 0;
-  while (missing > 0) {
-    const auto received = receive(flags);
-    if (!received && received.error().sys == ENOBUFS && flags == 0) {
-      flags = MSG_DONTWAIT;  // the answers that were not lost are in the buffer by now
-      continue;
-    }
+  std::optional<Error> lost;
+  while (unanswered[last]) {
+    const auto received = receive(lost ? MSG_DONTWAIT : 0);
     if (!received) {
-      for (std::size_t i = 0; i < requests.size(); ++i)
-        if (waiting[i]) results[i] = in_operation(received.error(), requests[i]);
-      return;
+      const bool some_may_be_there = received.error().sys == ENOBUFS && !lost;
+      lost = received.error();
+      if (some_may_be_there) continue;
+      break;
     }
     auto rest = *received;
     while (const auto message = MessageView::take(rest)) {
       const auto index = std::size_t{message->sequence() - first_sequence};
-      if (message->type() != NLMSG_ERROR || index >= requests.size() || !waiting[index]) continue;
+      if (message->type() != NLMSG_ERROR || index >= requests.size() || !unanswered[index])
+        continue;
       results[index] = as_status(read_answer(*message), requests[index].operation);
-      waiting[index] = false;
-      --missing;
+      unanswered[index] = false;
     }
   }
+  if (!lost) return;
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    if (unanswered[i]) results[i] = in_operation(*lost, requests[i]);
 }
 
 Status Socket::send_one(Request& request, std::uint16_t flags) {

@@ -1,9 +1,10 @@
 // A conversation with the kernel over one netlink socket.
 //
 // Theory of operation: the kernel handles every message of a send before the send returns, in
-// order, and goes on after one that fails (netlink_rcv_skb); each is answered by an acknowledgement
-// that waits in the socket's receive buffer. So a batch costs one system call to ask and one per
-// answer, and asks no more at once than the answers have room for. NETLINK_EXT_ACK makes the kernel
+// order, and goes on after one that fails (netlink_rcv_skb); what fails is answered, and so is what
+// asks for it, by an acknowledgement that waits in the socket's receive buffer. Only the last of a
+// batch asks, so a batch costs one system call to ask, one for its end and one per failure, and asks
+// no more at once than the answers have room for. NETLINK_EXT_ACK makes the kernel
 // say in words what it did not like, NETLINK_CAP_ACK keeps it from repeating the request, and
 // NETLINK_GET_STRICT_CHK makes dumps obey their filters.
 //
@@ -92,7 +93,7 @@ class Socket {
   [[nodiscard]] Status get_message(Request& request, const Visit& visit);
 
   void send_some(std::span<Request> requests, std::span<Status> results);
-  void collect_answers(std::uint32_t first_sequence, std::span<Request> requests,
+  void collect_answers(std::uint32_t first_sequence, std::size_t last, std::span<Request> requests,
                        std::span<Status> results);
   [[nodiscard]] Status send_one(Request& request, std::uint16_t flags);
   [[nodiscard]] Result<Bytes> receive(int flags);

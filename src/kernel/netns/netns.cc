@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
 #include <thread>
 
@@ -30,6 +31,11 @@ Status on_own_thread(const std::function<Status()>& body) {
     return fail_sys(error.code().value(), "start a thread to enter a network namespace");
   }
   return result;
+}
+
+Status enter(const Netns& netns) {
+  if (::setns(netns.fd(), CLONE_NEWNET) == 0) return {};
+  return fail_sys(errno, "enter the network namespace with inode {}", netns.inode());
 }
 
 bool is_mount_of_namespace(const std::string& path) {
@@ -113,14 +119,25 @@ Status Netns::remove(const std::string& path) {
 
 Status run_status_in(const Netns& netns, const std::function<Status()>& body) {
   return on_own_thread([&]() -> Status {
-    if (::setns(netns.fd(), CLONE_NEWNET) != 0)
-      return fail_sys(errno, "enter the network namespace with inode {}", netns.inode());
+    TRY(enter(netns));
     return body();
   });
 }
 
+// To enter the namespace that one is in already takes the permission that coming back to it will
+// take, and changes nothing. Who gets it can come back; a thread does it for who does not (a process
+// in a user namespace that does not own its network namespace). What is left is a kernel without the
+// few bytes that a switch takes: then the process ends, since to go on would change the wrong host,
+// and what it had begun is rolled back like any killed process's.
 Result<Socket> open_socket_in(const Netns& netns, int protocol) {
-  return run_in(netns, [&] { return Socket::open(protocol); });
+  const UniqueFd home(::open(kOwnNamespace, O_RDONLY | O_CLOEXEC));
+  if (!home) return fail_sys(errno, "open network namespace '{}'", kOwnNamespace);
+  if (::setns(home.get(), CLONE_NEWNET) != 0)
+    return run_in(netns, [&] { return Socket::open(protocol); });
+  TRY(enter(netns));
+  auto socket = Socket::open(protocol);
+  if (::setns(home.get(), CLONE_NEWNET) != 0) std::abort();
+  return socket;
 }
 
 }  // namespace berth::kernel

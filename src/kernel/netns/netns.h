@@ -1,11 +1,13 @@
 // Network namespaces: opening, making and removing them, and doing something inside one.
 //
 // Theory of operation: a namespace is a property of a thread, and a thread that could not switch
-// back would do all its later work in the wrong place. So no thread ever switches back: what must
-// happen inside a namespace runs on a thread made for it, which ends there (about 15 microseconds,
-// whatever the size of its stack). Most of berth needs no more than a netlink socket born inside,
-// which then speaks for that namespace from any thread. In the kernel layer, netns.cc alone calls
-// setns() and unshare().
+// back would do all its later work in the wrong place. So what must happen inside a namespace runs on
+// a thread made for it, which ends there and never switches back: run_in(). Most of berth needs no
+// more than a netlink socket born inside, which then speaks for that namespace from any thread.
+// open_socket_in() is on the path of every attach, and on a busy machine a new thread waits for a
+// processor: 10 microseconds become 4 milliseconds, a tick of the scheduler. So it switches there and
+// back, having made sure of the way back first: see netns.cc. In the kernel layer, netns.cc alone
+// calls setns() and unshare().
 //
 // Named namespaces are files that the namespace is bind-mounted on, as `ip netns add` makes them;
 // it lives until remove(), whoever ends meanwhile. Other mount namespaces that got a copy of the

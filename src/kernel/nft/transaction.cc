@@ -117,6 +117,7 @@ Result<Transaction::Answers> Transaction::receive() const {
     if (from.nl_pid != 0) continue;  // not from the kernel
     kernel::Bytes rest(buffer.data(), static_cast<std::size_t>(size));
     while (const auto message = kernel::MessageView::take(rest)) read_answer(*message, answers);
+    if (answers.complete && !answers.lost) return answers;
   }
 }
 
@@ -124,9 +125,11 @@ void Transaction::read_answer(const kernel::MessageView& message, Answers& answe
   const auto answer = message.header<nlmsgerr>();
   const auto index = message.sequence() - begin_sequence_;  // wraps for an earlier batch's answer
   if (message.type() != NLMSG_ERROR || !answer || index > batch_.operations_.size()) return;
+  // The last operation asks for an answer, and the kernel gives them in order when all is decided
+  // (nfnl_err_deliver).
+  answers.complete = index == batch_.operations_.size();
   if (answer->error == 0) {
-    // Only the last operation asks for an answer when all is well.
-    if (index == batch_.operations_.size()) answers.committed = answers.failures.empty();
+    answers.committed = answers.complete && answers.failures.empty();
     return;
   }
   Failure failure{.operation = {}, .sys = -answer->error};

@@ -1,0 +1,44 @@
+# shellcheck shell=bash disable=SC2034
+# The Debian 12 packages that berth needs, and how the scripts get them. To be sourced.
+
+# To build the programs.
+packages_build=(
+  g++ cmake ninja-build ccache pkg-config
+  libmnl-dev libnftnl-dev libsqlite3-dev libfmt-dev libcli11-dev nlohmann-json3-dev
+)
+# To show what they do: the quickstart.
+packages_run=(iproute2 nftables iputils-ping busybox-static curl)
+# To build and run the tests.
+packages_test=(
+  libgtest-dev librapidcheck-dev libbenchmark-dev
+  bats conntrack jq ncat procps python3 strace man-db groff
+)
+
+# The packages of the groups "$@" that are not installed, one a line.
+missing_packages() {
+  local group package status
+  for group in "$@"; do
+    local -n packages=packages_$group
+    for package in "${packages[@]}"; do
+      status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) || true
+      [[ $status == installed ]] || echo "$package"
+    done
+  done
+}
+
+# ensure_packages build|run|test...: installs what is missing of these groups, and nothing else.
+ensure_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  if ((${#missing[@]} == 0)); then
+    echo "nothing to install"
+    return
+  fi
+  if ((EUID != 0)); then
+    echo "${0##*/}: only root can install what is missing: ${missing[*]}" >&2
+    return 1
+  fi
+  echo "to install: ${missing[*]}"
+  apt-get update
+  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+}

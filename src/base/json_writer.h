@@ -1,0 +1,126 @@
+// Writing JSON straight into a string. What berth stores at every attach goes through here: building
+// a document of nodes first and printing that takes ten times as long and was a quarter of an attach.
+// Reading is rarer and stays with nlohmann-json (json_values.h has the same values' other direction).
+//
+//   BERTH_JSON_FIELDS(Subnet, cidr, range, gateway)
+//
+// beside a struct makes it one that is written and read by its members' names; absent members keep
+// the value that a default-made object has.
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json_values.h"
+
+namespace berth::json {
+
+class Writer {
+ public:
+  [[nodiscard]] std::string take() { return std::move(out_); }
+
+  /// A member of the object that was begun last.
+  template <typename T>
+  void member(std::string_view key, const T& value) {
+    separate();
+    out_ += '"';
+    out_ += key;
+    out_ += "\":";
+    write(value);
+  }
+  /// An element of the array that was begun last.
+  template <typename T>
+  void element(const T& value) {
+    separate();
+    write(value);
+  }
+  void begin(char bracket) { out_ += bracket; }
+  void end(char bracket) { out_ += bracket; }
+
+  void write(std::string_view text) {
+    if (is_plain(text)) {
+      out_ += '"';
+      out_ += text;
+      out_ += '"';
+    } else {
+      // Bytes that are no UTF-8 are replaced: a document must always be readable.
+      out_ += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    }
+  }
+  void write(const std::string& text) { write(std::string_view(text)); }
+  void write(const char* text) { write(std::string_view(text)); }
+  void write(bool value) { out_ += value ? "true" : "false"; }
+  void write(std::nullptr_t) { out_ += "null"; }
+  template <std::integral T>
+  void write(T value) {
+    char digits[24];
+    out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+  }
+  template <typename T>
+    requires requires(const T& value) { value.str(); }
+  void write(const T& value) {
+    write(value.str());
+  }
+  void write(Protocol value) { write(name(value)); }
+  template <typename T>
+  void write(const std::optional<T>& value) {
+    if (value)
+      write(*value);
+    else
+      write(nullptr);
+  }
+  template <typename T>
+  void write(const std::vector<T>& values) {
+    begin('[');
+    for (const auto& value : values) element(value);
+    end(']');
+  }
+  template <typename T>
+  void write(const std::map<std::string, T>& values) {
+    begin('{');
+    for (const auto& [key, value] : values) {
+      separate();
+      write(key);
+      out_ += ':';
+      write(value);
+    }
+    end('}');
+  }
+  /// What BERTH_JSON_FIELDS or its like made writable.
+  template <typename T>
+    requires requires(Writer& writer, const T& value) { write_json(writer, value); }
+  void write(const T& value) {
+    write_json(*this, value);
+  }
+
+ private:
+  // A comma, unless what comes is the first in its bracket. No text can look like an open bracket
+  // here, for it ends in a quote.
+  void separate() {
+    if (!out_.ends_with('{') && !out_.ends_with('[')) out_ += ',';
+  }
+  static bool is_plain(std::string_view text) {
+    for (const unsigned char byte : text)
+      if (byte < ' ' || byte > '~' || byte == '"' || byte == '\\') return false;
+    return true;
+  }
+
+  std::string out_;
+};
+
+}  // namespace berth::json
+
+#define BERTH_JSON_WRITE_MEMBER(field) writer.member(#field, value.field);
+
+#define BERTH_JSON_FIELDS(Type, ...)                                                          \
+  NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Type, __VA_ARGS__)                          \
+  [[maybe_unused]] inline void write_json(::berth::json::Writer& writer, const Type& value) { \
+    writer.begin('{');                                                                        \
+    NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(BERTH_JSON_WRITE_MEMBER, __VA_ARGS__))           \
+    writer.end('}');                                                                          \
+  }

@@ -1,0 +1,68 @@
+// After a restart of the machine: the store is there, and of what it describes nothing else.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/result.h"
+#include "engine/host_facts.h"
+#include "engine/impl.h"
+#include "kernel/netns/netns.h"
+
+namespace berth {
+namespace {
+
+using engine::Change;
+
+Result<std::string> boot_id() {
+  constexpr const char* kBootId = "/proc/sys/kernel/random/boot_id";
+  char text[64] = {};
+  const UniqueFd fd(::open(kBootId, O_RDONLY | O_CLOEXEC));
+  const auto size = fd ? ::read(fd.get(), text, sizeof text - 1) : -1;
+  if (size <= 0) return fail_sys(errno, "read {}", kBootId);
+  return std::string(text, static_cast<std::size_t>(size));
+}
+
+// What is left of a sandbox once its machine has gone down; no value: nothing is.
+std::optional<Sandbox> after_reboot(Sandbox sandbox) {
+  if (sandbox.kind != SandboxKind::kProcess || sandbox.auto_remove) return std::nullopt;
+  if (sandbox.state != SandboxState::kExited) sandbox.exit_code = 128 + SIGKILL;
+  sandbox.state = SandboxState::kExited;
+  sandbox.endpoints.clear();
+  sandbox.pid = sandbox.shim_pid = 0;
+  sandbox.pid_start = sandbox.shim_start = 0;
+  sandbox.netns_inode = 0;
+  return sandbox;
+}
+
+}  // namespace
+
+Status Engine::Impl::notice_reboot() {
+  const auto boot = TRY(boot_id());
+  if (TRY(store->get("meta/boot")) == boot) return {};
+  const auto held = TRY(lock_only());
+  const auto known = TRY(store->get("meta/boot"));
+  if (known == boot) return {};  // another process was quicker
+  if (!known) return store->commit({{"meta/boot", boot}}, store::Durability::kNormal);
+
+  TRY(settle_journal(Kernel::kEmptied));
+  Change change(*store);
+  auto& state = change.state;
+  for (const auto& sandbox : TRY(state.sandboxes())) {
+    for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) TRY(state.erase(endpoint));
+    state.erase(sandbox);
+    if (const auto rest = after_reboot(sandbox)) {
+      state.put(*rest);
+      continue;
+    }
+    if (sandbox.kind == SandboxKind::kNamespace) (void)kernel::Netns::remove(sandbox.netns_path);
+    remove_files(sandbox);
+  }
+  state.erase_switched(engine::kIpForward);
+  for (const auto& network : TRY(state.networks())) state.erase_realised(network);
+  change.transaction.put("meta/boot", boot);
+  return commit(change);
+}
+
+}  // namespace berth

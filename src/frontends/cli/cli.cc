@@ -1,0 +1,72 @@
+#include "frontends/cli/cli.h"
+
+#include <fmt/format.h>
+
+#include "base/result.h"
+#include "frontends/cli/help.h"
+#include "frontends/cli/options.h"
+#include "frontends/cli/output.h"
+
+namespace berth::cli {
+namespace {
+
+int usage_error(const Walk& at, std::string_view sentence) {
+  const auto name = full_name(at.path);
+  // The prefix says "berth:" already.
+  const auto subject = at.path.size() > 1 ? name.substr(name.find(' ') + 1) + ": " : "";
+  complain(fmt::format("{}{}; see '{} --help'", subject, sentence, name));
+  return at.verb().usage;
+}
+
+// A command line that ends at a group has named no verb: it asks for help, or is wrong.
+int run_group(const Walk& at, Context& context) {
+  const bool is_root = at.path.size() == 1;
+  std::string known;
+  for (const auto* verb : at.verb().verbs) {
+    if (verb->hidden) continue;
+    if (!known.empty()) known += ", ";
+    known += verb->name;
+  }
+  if (!at.unknown.empty())
+    return usage_error(at, fmt::format("there is no verb '{}'; there are {}", at.unknown, known));
+  Parser parser(at.verb(), context);
+  const auto wanted = parser.parse(at.rest);
+  if (!wanted) return usage_error(at, wanted.error());
+  if (*wanted == Parser::Wanted::kVersion) {
+    print("berth version " BERTH_VERSION "\n");
+    return kExitOk;
+  }
+  if (*wanted == Parser::Wanted::kHelp || (is_root && at.rest.empty())) {
+    print(help_text(at.path));
+    return kExitOk;
+  }
+  return usage_error(at, fmt::format("the verb is missing; there are {}", known));
+}
+
+int run_verb(const Walk& at, Context& context) {
+  Parser parser(at.verb(), context);
+  const auto wanted = parser.parse(at.rest);
+  if (!wanted) return usage_error(at, wanted.error());
+  if (*wanted == Parser::Wanted::kHelp) {
+    print(help_text(at.path));
+    return kExitOk;
+  }
+  const auto exit_code = parser.action()(context);
+  if (exit_code) return *exit_code;
+  complain(exit_code.error().message);
+  return at.verb().refused;
+}
+
+}  // namespace
+
+int run(std::span<const std::string> words, Context context) {
+  const auto at = walk(words);
+  const int exit_code = at.verb().is_group() ? run_group(at, context) : run_verb(at, context);
+  if (const auto flushed = flush(); !flushed) {
+    complain(flushed.error().message);
+    return exit_code == kExitOk ? at.verb().refused : exit_code;
+  }
+  return exit_code;
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,55 @@
+#include "frontends/cli/filter.h"
+
+#include <algorithm>
+
+#include "base/result.h"
+
+namespace berth::cli {
+
+Result<Filters> Filters::parse(std::span<const std::string> texts,
+                               std::span<const std::string_view> known) {
+  Filters filters;
+  for (const auto& text : texts) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos)
+      return fail(ErrorKind::kInvalid, "--filter {}: give KEY=VALUE; keys are {}", text,
+                  fmt::join(known, ", "));
+    const auto key = text.substr(0, equals);
+    if (std::ranges::find(known, key) == known.end())
+      return fail(ErrorKind::kInvalid, "--filter {}: there is no key '{}'; keys are {}", text, key,
+                  fmt::join(known, ", "));
+    filters.values_[key].push_back(text.substr(equals + 1));
+  }
+  return filters;
+}
+
+const std::vector<std::string>& Filters::values(std::string_view key) const {
+  static const std::vector<std::string> kNone;
+  const auto found = values_.find(std::string(key));
+  return found == values_.end() ? kNone : found->second;
+}
+
+bool Filters::pass(std::string_view key,
+                   const std::function<bool(const std::string&)>& matches) const {
+  return !has(key) || std::ranges::any_of(values(key), matches);
+}
+
+Status Filters::allow(std::string_view key, std::span<const std::string_view> allowed) const {
+  for (const auto& value : values(key)) {
+    if (std::ranges::find(allowed, value) == allowed.end())
+      return fail(ErrorKind::kInvalid, "--filter {}={}: the value is none of {}", key, value,
+                  fmt::join(allowed, ", "));
+  }
+  return {};
+}
+
+bool Filters::pass_labels(const Labels& labels) const {
+  return std::ranges::all_of(values("label"), [&](const std::string& wanted) {
+    const auto equals = wanted.find('=');
+    const auto found = labels.find(wanted.substr(0, equals));
+    return found != labels.end() &&
+           (equals == std::string::npos || found->second == wanted.substr(equals + 1));
+  });
+}
+
+}  // namespace berth::cli

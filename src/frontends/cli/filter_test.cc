@@ -1,0 +1,49 @@
+#include "frontends/cli/filter.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace berth::cli {
+namespace {
+
+constexpr std::array<std::string_view, 2> kKnown = {"name", "label"};
+
+Filters parsed(std::vector<std::string> texts) {
+  return *Filters::parse(texts, kKnown);
+}
+
+TEST(Filters, ValuesOfAKeyAreAlternatives) {
+  const auto filters = parsed({"name=a", "name=b"});
+  const auto is = [](std::string name) {
+    return [name](const std::string& value) { return value == name; };
+  };
+  EXPECT_TRUE(filters.pass("name", is("b")));
+  EXPECT_FALSE(filters.pass("name", is("c")));
+  EXPECT_TRUE(parsed({}).pass("name", is("c")));
+}
+
+TEST(Filters, EveryLabelMustHold) {
+  const Labels labels = {{"tier", "web"}, {"eu", ""}};
+  EXPECT_TRUE(parsed({"label=tier=web", "label=eu"}).pass_labels(labels));
+  EXPECT_FALSE(parsed({"label=tier=web", "label=us"}).pass_labels(labels));
+  EXPECT_FALSE(parsed({"label=tier=db"}).pass_labels(labels));
+}
+
+TEST(Filters, RefusesUnknownKeysAndNamesTheKnown) {
+  const std::vector<std::string> texts = {"size=1"};
+  EXPECT_EQ(Filters::parse(texts, kKnown).error().message,
+            "--filter size=1: there is no key 'size'; keys are name, label");
+  const std::vector<std::string> bare = {"name"};
+  EXPECT_FALSE(Filters::parse(bare, kKnown));
+}
+
+TEST(Filters, RefusesValuesOutsideASet) {
+  constexpr std::array<std::string_view, 2> kAllowed = {"a", "b"};
+  EXPECT_TRUE(parsed({"name=a"}).allow("name", kAllowed));
+  EXPECT_EQ(parsed({"name=c"}).allow("name", kAllowed).error().message,
+            "--filter name=c: the value is none of a, b");
+}
+
+}  // namespace
+}  // namespace berth::cli

@@ -1,0 +1,223 @@
+#include "frontends/cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+
+#include "base/result.h"
+#include "frontends/cli/output.h"
+
+namespace berth::cli {
+namespace {
+
+constexpr const char* kGlobalGroup = "Global options";
+
+void add_globals(CLI::App& app, Context& context) {
+  app.add_option("--root", context.root, "Directory of the store (BERTH_ROOT) [/var/lib/berth]")
+      ->type_name("DIR");
+  app.add_option("--run", context.run,
+                 "Directory of sockets, namespace handles and logs (BERTH_RUN) [/run/berth]")
+      ->type_name("DIR");
+  app.add_option("--config", context.config, "Configuration file [/etc/berth/config.json]")
+      ->type_name("FILE");
+  app.add_option("--default-address-pool", context.pools,
+                 "Take unasked subnets from here: base=CIDR,size=BITS")
+      ->type_name("POOL")
+      ->allow_extra_args(false);
+  for (auto* option : app.get_options()) {
+    option->group(kGlobalGroup);
+    if (option->get_expected_max() == 1) option->take_last();
+  }
+}
+
+// What CLI11 found, as the rest of a sentence that begins with the verb.
+std::string sentence(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const auto name = text.substr(0, text.find(':'));
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
+    return text.substr(0, text.find(' ')) + " is missing";
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) return name + " needs a value";
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr)
+    return "a flag was given a value other than true or false: " + text;
+  return text;
+}
+
+}  // namespace
+
+void add_flag(CLI::App& app, const char* names, bool& into, const char* help) {
+  app.add_flag(names, into, help);
+}
+
+void add_text(CLI::App& app, const char* names, const char* type, std::string& into,
+              const char* help) {
+  app.add_option(names, into, help)->type_name(type)->take_last();
+}
+
+void add_list(CLI::App& app, const char* names, const char* type, std::vector<std::string>& into,
+              const char* help) {
+  app.add_option(names, into, help)->type_name(type)->allow_extra_args(false);
+}
+
+void add_argument(CLI::App& app, const char* name, std::string& into, const char* help, Need need) {
+  app.add_option(name, into, help)->type_name(name)->required(need == Need::kRequired);
+}
+
+void add_arguments(CLI::App& app, const char* name, std::vector<std::string>& into,
+                   const char* help, Need need) {
+  app.add_option(name, into, help)->type_name(name)->required(need == Need::kRequired);
+}
+
+void add_dry_run(CLI::App& app, DryRun& into) {
+  add_flag(app, "--dry-run", into.on, "Print the commands that would do the same; change nothing");
+  add_text(app, "--format", "FORMAT", into.format,
+           "With --dry-run: commands (the default), or json for the typed operations");
+}
+
+Result<int> show_plan(Engine& engine, const DryRun& dry_run, const Engine::Request& request) {
+  if (!dry_run.format.empty() && dry_run.format != "json" && dry_run.format != "commands")
+    return fail(ErrorKind::kInvalid, "--format {}: a plan is printed as commands or json",
+                dry_run.format);
+  const auto plan = TRY(engine.plan(request));
+  if (dry_run.format == "json") {
+    print(plan.json + "\n");
+  } else {
+    for (const auto& command : plan.commands) print(command + "\n");
+  }
+  return kExitOk;
+}
+
+Parser::Parser(const Verb& verb, Context& context)
+    : verb_(verb), context_(context), app_(std::make_unique<CLI::App>()) {
+  app_->allow_extras();
+  app_->set_help_flag();
+  add_globals(*app_, context_);
+  if (verb.build != nullptr) action_ = verb.build(*app_);
+  if (&verb == &kRoot)
+    app_->add_flag("--version", wants_version_, "Print the version")->group(kGlobalGroup);
+  // run's -h is --hostname, as Docker's is; everywhere else it is free for help.
+  const bool h_is_free = app_->get_option_no_throw("-h") == nullptr;
+  app_->set_help_flag(h_is_free ? "-h,--help" : "--help", "Print this help");
+}
+
+Parser::~Parser() = default;
+
+// Walks the words as CLI11 will, for the two things that it cannot do: leave the words after a
+// command's first one alone, and take "--name=" for an empty value.
+Parser::Words Parser::split(std::span<const std::string> words) const {
+  Words out;
+  int arguments = 0;
+  const auto command_begins = [&] {
+    return verb_.takes_command() && arguments >= verb_.command_after;
+  };
+  const auto takes_value = [&](const std::string& name) {
+    const auto* option = app_->get_option_no_throw(name);
+    return option != nullptr && option->get_items_expected_max() > 0;
+  };
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const auto& word = words[i];
+    if (word == "--") {
+      out.own.push_back(word);
+      for (++i; i < words.size() && !command_begins(); ++i, ++arguments)
+        out.own.push_back(words[i]);
+      out.command.assign(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+      break;
+    }
+    bool wants_next = false;
+    if (word.starts_with("--")) {
+      const auto equals = word.find('=');
+      const auto name = word.substr(0, equals);
+      if (equals != std::string::npos && takes_value(name)) {
+        out.own.push_back(name);
+        out.own.push_back(word.substr(equals + 1));
+        continue;
+      }
+      wants_next = equals == std::string::npos && takes_value(name);
+    } else if (word.size() > 1 && word[0] == '-') {
+      for (std::size_t at = 1; at < word.size(); ++at) {
+        if (!takes_value({'-', word[at]})) continue;
+        wants_next = at + 1 == word.size();
+        break;
+      }
+    } else if (command_begins()) {
+      out.command.assign(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+      break;
+    } else {
+      ++arguments;
+    }
+    out.own.push_back(word);
+    if (wants_next && i + 1 < words.size()) out.own.push_back(words[++i]);
+  }
+  return out;
+}
+
+std::expected<Parser::Wanted, std::string> Parser::parse(std::span<const std::string> words) {
+  auto [own, command] = split(words);
+  try {
+    std::ranges::reverse(own);
+    app_->parse(std::move(own));
+  } catch (const CLI::CallForHelp&) {
+    return Wanted::kHelp;
+  } catch (const CLI::ParseError& error) {
+    return std::unexpected(sentence(error));
+  }
+  for (const auto& extra : app_->remaining()) {
+    if (extra == "--") continue;
+    return std::unexpected(extra.starts_with('-')
+                               ? fmt::format("there is no flag {}", extra)
+                               : fmt::format("'{}' is an argument too many", extra));
+  }
+  if (wants_version_) return Wanted::kVersion;
+  context_.command = std::move(command);
+  if (verb_.takes_command() && context_.command.empty() && !verb_.command_optional)
+    return std::unexpected(fmt::format("{} is missing", verb_.command_name));
+  return Wanted::kAction;
+}
+
+std::vector<Parser::Item> Parser::items() const {
+  std::vector<Item> items;
+  for (const CLI::Option* option : std::as_const(*app_).get_options()) {
+    Item item;
+    for (const auto& name : option->get_snames()) item.names.push_back("-" + name);
+    for (const auto& name : option->get_lnames()) item.names.push_back("--" + name);
+    if (option->get_items_expected_max() > 0) item.type = option->get_type_name();
+    item.help = option->get_description();
+    item.global = option->get_group() == kGlobalGroup || option == app_->get_help_ptr();
+    item.required = option->get_required();
+    item.list = option->get_items_expected_max() > 1;
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+Result<std::int64_t> parse_number(std::string_view option, std::string_view text, std::int64_t min,
+                                  std::int64_t max) {
+  std::int64_t value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || stop != end || value < min || value > max)
+    return fail(ErrorKind::kInvalid, "{} {}: the value is not a whole number from {} to {}", option,
+                text, min, max);
+  return value;
+}
+
+Result<Labels> parse_pairs(std::string_view option, std::span<const std::string> texts) {
+  Labels pairs;
+  for (const auto& text : texts) {
+    const auto equals = text.find('=');
+    const auto key = text.substr(0, equals);
+    if (key.empty())
+      return fail(ErrorKind::kInvalid, "{} '{}': the key is missing; give KEY=VALUE", option, text);
+    pairs[key] = equals == std::string::npos ? std::string() : text.substr(equals + 1);
+  }
+  return pairs;
+}
+
+Result<std::vector<PortSpec>> parse_ports(std::span<const std::string> texts) {
+  std::vector<PortSpec> ports;
+  for (const auto& text : texts) ports.push_back(TRY(parse_port_spec(text)));
+  return ports;
+}
+
+}  // namespace berth::cli

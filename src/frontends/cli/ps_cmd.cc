@@ -1,0 +1,126 @@
+// berth ps
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <memory>
+
+#include "base/result.h"
+#include "frontends/cli/filter.h"
+#include "frontends/cli/human.h"
+#include "frontends/cli/listing.h"
+#include "frontends/cli/options.h"
+#include "frontends/cli/output.h"
+#include "frontends/cli/verbs.h"
+
+namespace berth::cli {
+namespace {
+
+using Json = Listing::Json;
+
+constexpr std::array<std::string_view, 5> kFilterKeys = {"id", "label", "name", "network",
+                                                         "status"};
+constexpr std::array<std::string_view, 3> kStatuses = {"created", "running", "exited"};
+constexpr std::size_t kCommandWidth = 20;  // characters
+
+Json headings() {
+  return {{"ID", "CONTAINER ID"},    {"Command", "COMMAND"}, {"CreatedAt", "CREATED AT"},
+          {"RunningFor", "CREATED"}, {"State", "STATE"},     {"Status", "STATUS"},
+          {"Networks", "NETWORKS"},  {"Ports", "PORTS"},     {"Names", "NAMES"},
+          {"Labels", "LABELS"}};
+}
+
+std::string networks_text(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints) {
+  if (endpoints.empty()) return sandbox.host_network;
+  std::string out;
+  for (const auto& endpoint : endpoints) {
+    if (!out.empty()) out += ',';
+    out += endpoint.network_name;
+  }
+  return out;
+}
+
+Json row_of(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints, bool whole,
+            std::int64_t now) {
+  std::vector<PortMapping> ports;
+  for (const auto& endpoint : endpoints)
+    ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
+  const auto command = command_text(sandbox.argv);
+  return {{"ID", whole ? sandbox.id : short_id(sandbox.id)},
+          {"Names", sandbox.name},
+          {"Command", in_quotes(whole ? command : shortened(command, kCommandWidth))},
+          {"CreatedAt", go_time(sandbox.created)},
+          {"RunningFor", human_duration(now - sandbox.created) + " ago"},
+          {"State", name(sandbox.state)},
+          {"Status", status_text(sandbox, now)},
+          {"Ports", ports_text(std::move(ports))},
+          {"Networks", networks_text(sandbox, endpoints)},
+          {"Labels", joined(sandbox.labels)}};
+}
+
+bool matches(const Filters& filters, const Sandbox& sandbox,
+             const std::vector<Endpoint>& endpoints) {
+  const auto on_network = [&](const std::string& wanted) {
+    return sandbox.host_network == wanted ||
+           std::ranges::any_of(endpoints, [&](const Endpoint& endpoint) {
+             return endpoint.network_name == wanted || endpoint.network_id.starts_with(wanted);
+           });
+  };
+  return filters.pass("id", [&](const auto& id) { return sandbox.id.starts_with(id); }) &&
+         filters.pass("name", [&](const auto& part) { return sandbox.name.contains(part); }) &&
+         filters.pass("status", [&](const auto& state) { return state == name(sandbox.state); }) &&
+         filters.pass("network", on_network) && filters.pass_labels(sandbox.labels);
+}
+
+Action build_ps(CLI::App& app) {
+  struct Options {
+    std::vector<std::string> filters;
+    std::string format;
+    bool all = false, quiet = false, no_trunc = false;
+  };
+  auto options = std::make_shared<Options>();
+  add_flag(app, "-a,--all", options->all,
+           "Also those that do not run, and namespaces that somebody else made");
+  add_list(app, "-f,--filter", "KEY=VALUE", options->filters,
+           "Only those that match: id, label, name, network, status=created|running|exited");
+  add_text(app, "--format", "FORMAT", options->format,
+           "table, json, a template, or table TEMPLATE");
+  add_flag(app, "--no-trunc", options->no_trunc, "Print whole ids and commands");
+  add_flag(app, "-q,--quiet", options->quiet, "Print ids only");
+  return [options](Context& context) -> Result<int> {
+    const auto filters = TRY(Filters::parse(options->filters, kFilterKeys));
+    TRY(filters.allow("status", kStatuses));
+    auto listing = TRY(Listing::make(options->quiet ? "{{.ID}}" : options->format,
+                                     R"({{.ID}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t)"
+                                     R"({{.Networks}}\t{{.Ports}}\t{{.Names}})",
+                                     headings()));
+    auto engine = TRY(context.open());
+    const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch());
+    // Asking for a state shows what is in it, as in Docker.
+    const bool all = options->all || filters.has("status");
+    for (const auto& sandbox : TRY(engine.sandboxes())) {
+      const bool shown =
+          sandbox.state == SandboxState::kRunning && sandbox.kind != SandboxKind::kForeign;
+      if (!all && !shown) continue;
+      const auto endpoints = TRY(engine.endpoints_of_sandbox(sandbox));
+      if (matches(filters, sandbox, endpoints))
+        TRY(listing.add(row_of(sandbox, endpoints, options->no_trunc, now.count())));
+    }
+    print(listing.text());
+    return kExitOk;
+  };
+}
+
+}  // namespace
+
+constinit const Verb kPsVerb = {
+    .name = "ps",
+    .summary = "List sandboxes",
+    .examples =
+        "berth ps\n"
+        "berth ps -aq --no-trunc\n"
+        "berth ps --filter network=web --filter status=running\n"
+        "berth ps -a --format 'table {{.Names}}\\t{{.Ports}}'\n",
+    .build = build_ps,
+};
+
+}  // namespace berth::cli

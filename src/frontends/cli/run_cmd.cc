@@ -1,0 +1,52 @@
+// berth run
+#include <memory>
+
+#include "base/result.h"
+#include "frontends/cli/output.h"
+#include "frontends/cli/run_options.h"
+#include "frontends/cli/verbs.h"
+
+namespace berth::cli {
+namespace {
+
+Action build_run(CLI::App& app) {
+  auto options = std::make_shared<RunOptions>();
+  declare(app, *options);
+  return [options](Context& context) -> Result<int> {
+    const auto request = TRY(to_request(*options, context.command));
+    auto engine = TRY(context.open(options->dry_run));
+    if (options->dry_run.on) return show_plan(engine, options->dry_run, request);
+    auto started = engine.run(request);
+    if (!started) {
+      complain(started.error().error.message);
+      return started.error().exit_code;
+    }
+    if (!request.detach) return started->process->wait();
+    print(started->sandbox.id + "\n");
+    return kExitOk;
+  };
+}
+
+}  // namespace
+
+constinit const Verb kRunVerb = {
+    .name = "run",
+    .summary = "Run a command in a new sandbox",
+    .details =
+        "The process gets network, mount, UTS, IPC and PID namespaces of its own, and its own "
+        "/etc/hosts, /etc/hostname and /etc/resolv.conf, over the host's file system or the "
+        "directory given by --rootfs. Options after COMMAND are the command's. The exit code "
+        "is the command's; 125 when berth refuses, 126 when the command cannot be executed, "
+        "127 when it is not found.",
+    .examples =
+        "berth run --rm -- ip addr\n"
+        "berth run -dt --rm --network mybridge0 --name br0_container -p 12211:8080 bash\n"
+        "berth run -d --name server -p 127.0.0.1:8080:80 -p 53:53/udp -- httpd -f\n"
+        "berth run --rm -it --rootfs /srv/alpine sh\n",
+    .build = build_run,
+    .command_after = 0,
+    .refused = kExitRun,
+    .usage = kExitRun,
+};
+
+}  // namespace berth::cli

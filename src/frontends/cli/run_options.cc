@@ -1,0 +1,89 @@
+#include "frontends/cli/run_options.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/result.h"
+
+namespace berth::cli {
+
+void declare(CLI::App& app, RunOptions& into) {
+  add_flag(app, "-d,--detach", into.detach, "Go on in the background and print the sandbox's id");
+  add_flag(app, "-i,--interactive", into.interactive, "Keep standard input open");
+  add_flag(app, "-t,--tty", into.tty, "Give the process a terminal");
+  add_flag(app, "--rm", into.auto_remove, "Remove the sandbox when its process ends");
+  add_text(app, "--name", "NAME", into.name, "Name of the sandbox; else one is made up");
+  add_text(app, "-h,--hostname", "NAME", into.hostname, "Host name in the sandbox; else its id");
+  add_text(app, "--network,--net", "NETWORK", into.network,
+           "Network to connect to, host or none [bridge]");
+  add_text(app, "--ip", "IP", into.ip, "Address; else the first free one of the range");
+  add_text(app, "--mac-address", "MAC", into.mac,
+           "Hardware address; else 02:42 and the IPv4 address");
+  add_list(app, "--network-alias", "NAME", into.aliases, "A further name within the network");
+  add_list(app, "-p,--publish", "PORT", into.ports,
+           "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");
+  add_list(app, "--add-host", "NAME:IP", into.add_hosts,
+           "Add a line to /etc/hosts; the IP may be host-gateway");
+  add_list(app, "-l,--label", "KEY=VALUE", into.labels, "Set a label");
+  add_list(app, "-e,--env", "KEY=VALUE", into.env,
+           "Set an environment variable; KEY alone takes this shell's");
+  add_text(app, "-w,--workdir", "DIR", into.workdir, "Working directory in the sandbox [/]");
+  add_text(app, "--rootfs", "DIR", into.rootfs, "Root directory; else the host's file system");
+  add_dry_run(app, into.dry_run);
+}
+
+Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string> command) {
+  RunProcess request;
+  request.name = options.name;
+  request.hostname = options.hostname;
+  request.network = options.network;
+  request.ip = TRY(parse_optional<Ip>("--ip", options.ip));
+  request.mac = TRY(parse_optional<Mac>("--mac-address", options.mac));
+  request.aliases = options.aliases;
+  request.ports = TRY(parse_ports(options.ports));
+  request.add_hosts = options.add_hosts;
+  request.labels = TRY(parse_pairs("--label", options.labels));
+  request.workdir = options.workdir;
+  request.detach = options.detach;
+  request.tty = options.tty;
+  request.open_stdin = options.interactive;
+  request.auto_remove = options.auto_remove;
+  if (!options.rootfs.empty()) {
+    std::error_code error;
+    request.rootfs = std::filesystem::absolute(options.rootfs, error).lexically_normal();
+    if (error) return fail_sys(error.value(), "--rootfs {}", options.rootfs);
+  }
+  request.env = default_environment(options.tty);
+  if (!options.hostname.empty()) request.env.push_back("HOSTNAME=" + options.hostname);
+  TRY(add_environment(request.env, options.env));
+  request.argv = std::move(command);
+  return request;
+}
+
+std::vector<std::string> default_environment(bool tty) {
+  std::vector<std::string> env = {
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"};
+  if (tty) env.emplace_back("TERM=xterm");
+  return env;
+}
+
+Status add_environment(std::vector<std::string>& env, std::span<const std::string> additions) {
+  for (const auto& addition : additions) {
+    const auto key = addition.substr(0, addition.find('='));
+    if (key.empty())
+      return fail(ErrorKind::kInvalid, "--env '{}': the name is missing; give KEY=VALUE or KEY",
+                  addition);
+    auto entry = addition;
+    if (key == addition) {
+      const char* value = std::getenv(key.c_str());
+      if (value == nullptr) continue;
+      entry = key + "=" + value;
+    }
+    std::erase_if(env, [&](const auto& other) { return other.starts_with(key + "="); });
+    env.push_back(std::move(entry));
+  }
+  return {};
+}
+
+}  // namespace berth::cli

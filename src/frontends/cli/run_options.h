@@ -1,0 +1,29 @@
+// What `run` is asked for, as a typed request.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "berth/engine.h"
+#include "frontends/cli/options.h"
+
+namespace berth::cli {
+
+struct RunOptions {
+  std::string name, hostname, network = "bridge", ip, mac, rootfs, workdir;
+  std::vector<std::string> aliases, ports, add_hosts, labels, env;
+  bool detach = false, interactive = false, tty = false, auto_remove = false;
+  DryRun dry_run;
+};
+
+void declare(CLI::App& app, RunOptions& into);
+[[nodiscard]] Result<RunProcess> to_request(const RunOptions& options,
+                                            std::vector<std::string> command);
+
+/// A sandboxed process's environment before -e: PATH, HOME, and TERM with a terminal, as Docker's.
+[[nodiscard]] std::vector<std::string> default_environment(bool tty);
+/// Adds "K=V", or "K" for this process's own K if it has one; a later K replaces an earlier one.
+[[nodiscard]] Status add_environment(std::vector<std::string>& env,
+                                     std::span<const std::string> additions);
+
+}  // namespace berth::cli

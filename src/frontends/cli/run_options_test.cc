@@ -1,0 +1,120 @@
+#include "frontends/cli/run_options.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "frontends/cli/parser_for_test.h"
+
+namespace berth::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+using ParsedRun = Parsed<RunOptions, true>;
+
+RunProcess requested(const Words& words) {
+  const ParsedRun parsed(words);
+  EXPECT_EQ(parsed.usage_error, "");
+  auto request = to_request(parsed.options, parsed.command);
+  EXPECT_TRUE(request) << request.error().message;
+  return request ? *request : RunProcess();
+}
+
+std::string refused(const Words& words) {
+  const ParsedRun parsed(words);
+  EXPECT_EQ(parsed.usage_error, "");
+  const auto request = to_request(parsed.options, parsed.command);
+  return request ? "accepted" : request.error().message;
+}
+
+TEST(RunOptions, ReadsTheSampleOfDockersDocumentation) {
+  const auto request = requested({"-dt", "--rm", "--network=mybridge0", "--publish", "12211:8080",
+                                  "--name", "br0_container", "ubuntu"});
+  EXPECT_TRUE(request.detach);
+  EXPECT_TRUE(request.tty);
+  EXPECT_TRUE(request.auto_remove);
+  EXPECT_FALSE(request.open_stdin);
+  EXPECT_EQ(request.network, "mybridge0");
+  EXPECT_EQ(request.name, "br0_container");
+  ASSERT_EQ(request.ports.size(), 1U);
+  EXPECT_EQ(request.ports[0].host_first, 12211);
+  EXPECT_EQ(request.ports[0].container_first, 8080);
+  EXPECT_EQ(request.argv, Words{"ubuntu"});
+}
+
+TEST(RunOptions, DefaultsToTheBridgeNetworkInTheForeground) {
+  const auto request = requested({"true"});
+  EXPECT_EQ(request.network, "bridge");
+  EXPECT_FALSE(request.detach || request.tty || request.open_stdin || request.auto_remove);
+  EXPECT_FALSE(request.ip || request.mac);
+}
+
+TEST(RunOptions, OptionsAfterTheCommandAreTheCommands) {
+  EXPECT_EQ(requested({"-i", "sh", "-c", "echo --rm", "--rm"}).argv,
+            (Words{"sh", "-c", "echo --rm", "--rm"}));
+  EXPECT_EQ(requested({"--rm", "--", "-weird", "--name", "x"}).argv,
+            (Words{"-weird", "--name", "x"}));
+  EXPECT_EQ(requested({"sh", "--", "-c"}).argv, (Words{"sh", "--", "-c"}));
+  EXPECT_FALSE(requested({"sh", "--rm"}).auto_remove);
+}
+
+TEST(RunOptions, ListsTakeOneMoreValueEachTime) {
+  const auto request = requested({"-p8080:80", "-p", "53:53/udp", "--add-host", "db:10.0.0.1",
+                                  "--add-host=gw:host-gateway", "--network-alias", "a",
+                                  "--network-alias", "b", "-l", "k=v", "--label", "flag", "cmd"});
+  EXPECT_EQ(request.ports.size(), 2U);
+  EXPECT_EQ(request.ports[1].protocol, Protocol::kUdp);
+  EXPECT_EQ(request.add_hosts, (Words{"db:10.0.0.1", "gw:host-gateway"}));
+  EXPECT_EQ(request.aliases, (Words{"a", "b"}));
+  EXPECT_EQ(request.labels, (Labels{{"k", "v"}, {"flag", ""}}));
+  EXPECT_EQ(request.argv, Words{"cmd"});
+}
+
+TEST(RunOptions, TheLastOfTwoValuesHolds) {
+  EXPECT_EQ(requested({"--name", "a", "--name", "b", "cmd"}).name, "b");
+  EXPECT_EQ(requested({"--name=", "cmd"}).name, "");
+}
+
+TEST(RunOptions, HIsTheHostname) {
+  const auto request = requested({"-h", "box", "cmd"});
+  EXPECT_EQ(request.hostname, "box");
+  EXPECT_NE(std::ranges::find(request.env, "HOSTNAME=box"), request.env.end());
+}
+
+TEST(RunOptions, AddressesAreParsed) {
+  const auto request = requested({"--ip", "10.0.0.7", "--mac-address", "02:42:0a:00:00:07", "cmd"});
+  EXPECT_EQ(request.ip, Ip::v4(10, 0, 0, 7));
+  EXPECT_EQ(request.mac->str(), "02:42:0a:00:00:07");
+}
+
+TEST(RunOptions, EnvironmentIsDockersPlusWhatIsGiven) {
+  ::setenv("BERTH_TEST_TAKEN", "here", 1);
+  ::unsetenv("BERTH_TEST_MISSING");
+  const auto env = requested({"-t", "-e", "A=1", "-e", "A=2", "-e", "BERTH_TEST_TAKEN", "-e",
+                              "BERTH_TEST_MISSING", "-e", "HOME=/", "cmd"})
+                       .env;
+  EXPECT_EQ(env, (Words{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                        "TERM=xterm", "A=2", "BERTH_TEST_TAKEN=here", "HOME=/"}));
+}
+
+TEST(RunOptions, RootfsBecomesAbsolute) {
+  EXPECT_EQ(requested({"--rootfs", "/srv/../srv/alpine", "sh"}).rootfs, "/srv/alpine");
+  EXPECT_TRUE(requested({"--rootfs", "alpine", "sh"}).rootfs.starts_with('/'));
+}
+
+TEST(RunOptions, RefusesBadValuesByName) {
+  EXPECT_TRUE(refused({"--ip", "nine", "cmd"}).starts_with("--ip: 'nine' is not an IP address"));
+  EXPECT_TRUE(refused({"--mac-address", "x", "cmd"}).starts_with("--mac-address: "));
+  EXPECT_NE(refused({"-p", "99999:80", "cmd"}), "accepted");
+  EXPECT_EQ(refused({"-e", "=x", "cmd"}), "--env '=x': the name is missing; give KEY=VALUE or KEY");
+  EXPECT_EQ(refused({"-l", "=x", "cmd"}), "--label '=x': the key is missing; give KEY=VALUE");
+}
+
+TEST(RunOptions, UsageErrorsNameTheWord) {
+  EXPECT_EQ(ParsedRun({"--nme", "x", "cmd"}).usage_error, "there is no flag --nme");
+  EXPECT_EQ(ParsedRun({"-d"}).usage_error, "COMMAND [ARG...] is missing");
+  EXPECT_EQ(ParsedRun({"--name"}).usage_error, "--name needs a value");
+  EXPECT_EQ(ParsedRun({"-dz", "cmd"}).usage_error, "there is no flag -z");
+}
+
+}  // namespace
+}  // namespace berth::cli

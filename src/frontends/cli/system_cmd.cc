@@ -1,0 +1,194 @@
+// berth system info|df|reconcile|reset
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+
+#include "base/result.h"
+#include "frontends/cli/human.h"
+#include "frontends/cli/listing.h"
+#include "frontends/cli/options.h"
+#include "frontends/cli/output.h"
+#include "frontends/cli/verbs.h"
+
+namespace berth::cli {
+namespace {
+
+using Json = Template::Json;
+
+Json info_form(const Info& info) {
+  return {{"Version", info.version},
+          {"Root", info.root},
+          {"Run", info.run},
+          {"Kernel", info.kernel},
+          {"NetnsInode", info.netns_inode},
+          {"Networks", info.networks},
+          {"Sandboxes", info.sandboxes},
+          {"Running", info.running},
+          {"Endpoints", info.endpoints},
+          {"Ports", info.ports},
+          {"IPForward", info.ip_forward},
+          {"IPForwardByBerth", info.ip_forward_by_berth}};
+}
+
+std::string info_text(const Info& info) {
+  const std::string_view forward = !info.ip_forward           ? "off"
+                                   : info.ip_forward_by_berth ? "on (switched on by berth)"
+                                                              : "on";
+  return fmt::format(
+      "Version:       {}\n"
+      "Root:          {}\n"
+      "Run:           {}\n"
+      "Kernel:        {}\n"
+      "Namespace:     net:[{}]\n"
+      "Networks:      {}\n"
+      "Sandboxes:     {}, {} running\n"
+      "Endpoints:     {}\n"
+      "Ports:         {}\n"
+      "IP forwarding: {}\n",
+      info.version, info.root, info.run, info.kernel, info.netns_inode, info.networks,
+      info.sandboxes, info.running, info.endpoints, info.ports, forward);
+}
+
+// Text by default; "json" or a template of `form` where asked for.
+Status print_form(const std::string& format, const Json& form, const std::string& text) {
+  if (format.empty()) {
+    print(text);
+  } else if (format == "json") {
+    print(compact(form) + "\n");
+  } else {
+    const auto parsed = TRY(Template::parse(format));
+    print(TRY(parsed.render(form)) + "\n");
+  }
+  return {};
+}
+
+Action build_info(CLI::App& app) {
+  auto format = std::make_shared<std::string>();
+  add_text(app, "-f,--format", "FORMAT", *format, "json or a template, as {{.Kernel}}");
+  return [format](Context& context) -> Result<int> {
+    auto engine = TRY(context.open());
+    const auto info = TRY(engine.info());
+    TRY(print_form(*format, info_form(info), info_text(info)));
+    return kExitOk;
+  };
+}
+
+Json df_form(const DiskUse& use) {
+  Json subnets = Json::array();
+  for (const auto& subnet : use.subnets) {
+    subnets.push_back(Json{{"Network", subnet.network},
+                           {"Subnet", subnet.subnet.str()},
+                           {"InUse", subnet.in_use},
+                           {"Available", subnet.available}});
+  }
+  return {{"StoreBytes", use.store_bytes},
+          {"LogBytes", use.log_bytes},
+          {"Subnets", std::move(subnets)}};
+}
+
+std::string df_text(const DiskUse& use) {
+  std::vector<std::string> lines = {"NETWORK\tSUBNET\tIN USE\tAVAILABLE"};
+  for (const auto& subnet : use.subnets)
+    lines.push_back(fmt::format("{}\t{}\t{}\t{}", subnet.network, subnet.subnet.str(),
+                                subnet.in_use, subnet.available));
+  return fmt::format("Store: {}\nLogs:  {}\n\n{}", human_size(use.store_bytes),
+                     human_size(use.log_bytes), aligned(lines));
+}
+
+Action build_df(CLI::App& app) {
+  auto format = std::make_shared<std::string>();
+  add_text(app, "--format", "FORMAT", *format, "json or a template, as {{.StoreBytes}}");
+  return [format](Context& context) -> Result<int> {
+    auto engine = TRY(context.open());
+    const auto use = TRY(engine.disk_use());
+    TRY(print_form(*format, df_form(use), df_text(use)));
+    return kExitOk;
+  };
+}
+
+Action build_reconcile(CLI::App&) {
+  return [](Context& context) -> Result<int> {
+    auto engine = TRY(context.open());
+    int exit_code = kExitOk;
+    for (const auto& repair : TRY(engine.reconcile())) {
+      if (repair.status) {
+        print(fmt::format("repaired: {}\n", repair.what));
+        continue;
+      }
+      complain(fmt::format("{}: {}", repair.what, repair.status.error().message));
+      exit_code = kExitRefused;
+    }
+    return exit_code;
+  };
+}
+
+Action build_reset(CLI::App& app) {
+  auto force = std::make_shared<bool>(false);
+  add_flag(app, "-f,--force", *force, "Do not ask");
+  return [force](Context& context) -> Result<int> {
+    if (!*force) {
+      if (::isatty(STDIN_FILENO) != 1)
+        return fail(ErrorKind::kInvalid,
+                    "reset removes every sandbox and network, and there is no terminal to ask on; "
+                    "give --force");
+      const auto root = TRY(context.settings()).root;
+      if (!confirmed(fmt::format("Remove every sandbox and network of {}?", root)))
+        return kExitRefused;
+    }
+    auto engine = TRY(context.open());
+    const auto errors = engine.reset();
+    for (const auto& error : errors) complain(error.message);
+    return errors.empty() ? kExitOk : kExitRefused;
+  };
+}
+
+constinit const Verb kInfo = {
+    .name = "info",
+    .summary = "Show what this instance is and how much it holds",
+    .examples =
+        "berth system info\n"
+        "berth system info --format json\n",
+    .build = build_info,
+};
+constinit const Verb kDf = {
+    .name = "df",
+    .summary = "Show what is used: disk, and addresses of each subnet",
+    .examples =
+        "berth system df\n"
+        "berth system df --format json\n",
+    .build = build_df,
+};
+constinit const Verb kReconcile = {
+    .name = "reconcile",
+    .summary = "Compare what should be with what is, and repair it",
+    .details =
+        "Makes again what is missing of networks and endpoints, as after 'nft flush ruleset', "
+        "'ip link del' of a bridge or a reboot, and collects endpoints whose namespace is "
+        "gone. Prints what it found; nothing when all is well.",
+    .examples = "berth system reconcile\n",
+    .build = build_reconcile,
+};
+constinit const Verb kReset = {
+    .name = "reset",
+    .summary = "Remove all that this instance made, and nothing else",
+    .examples =
+        "berth system reset\n"
+        "berth --root /tmp/a --run /tmp/a/run system reset -f\n",
+    .build = build_reset,
+};
+
+constexpr std::array kVerbs = {&kInfo, &kDf, &kReconcile, &kReset};
+
+}  // namespace
+
+constinit const Verb kSystemVerb = {
+    .name = "system",
+    .summary = "Look after this instance as a whole",
+    .examples =
+        "berth system info\n"
+        "berth system reconcile\n",
+    .verbs = kVerbs,
+};
+
+}  // namespace berth::cli

@@ -1,0 +1,313 @@
+#include "engine_fixture.h"
+
+#include <fcntl.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "kernel/sysctl/sysctl.h"
+#include "plan/json.h"
+
+namespace berth::testing {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+// What a picture leaves out, wherever in the tools' output it stands.
+const std::set<std::string> kVolatile = {"ifindex",
+                                         "link_index",
+                                         "link",
+                                         "link_netnsid",
+                                         "operstate",
+                                         "handle",
+                                         "metainfo",
+                                         "gc_timer",
+                                         "hello_timer",
+                                         "tcn_timer",
+                                         "topology_change_timer",
+                                         "valid_life_time",
+                                         "preferred_life_time",
+                                         "root_port",
+                                         "root_path_cost",
+                                         "topology_change",
+                                         "topology_change_detected",
+                                         "tso_max_size",
+                                         "tso_max_segs",
+                                         "gso_max_size",
+                                         "gso_max_segs",
+                                         "gro_max_size",
+                                         "cookie"};
+const std::set<std::string> kVolatileFlags = {"NO-CARRIER", "LOWER_UP", "M-DOWN", "linkdown"};
+
+bool is_flag_list(const std::string& key) {
+  return key == "flags";
+}
+
+void strip(json& value) {
+  if (value.is_array())
+    for (auto& each : value) strip(each);
+  if (!value.is_object()) return;
+  for (auto it = value.begin(); it != value.end();) {
+    if (kVolatile.contains(it.key())) {
+      it = value.erase(it);
+      continue;
+    }
+    if (is_flag_list(it.key()) && it->is_array()) {
+      json kept = json::array();
+      for (const auto& flag : *it)
+        if (!flag.is_string() || !kVolatileFlags.contains(flag.get<std::string>()))
+          kept.push_back(flag);
+      *it = kept;
+    } else {
+      strip(*it);
+    }
+    ++it;
+  }
+}
+
+// Of a bridge port, what berth sets; the rest is the bridge's own bookkeeping.
+void strip_link(json& link) {
+  if (!link.contains("ifname")) return;
+  if (link["ifname"].get<std::string>().starts_with("veth")) link.erase("address");
+  if (link.contains("linkinfo") && link["linkinfo"].contains("info_slave_data")) {
+    const auto port = link["linkinfo"]["info_slave_data"];
+    link["linkinfo"]["info_slave_data"] = {{"isolated", port.value("isolated", false)},
+                                           {"hairpin", port.value("hairpin", false)}};
+  }
+}
+
+std::string conf_sysctls() {
+  std::string text;
+  std::error_code error;
+  std::set<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator("/proc/sys/net/ipv4/conf", error))
+    if (entry.is_regular_file(error)) files.insert(entry.path());
+  for (const auto& file : files) {
+    std::string value;
+    std::getline(std::ifstream(file), value);
+    text += file.substr(file.find("conf/")) + " = " + value + "\n";
+  }
+  return text + "ip_forward = " + ip_forward() + "\n";
+}
+
+std::string look() {
+  std::string text;
+  auto links = json_of("ip -j -d link");
+  for (auto& link : links) strip_link(link);
+  auto addresses = json_of("ip -j -4 addr");
+  const auto append = [&](const char* title, json value) {
+    strip(value);
+    json listed = json::array();  // `ip` leaves holes where a filter passed over something
+    for (auto& each : value.is_array() ? value : value["nftables"])
+      if (!each.empty()) listed.push_back(each);
+    if (title != std::string_view("nft"))
+      std::sort(listed.begin(), listed.end());  // as they came to be
+    text += fmt::format("== {}\n{}\n", title, listed.dump(1));
+  };
+  append("links", links);
+  append("addresses", addresses);
+  append("routes", json_of("ip -j -4 route show table all"));
+  append("nft", json_of("nft -j list ruleset"));
+  return text + "== sysctls\n" + conf_sysctls();
+}
+
+// The names of the files below `directory`, and what is in the short ones.
+std::string files_in(const std::string& directory) {
+  std::set<std::string> lines;
+  std::error_code error;
+  for (const auto& entry : fs::recursive_directory_iterator(directory, error)) {
+    std::ostringstream content;
+    if (entry.is_regular_file(error) && entry.file_size(error) > 0)
+      content << std::ifstream(entry.path()).rdbuf();
+    lines.insert(entry.path().string().substr(directory.size()) + ": " + content.str());
+  }
+  std::string text;
+  for (const auto& line : lines) text += line + "\n";
+  return text;
+}
+
+int next_number() {
+  static int count = 0;
+  return count++;
+}
+
+Finished shell_in(const kernel::Netns* netns, const std::string& command) {
+  if (netns == nullptr) return shell(command);
+  Finished finished;
+  must(kernel::run_status_in(*netns, [&]() -> Status {
+    finished = shell(command);
+    return {};
+  }));
+  return finished;
+}
+
+Config new_config() {
+  const auto base = fmt::format("{}/berth{}-{}", scratch_dir(), getpid(), next_number());
+  Config config;
+  config.root = base + "/root";
+  config.run = base + "/run";
+  return config;
+}
+
+}  // namespace
+
+void become_new_host() {
+  ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+  auto route = must(kernel::Socket::open(NETLINK_ROUTE));
+  must(route.request(kernel::set_link_up(ifname("lo"), true)));
+}
+
+EngineTest::EngineTest() {
+  become_new_host();
+}
+
+Instance::Instance() : config_(new_config()), engine_(must(Engine::open(config_))) {}
+
+std::map<std::string, std::string> Instance::stored() {
+  std::map<std::string, std::string> all;
+  must(impl().store->scan("", [&](std::string_view key, std::string_view value) {
+    all.emplace(key, value);
+    return true;
+  }));
+  return all;
+}
+
+Network Instance::make_network(int number, const std::function<void(CreateNetwork&)>& change) {
+  CreateNetwork request{
+      .name = fmt::format("net{}", number), .subnets = {}, .labels = {}, .options = {}};
+  request.subnets.push_back(
+      {.subnet = cidr(fmt::format("10.{}.0.0/24", number)), .range = {}, .gateway = {}, .aux = {}});
+  request.options["com.docker.network.bridge.name"] = fmt::format("br{}", number);
+  if (change) change(request);
+  return must(engine_.create_network(request));
+}
+
+TargetNs::TargetNs() : TargetNs(fmt::format("{}/target{}", scratch_dir(), next_number())) {}
+
+TargetNs::TargetNs(std::string at) : path(std::move(at)), netns(must(kernel::Netns::create(path))) {
+  must(route.request(kernel::set_link_up(ifname("lo"), true)));
+}
+
+json json_of(const std::string& command, const kernel::Netns* netns) {
+  const auto finished = shell_in(netns, command);
+  EXPECT_EQ(finished.status, 0) << command << ": " << finished.output;
+  if (finished.output.empty()) return json::array();  // `ip -j` prints nothing for nothing
+  auto parsed = json::parse(finished.output, nullptr, /*allow_exceptions=*/false);
+  EXPECT_FALSE(parsed.is_discarded()) << command << ": " << finished.output;
+  return parsed;
+}
+
+void run(const std::string& command, const kernel::Netns* netns) {
+  const auto finished = shell_in(netns, command);
+  EXPECT_EQ(finished.status, 0) << command << ": " << finished.output;
+}
+
+std::string kernel_state(const kernel::Netns* netns) {
+  if (netns == nullptr) return look();
+  std::string text;
+  must(kernel::run_status_in(*netns, [&]() -> Status {
+    text = look();
+    return {};
+  }));
+  return text;
+}
+
+std::string picture(Instance& instance, const std::vector<TargetNs*>& targets) {
+  auto text = kernel_state();
+  for (auto* target : targets)
+    text += "==== " + target->target() + "\n" + kernel_state(&target->netns);
+  text += "==== store\n";
+  for (const auto& [key, value] : instance.stored()) text += key + " = " + value + "\n";
+  return text + "==== files\n" + files_in(instance.config().run);
+}
+
+void expect_same(const std::string& now, const std::string& before) {
+  if (now == before) return;
+  const auto lines = [](const std::string& text) {
+    std::map<std::string, int> count;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) ++count[line];
+    return count;
+  };
+  auto extra = lines(now);
+  for (const auto& [line, count] : lines(before)) extra[line] -= count;
+  std::string difference;
+  for (const auto& [line, count] : extra) {
+    if (count == 0) continue;
+    difference += fmt::format("{} {}\n", count > 0 ? "now   " : "before", line);
+  }
+  ADD_FAILURE() << "not as before:\n" << (difference.empty() ? "the order\n" : difference);
+}
+
+void expect_agreement(Instance& instance, const std::set<std::string>& others) {
+  auto& impl = instance.impl();
+  for (const auto& repair : must(instance->reconcile()))
+    ADD_FAILURE() << "repaired " << repair.what;
+
+  std::set<std::string> expected = others, links, keys;
+  expected.insert("lo");
+  engine::Change look(*impl.store);
+  for (const auto& network : must(look.state.networks())) {
+    if (must(look.state.realised(network))) expected.insert(network.bridge.device.str());
+    for (const auto& endpoint : must(look.state.endpoints_of_network(network.id))) {
+      expected.insert(endpoint.host_ifname.str());
+      keys.insert("endpoint/" + endpoint.id);
+      keys.insert("lease/" + network.id + "/" +
+                  fmt::format("{:08x}", static_cast<std::uint32_t>(endpoint.ip.number())));
+      for (const auto& mapping : endpoint.ports)
+        keys.insert(fmt::format("port/{}/{:05}/{:08x}", name(mapping.protocol), mapping.host_port,
+                                static_cast<std::uint32_t>(mapping.host_ip.number())));
+      const auto sandbox = must(look.state.sandbox(endpoint.sandbox_id));
+      EXPECT_NE(std::ranges::find(sandbox.endpoints, endpoint.id), sandbox.endpoints.end());
+    }
+  }
+  auto route = must(kernel::Socket::open(NETLINK_ROUTE));
+  for (const auto& link : must(kernel::list_links(route)))
+    if (link.kind.empty() || link.kind == "bridge" || link.kind == "veth")
+      links.insert(link.name.str());
+  EXPECT_EQ(links, expected);
+
+  std::set<std::string> stored;
+  for (const auto& [key, value] : instance.stored()) {
+    EXPECT_FALSE(key.starts_with("journal/")) << key;
+    for (const auto* kind : {"endpoint/", "lease/", "port/"})
+      if (key.starts_with(kind)) stored.insert(key);
+  }
+  EXPECT_EQ(stored, keys);
+}
+
+plan::Plan journalled_plan(Engine::Impl& impl) {
+  plan::Plan plan;
+  must(impl.store->scan("journal/", [&](std::string_view, std::string_view text) {
+    plan = must(plan::from_json(json::parse(text).at("plan").dump()));
+    return false;
+  }));
+  return plan;
+}
+
+std::vector<PortSpec> ports(const std::vector<std::string>& specs) {
+  std::vector<PortSpec> parsed;
+  for (const auto& spec : specs) parsed.push_back(must(parse_port_spec(spec)));
+  return parsed;
+}
+
+std::string ip_forward() {
+  return must(kernel::read_sysctl("net.ipv4.ip_forward"));
+}
+
+void expect_refused(const Error& error, ErrorKind kind, const std::vector<std::string>& said) {
+  EXPECT_EQ(error.kind, kind) << error.message;
+  for (const auto& part : said)
+    EXPECT_NE(error.message.find(part), std::string::npos) << error.message;
+  EXPECT_EQ(error.message.find('\n'), std::string::npos) << error.message;
+  EXPECT_FALSE(error.message.ends_with('.')) << error.message;
+  const auto stop = error.message.find(". ");  // nft's " . " is no end of a sentence
+  EXPECT_TRUE(stop == std::string::npos || error.message[stop - 1] == ' ') << error.message;
+}
+
+}  // namespace berth::testing

@@ -1,0 +1,147 @@
+// kill -9 at every step of a change and before each of its operations: the next process takes back
+// what made something and finishes what removed something.
+#include <csignal>
+
+#include "engine_scenarios.h"
+
+namespace berth::testing {
+namespace {
+
+class EngineKill : public ::testing::TestWithParam<Scenario> {
+ protected:
+  // Has a child process go through the scenario with `faults`; false if it was killed on the way.
+  static bool survives(const Scenario& scenario, World& world, const engine::Faults& faults) {
+    const auto child = fork();
+    if (child == 0) {
+      auto engine = Engine::open(world.instance.config());
+      if (!engine) _exit(2);
+      EngineAccess::impl(*engine).faults = faults;
+      _exit(scenario.act(world, *engine) ? 0 : 1);
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status)) {
+      EXPECT_EQ(WEXITSTATUS(status), 0);
+      return true;
+    }
+    EXPECT_EQ(WTERMSIG(status), SIGKILL);
+    return false;
+  }
+
+  // What the next process makes of it.
+  static void expect_settled(const Scenario& scenario, World& world, const std::string& before,
+                             bool recorded) {
+    {
+      const auto held = must(world.instance.impl().lock());
+    }
+    if (scenario.removes || recorded)
+      EXPECT_NE(world.look(), before);
+    else
+      expect_same(world.look(), before);
+    expect_agreement(world.instance);
+  }
+};
+
+TEST_P(EngineKill, AtAnyStep) {
+  for (const std::string_view step : {"journalled", "applied", "recorded"}) {
+    SCOPED_TRACE(step);
+    World world;
+    GetParam().prepare(world);
+    const auto before = world.look();
+    engine::Faults faults;
+    faults.at = [&](std::string_view at) {
+      if (at == step) raise(SIGKILL);
+    };
+    EXPECT_FALSE(survives(GetParam(), world, faults));
+    expect_settled(GetParam(), world, before, step == "recorded");
+  }
+}
+
+TEST_P(EngineKill, BeforeAnyOperation) {
+  bool killed = true;
+  for (std::size_t position = 0; killed; ++position) {
+    SCOPED_TRACE(position);
+    World world;
+    GetParam().prepare(world);
+    const auto before = world.look();
+    engine::Faults faults;
+    faults.before_op = [&](std::size_t at) -> Status {
+      if (at == position) raise(SIGKILL);
+      return {};
+    };
+    killed = !survives(GetParam(), world, faults);
+    expect_settled(GetParam(), world, before, !killed);
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, EngineKill, ::testing::ValuesIn(scenarios()), name_of);
+
+using EngineRollback = EngineTest;
+
+// Killed with the plan in the journal: what has the plan's names by now is somebody else's.
+TEST_F(EngineRollback, LeavesAloneWhatOthersMadeMeanwhile) {
+  World world;
+  auto& instance = world.instance;
+  instance.make_network(1);
+  const auto die_journalled = [&](const std::function<Status(Engine&)>& act) {
+    const auto child = fork();
+    if (child == 0) {
+      auto engine = must(Engine::open(instance.config()));
+      EngineAccess::impl(engine).faults.at = [](std::string_view) { raise(SIGKILL); };
+      (void)act(engine);
+      _exit(0);
+    }
+    waitpid(child, nullptr, 0);
+  };
+  die_journalled([](Engine& engine) -> Status {
+    CreateNetwork request{.name = "new", .options = {{"com.docker.network.bridge.name", "brx"}}};
+    (void)engine.create_network(request);
+    return {};
+  });
+  run("ip link add brx type bridge");
+  {
+    const auto held = must(instance.impl().lock());
+  }
+  EXPECT_EQ(shell("ip link show brx").status, 0);
+
+  die_journalled([&](Engine& engine) -> Status {
+    (void)engine.connect(
+        {.network = "net1", .target = world.one.target(), .ports = ports({"7000:70"})});
+    return {};
+  });
+  run("nft add element inet berth publish4 '{ tcp . 7000 comment \"theirs 0 00000000\" : 10.1.0.9 "
+      ". 1 }'");
+  {
+    const auto held = must(instance.impl().lock());
+  }
+  EXPECT_EQ(shell("nft get element inet berth publish4 '{ tcp . 7000 }'").status, 0);
+}
+
+// Whoever may not settle the journal must not drop it.
+TEST_F(EngineRollback, WaitsForSomebodyWithTheCapability) {
+  World world;
+  const auto before = world.look();
+  const auto child = fork();
+  if (child == 0) {
+    auto engine = must(Engine::open(world.instance.config()));
+    EngineAccess::impl(engine).faults.at = [](std::string_view step) {
+      if (step == "applied") raise(SIGKILL);
+    };
+    (void)engine.create_network({.name = "new"});
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  without_capabilities([&] {
+    auto unprivileged = world.instance.open_again();
+    expect_refused(unprivileged.create_sandbox({.name = "x"}), ErrorKind::kPermission,
+                   {"half-done", "CAP_NET_ADMIN"});
+  });
+  {
+    const auto held = must(world.instance.impl().lock());
+  }
+  expect_same(world.look(), before);
+}
+
+}  // namespace
+}  // namespace berth::testing

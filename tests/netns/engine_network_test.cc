@@ -1,0 +1,230 @@
+// Networks: made, looked at and removed, alone and beside another instance.
+#include <filesystem>
+
+#include "engine_fixture.h"
+
+namespace berth::testing {
+namespace {
+
+using EngineNetwork = EngineTest;
+
+CreateNetwork document_000() {
+  CreateNetwork request{
+      .name = "mybridge0", .subnets = {}, .labels = {{"seed", "000"}}, .options = {}};
+  request.subnets.push_back({.subnet = cidr("192.168.100.0/24"),
+                             .range = cidr("192.168.100.0/26"),
+                             .gateway = ip("192.168.100.1"),
+                             .aux = {}});
+  request.options["com.docker.network.bridge.name"] = "mybr0";
+  return request;
+}
+
+Status remove(Instance& instance, const std::string& network, bool force = false) {
+  auto outcomes = instance->remove_networks({{network}, force});
+  EXPECT_EQ(outcomes.size(), 1U);
+  return outcomes.front().status;
+}
+
+TEST_F(EngineNetwork, OpeningAnInstanceDoesNotTouchTheHost) {
+  const auto before = kernel_state();
+  Instance instance;
+  expect_same(kernel_state(), before);
+  std::vector<std::string> names;
+  for (const auto& network : must(instance->networks())) names.push_back(network.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"bridge", "host", "none"}));
+}
+
+TEST_F(EngineNetwork, Document000IsMadeInspectedAndRemovedWithoutATrace) {
+  Instance instance;
+  const auto before = picture(instance);
+  const auto made = must(instance->create_network(document_000()));
+
+  const auto network = must(instance->network("mybridge0"));
+  EXPECT_EQ(network.id, made.id);
+  EXPECT_EQ(network.id.size(), 64U);
+  EXPECT_EQ(must(instance->network(made.id.substr(0, 12))).name, "mybridge0");
+  EXPECT_EQ(network.subnets,
+            (std::vector<Subnet>{
+                {cidr("192.168.100.0/24"), cidr("192.168.100.0/26"), ip("192.168.100.1"), {}}}));
+  EXPECT_EQ(network.bridge.device, ifname("mybr0"));
+  EXPECT_EQ(network.labels, (Labels{{"seed", "000"}}));
+
+  const auto link = json_of("ip -j -d link show mybr0")[0];
+  EXPECT_EQ(link["linkinfo"]["info_kind"], "bridge");
+  EXPECT_EQ(link["mtu"], 1500);
+  EXPECT_EQ(link["linkinfo"]["info_data"]["stp_state"], 0);
+  const auto address = json_of("ip -j -4 addr show mybr0")[0]["addr_info"][0];
+  EXPECT_EQ(address["local"], "192.168.100.1");
+  EXPECT_EQ(address["prefixlen"], 24);
+  EXPECT_EQ(address["broadcast"], "192.168.100.255");
+  EXPECT_EQ(ip_forward(), "1");
+  expect_agreement(instance);
+
+  must(remove(instance, "mybridge0"));
+  expect_same(picture(instance), before);
+}
+
+TEST_F(EngineNetwork, WhatIsNotAskedForIsChosen) {
+  Instance instance;
+  const auto first = must(instance->create_network({.name = "first"}));
+  const auto second = must(instance->create_network({.name = "second"}));
+  EXPECT_EQ(first.bridge.device.str(), "br-" + first.id.substr(0, 12));
+  EXPECT_EQ(must(instance->network("bridge")).subnets[0].cidr, cidr("172.17.0.0/16"));
+  EXPECT_EQ(first.subnets[0].cidr, cidr("172.18.0.0/16"));
+  EXPECT_EQ(first.subnets[0].gateway, ip("172.18.0.1"));
+  EXPECT_EQ(second.subnets[0].cidr, cidr("172.19.0.0/16"));
+}
+
+TEST_F(EngineNetwork, AChosenSubnetOverlapsNoRouteOfTheHost) {
+  Instance instance;
+  run("ip link add d0 type veth peer name d1 && ip link set d1 up && ip link set d0 up && "
+      "ip route add 172.18.5.0/24 dev d0");
+  EXPECT_EQ(must(instance->create_network({.name = "n"})).subnets[0].cidr, cidr("172.19.0.0/16"));
+}
+
+TEST_F(EngineNetwork, TheMtuIsThatOfTheDefaultRoutesDeviceUnlessGiven) {
+  run("ip link add d0 mtu 1400 type veth peer name d1 && ip link set d1 up && ip link "
+      "set d0 up && "
+      "ip addr add 203.0.113.2/24 dev d0 && ip route add default via 203.0.113.1");
+  Instance instance;
+  instance.make_network(1);
+  instance.make_network(
+      2, [](auto& request) { request.options["com.docker.network.driver.mtu"] = "9000"; });
+  EXPECT_EQ(json_of("ip -j link show br1")[0]["mtu"], 1400);
+  EXPECT_EQ(json_of("ip -j link show br2")[0]["mtu"], 9000);
+  TargetNs one, two;
+  EXPECT_EQ(must(instance->connect({.network = "net1", .target = one.target()})).mtu, 1400U);
+  must(instance->connect({.network = "net2", .target = two.target()}));
+  EXPECT_EQ(json_of("ip -j link show eth0", &one.netns)[0]["mtu"], 1400);
+  EXPECT_EQ(json_of("ip -j link show eth0", &two.netns)[0]["mtu"], 9000);
+}
+
+TEST_F(EngineNetwork, BridgeGetsItsDeviceWithItsFirstEndpoint) {
+  Instance instance;
+  TargetNs target;
+  EXPECT_NE(shell("ip link show berth0").status, 0);
+  const auto endpoint = must(instance->connect({.network = "bridge", .target = target.target()}));
+  EXPECT_EQ(shell("ip link show berth0").status, 0);
+  EXPECT_EQ(endpoint.ip, ip("172.17.0.2"));
+  EXPECT_EQ(ip_forward(), "1");
+  expect_agreement(instance);
+  expect_refused(remove(instance, "bridge", true), ErrorKind::kInvalid, {"bridge", "predefined"});
+}
+
+TEST_F(EngineNetwork, ForwardingIsSwitchedOffOnlyByWhoSwitchedItOn) {
+  Instance instance;
+  instance.make_network(1, [](auto& request) { request.internal = true; });
+  EXPECT_EQ(ip_forward(), "0") << "an internal network needs none";
+  instance.make_network(2);
+  instance.make_network(3);
+  EXPECT_EQ(ip_forward(), "1");
+  EXPECT_TRUE(must(instance->info()).ip_forward_by_berth);
+  must(remove(instance, "net2"));
+  EXPECT_EQ(ip_forward(), "1") << "net3 needs it";
+  must(remove(instance, "net3"));
+  EXPECT_EQ(ip_forward(), "0");
+
+  run("sysctl -qw net.ipv4.ip_forward=1");
+  instance.make_network(4);
+  EXPECT_FALSE(must(instance->info()).ip_forward_by_berth);
+  must(remove(instance, "net4"));
+  EXPECT_EQ(ip_forward(), "1") << "it was on before";
+}
+
+TEST_F(EngineNetwork, TwoInstancesShareTheTableAndLeaveEachOtherAlone) {
+  Instance one;
+  const auto before = kernel_state();
+  Instance two;
+  TargetNs target;
+  one.make_network(1);
+  two.make_network(2);
+  must(two->connect({.network = "net2", .target = target.target(), .ports = ports({"7000:70"})}));
+  const auto both = kernel_state();
+  EXPECT_TRUE(must(one->reconcile()).empty());
+  EXPECT_TRUE(must(two->reconcile()).empty());
+
+  must(remove(one, "net1"));
+  EXPECT_EQ(ip_forward(), "1") << "the other instance's network still needs it";
+  EXPECT_TRUE(must(two->reconcile()).empty());
+  one.make_network(1);
+  EXPECT_TRUE(one->reset().empty());
+  EXPECT_TRUE(must(two->reconcile()).empty());
+  EXPECT_NE(kernel_state(), both);
+  EXPECT_TRUE(two->reset().empty());
+  EXPECT_EQ(shell("nft list tables").output, "");
+}
+
+TEST_F(EngineNetwork, TwoInstancesCannotPublishOnePortOrHaveOneBridge) {
+  Instance one, two;
+  TargetNs first, second;
+  one.make_network(1);
+  two.make_network(2);
+  must(one->connect({.network = "net1", .target = first.target(), .ports = ports({"7000:70"})}));
+  const auto before = picture(two, {&second});
+  expect_refused(
+      two->connect({.network = "net2", .target = second.target(), .ports = ports({"7000:70"})}),
+      ErrorKind::kInUse, {"7000", "taken", first.target()});
+  CreateNetwork same{.name = "same", .options = {{"com.docker.network.bridge.name", "br1"}}};
+  expect_refused(two->create_network(same), ErrorKind::kExists, {"br1"});
+  expect_same(picture(two, {&second}), before);
+  expect_agreement(one, {"br2"});
+}
+
+TEST_F(EngineNetwork, TheAdministratorsRulesOutliveTheLastNetwork) {
+  Instance instance;
+  instance.make_network(1);
+  run("nft add rule inet berth user ip saddr 192.0.2.66 drop");
+  must(remove(instance, "net1"));
+  EXPECT_NE(shell("nft list chain inet berth user").output.find("192.0.2.66"), std::string::npos);
+  instance.make_network(1);
+  EXPECT_NE(shell("nft list chain inet berth user").output.find("192.0.2.66"), std::string::npos);
+  EXPECT_TRUE(instance->reset().empty());
+  EXPECT_NE(shell("nft list chain inet berth user").output.find("192.0.2.66"), std::string::npos);
+}
+
+TEST_F(EngineNetwork, ForcedRemovalDetachesTheUsersAndMovesTheirDefaultRoute) {
+  Instance instance;
+  TargetNs target;
+  instance.make_network(1);
+  instance.make_network(2);
+  must(instance->connect(
+      {.network = "net1", .target = target.target(), .ports = ports({"7000:70"})}));
+  must(instance->connect({.network = "net2", .target = target.target()}));
+  expect_refused(remove(instance, "net1"), ErrorKind::kInUse, {"net1", target.target(), "--force"});
+  must(remove(instance, "net1", true));
+  expect_agreement(instance);
+  EXPECT_EQ(json_of("ip -j route show default", &target.netns)[0]["gateway"], "10.2.0.1");
+  must(remove(instance, "nowhere", true));
+  expect_refused(remove(instance, "nowhere"), ErrorKind::kNotFound, {"nowhere"});
+}
+
+TEST_F(EngineNetwork, ResetLeavesNothingOfTheInstance) {
+  const auto before = kernel_state();
+  Instance instance;
+  TargetNs target;
+  const auto target_before = kernel_state(&target.netns);
+  const auto& config = instance.config();
+  instance.make_network(1);
+  must(instance->connect(
+      {.network = "net1", .target = target.target(), .ports = ports({"7000:70"})}));
+  must(instance->create_sandbox({.name = "box"}));
+  must(instance->connect({.network = "bridge", .target = "box", .ports = ports({"53:53/udp"})}));
+  for (const auto& error : instance->reset()) ADD_FAILURE() << error.message;
+  expect_same(kernel_state(), before);
+  expect_same(kernel_state(&target.netns), target_before);
+  EXPECT_FALSE(std::filesystem::exists(config.root));
+  EXPECT_FALSE(std::filesystem::exists(config.run));
+}
+
+TEST_F(EngineNetwork, AnEngineOpenedBeforeAResetIsTold) {
+  Instance instance;
+  auto stale = instance.open_again();
+  EXPECT_TRUE(instance->reset().empty());
+  const auto fresh = instance.open_again();
+  const auto before = kernel_state();
+  expect_refused(stale.create_network({.name = "n"}), ErrorKind::kNotFound, {"reset"});
+  expect_same(kernel_state(), before);
+}
+
+}  // namespace
+}  // namespace berth::testing

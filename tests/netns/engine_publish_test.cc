@@ -1,0 +1,188 @@
+// Published ports: which are given out, to whom, and that packets get there.
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "base/unique_fd.h"
+#include "engine_fixture.h"
+
+namespace berth::testing {
+namespace {
+
+sockaddr_in address_of(const Ip& ip, Port port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  memcpy(&address.sin_addr, ip.bytes().data(), 4);
+  return address;
+}
+
+// A TCP socket born in `netns` (the host side without one); it speaks for that from any thread.
+UniqueFd tcp_socket(const kernel::Netns* netns, int flags = 0) {
+  const auto open = [&]() -> Result<UniqueFd> {
+    return UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+  };
+  return must(netns != nullptr ? kernel::run_in(*netns, open) : open());
+}
+
+UniqueFd listener(const kernel::Netns* netns, const Ip& ip, Port port) {
+  auto fd = tcp_socket(netns);
+  const auto address = address_of(ip, port);
+  EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(listen(fd.get(), 8), 0);
+  return fd;
+}
+
+bool reaches(const kernel::Netns* from, const Ip& ip, Port port) {
+  constexpr int kPatience = 400;  // ms; what is dropped is never answered
+  const auto fd = tcp_socket(from, SOCK_NONBLOCK);
+  const auto address = address_of(ip, port);
+  (void)connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  pollfd wait{fd.get(), POLLOUT, 0};
+  if (poll(&wait, 1, kPatience) != 1) return false;
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+}
+
+class EnginePublish : public EngineTest {
+ protected:
+  EnginePublish() {
+    instance.make_network(1);
+    instance.make_network(2);
+  }
+  Result<Endpoint> connect(TargetNs& to, const std::vector<std::string>& specs,
+                           const char* network = "net1") {
+    return instance->connect({.network = network, .target = to.target(), .ports = ports(specs)});
+  }
+  Result<Endpoint> publish(const std::vector<std::string>& specs) {
+    return instance->publish({"net1", target.target(), ports(specs)});
+  }
+  static std::vector<int> host_ports(const Endpoint& endpoint) {
+    std::vector<int> found;
+    for (const auto& mapping : endpoint.ports) found.push_back(mapping.host_port);
+    return found;
+  }
+
+  Instance instance;
+  TargetNs target, other;
+};
+
+TEST_F(EnginePublish, PacketsGetToThePortAndNowhereElse) {
+  must(connect(target, {"7000:80", "127.0.0.1:7001:80"}));
+  must(connect(other, {}));
+  TargetNs elsewhere;
+  must(connect(elsewhere, {}, "net2"));
+  const auto server = listener(&target.netns, Ip(), 80);
+  const auto gateway = ip("10.1.0.1");
+  EXPECT_TRUE(reaches(nullptr, gateway, 7000)) << "from the host";
+  EXPECT_TRUE(reaches(nullptr, ip("127.0.0.1"), 7000)) << "from the host by its loopback";
+  EXPECT_TRUE(reaches(nullptr, ip("127.0.0.1"), 7001));
+  EXPECT_FALSE(reaches(nullptr, gateway, 7001)) << "it is published on 127.0.0.1 alone";
+  EXPECT_TRUE(reaches(&other.netns, ip("10.1.0.2"), 80)) << "a neighbour directly";
+  EXPECT_TRUE(reaches(&other.netns, gateway, 7000)) << "a neighbour through the host";
+  EXPECT_TRUE(reaches(&target.netns, gateway, 7000)) << "itself through the host";
+  EXPECT_TRUE(reaches(&elsewhere.netns, ip("10.2.0.1"), 7000))
+      << "another network through the host";
+  EXPECT_FALSE(reaches(&elsewhere.netns, ip("10.1.0.2"), 80)) << "another network directly";
+
+  must(instance->unpublish({"net1", target.target(), {{Protocol::kTcp, Ip(), 7000, 80}}}));
+  EXPECT_FALSE(reaches(nullptr, gateway, 7000));
+  must(publish({"7002:80"}));
+  EXPECT_TRUE(reaches(nullptr, gateway, 7002));
+}
+
+TEST_F(EnginePublish, WithoutIccNeighboursReachPublishedPortsOnly) {
+  instance.make_network(
+      3, [](auto& request) { request.options["com.docker.network.bridge.enable_icc"] = "false"; });
+  must(connect(target, {"7000:80"}, "net3"));
+  must(connect(other, {}, "net3"));
+  const auto server = listener(&target.netns, Ip(), 80);
+  EXPECT_FALSE(reaches(&other.netns, ip("10.3.0.2"), 80));
+  EXPECT_TRUE(reaches(&other.netns, ip("10.3.0.1"), 7000));
+  EXPECT_TRUE(reaches(nullptr, ip("10.3.0.2"), 80));
+}
+
+TEST_F(EnginePublish, PublishAndUnpublishLeaveNoTrace) {
+  must(connect(target, {}));
+  const auto before = picture(instance, {&target});
+  const auto endpoint = must(publish({"7000-7002:80-82", "127.0.0.1:5353:53/udp"}));
+  EXPECT_EQ(host_ports(endpoint), (std::vector{7000, 7001, 7002, 5353}));
+  expect_agreement(instance);
+  must(instance->unpublish({"net1", target.target(), endpoint.ports}));
+  expect_same(picture(instance, {&target}), before);
+  expect_refused(instance->unpublish({"net1", target.target(), endpoint.ports}),
+                 ErrorKind::kNotFound, {"7000", target.target()});
+  expect_refused(instance->publish({"net2", target.target(), ports({"80"})}), ErrorKind::kNotFound,
+                 {"net2", target.target()});
+}
+
+TEST_F(EnginePublish, ARangeOfHostPortsOffersItsFirstFreeOne) {
+  must(connect(other, {"7000:80"}));
+  EXPECT_EQ(host_ports(must(connect(target, {"7000-7002:80", "7000-7002:81"}))),
+            (std::vector{7001, 7002}));
+  expect_refused(publish({"7000-7002:82"}), ErrorKind::kExhausted, {"7000-7002", "7002"});
+}
+
+TEST_F(EnginePublish, WithoutAHostPortAFreeOneIsFound) {
+  const auto found = host_ports(must(connect(target, {"80", "80-81", "53/udp"})));
+  ASSERT_EQ(found.size(), 4U);
+  EXPECT_EQ(std::set<int>(found.begin(), found.begin() + 3).size(), 3U);
+  for (const int port : found) EXPECT_GE(port, 1024);
+}
+
+TEST_F(EnginePublish, APortThatBerthHasGivenAwayIsRefusedWithItsOwnersName) {
+  must(connect(other, {"127.0.0.1:7000:80", "7001:80"}));
+  expect_refused(connect(target, {"7002:80", "7002:81"}), ErrorKind::kInUse,
+                 {"7002", "this request"});
+  must(connect(target, {}));
+  const auto before = picture(instance, {&target});
+  for (const auto* spec : {"7000:80", "127.0.0.1:7000:80", "7001:80", "10.1.0.1:7001:80"})
+    expect_refused(publish({spec}), ErrorKind::kInUse,
+                   {std::string(spec).substr(std::string(spec).find("700"), 4), other.target()});
+  expect_same(picture(instance, {&target}), before);
+  must(publish({"10.1.0.1:7000:80", "7000:80/udp"}));
+}
+
+TEST_F(EnginePublish, APortThatAProgramListensOnIsRefusedWithItsName) {
+  const auto program = listener(nullptr, Ip(), 7000);
+  const auto on_loopback = listener(nullptr, ip("127.0.0.1"), 7001);
+  const auto before = picture(instance, {&target});
+  const auto me = fmt::format("{}/", getpid());
+  expect_refused(connect(target, {"7000:80"}), ErrorKind::kInUse, {"7000", me});
+  expect_refused(connect(target, {"7001:80"}), ErrorKind::kInUse, {"7001", me});
+  expect_same(picture(instance, {&target}), before);
+  EXPECT_EQ(host_ports(must(connect(target, {"7000-7002:80"}))), (std::vector{7002}));
+}
+
+TEST_F(EnginePublish, PortsGoWithTheirEndpointAndCanBeTakenAgain) {
+  must(connect(target, {"7000:80", "7000:80/udp"}));
+  must(instance->disconnect({.network = "net1", .target = target.target()}));
+  expect_agreement(instance);
+  must(connect(other, {"7000:80", "7000:80/udp"}));
+  expect_agreement(instance);
+}
+
+TEST_F(EnginePublish, TheNetworkSaysWhereAPortWithoutAddressIsPublished) {
+  instance.make_network(3, [](auto& request) {
+    request.options["com.docker.network.bridge.host_binding_ipv4"] = "127.0.0.1";
+  });
+  const auto endpoint = must(connect(target, {"7000:80", "0.0.0.0:7001:80"}, "net3"));
+  EXPECT_EQ(endpoint.ports[0].host_ip, ip("127.0.0.1"));
+  EXPECT_EQ(endpoint.ports[1].host_ip, Ip());
+}
+
+TEST_F(EnginePublish, AThousandPortsMakeNoMoreRules) {
+  const auto rules = [] {
+    const auto ruleset = json_of("nft -j list ruleset")["nftables"];
+    return std::ranges::count_if(ruleset, [](const auto& each) { return each.contains("rule"); });
+  };
+  must(connect(target, {"7000:80"}));
+  const auto one = rules();
+  must(publish({"8000-8998:1-999"}));
+  EXPECT_EQ(rules(), one);
+  expect_agreement(instance);
+}
+
+}  // namespace
+}  // namespace berth::testing

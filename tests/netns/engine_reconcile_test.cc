@@ -1,0 +1,162 @@
+// Reconcile, and what requests mend on their way: the kernel loses something, berth puts it back.
+#include <filesystem>
+
+#include "engine_fixture.h"
+
+namespace berth::testing {
+namespace {
+
+// An instance with a network of each kind and endpoints with ports, as it should be.
+class EngineReconcile : public EngineTest {
+ protected:
+  EngineReconcile() {
+    instance.make_network(1);
+    instance.make_network(2, [](auto& request) {
+      request.options["com.docker.network.bridge.enable_icc"] = "false";
+      request.internal = true;
+    });
+    must(instance->connect(
+        {.network = "net1", .target = one.target(), .ports = ports({"7000:70", "53:53/udp"})}));
+    must(instance->connect({.network = "net2", .target = one.target()}));
+    veth = must(instance->connect({.network = "net1",
+                                   .target = two.target(),
+                                   .ports = ports({"127.0.0.1:7001:70"})}))
+               .host_ifname.str();
+    before = picture(instance, {&one, &two});
+  }
+
+  // After `damage`, reconcile must put everything back and say what it did.
+  void expect_repaired(const std::string& damage, const kernel::Netns* netns = nullptr) {
+    run(damage, netns);
+    const auto damaged = picture(instance, {&one, &two});
+    EXPECT_NE(damaged, before) << damage;
+    const auto repairs = must(instance->reconcile());
+    EXPECT_FALSE(repairs.empty()) << damage;
+    for (const auto& repair : repairs)
+      EXPECT_TRUE(repair.status) << repair.what << ": " << repair.status.error().message;
+    expect_same(picture(instance, {&one, &two}), before);
+    expect_agreement(instance);
+  }
+
+  Instance instance;
+  TargetNs one, two;
+  std::string veth, before;
+};
+
+TEST_F(EngineReconcile, FindsNothingWhereNothingIsWrong) {
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+  expect_same(picture(instance, {&one, &two}), before);
+}
+
+TEST_F(EngineReconcile, PutsTheTableBack) {
+  expect_repaired("nft flush ruleset");
+  expect_repaired("nft flush chain inet berth forward");
+  expect_repaired("nft flush map inet berth publish4");
+  expect_repaired("nft flush set inet berth bridges");
+  expect_repaired(
+      "nft delete element inet berth publish4 '{ tcp . 7000 }' && "
+      "nft add element inet berth publish4 '{ tcp . 7001 comment \"x y " +
+      instance.impl().instance + "\" : 10.1.0.9 . 1 }'");
+}
+
+TEST_F(EngineReconcile, PutsLinksBack) {
+  expect_repaired("ip link del " + veth);
+  expect_repaired("ip link del eth0", &two.netns);
+  expect_repaired("ip link del br1");
+  expect_repaired("ip link set br1 down");
+  expect_repaired("ip link set " + veth + " nomaster");
+  expect_repaired("ip link set " + veth + " down");
+  expect_repaired("ip link set eth0 down", &two.netns);
+}
+
+TEST_F(EngineReconcile, PutsAddressesRoutesAndSysctlsBack) {
+  expect_repaired("ip addr del 10.1.0.1/24 dev br1");
+  expect_repaired("ip addr flush dev eth0", &two.netns);
+  expect_repaired("ip route del default", &two.netns);
+  expect_repaired("sysctl -qw net.ipv4.ip_forward=0");
+  expect_repaired("sysctl -qw net.ipv4.conf.br1.route_localnet=0");
+}
+
+TEST_F(EngineReconcile, LeavesWhatOthersHaveMade) {
+  run("nft add element inet berth publish4 '{ tcp . 9999 comment \"theirs 0 00000000\" : 10.1.0.9 "
+      ". 1 }' && "
+      "nft add element inet berth bridges '{ \"theirs0\" }' && ip link add mine type bridge");
+  const auto now = picture(instance, {&one, &two});
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+  expect_same(picture(instance, {&one, &two}), now);
+}
+
+TEST_F(EngineReconcile, SaysWhatItCannotMendBecauseAnotherHasIt) {
+  run("nft delete element inet berth publish4 '{ tcp . 7000 }' && "
+      "nft add element inet berth publish4 '{ tcp . 7000 comment \"theirs 0 00000000\" : 10.1.0.9 "
+      ". 1 }'");
+  const auto repairs = must(instance->reconcile());
+  ASSERT_EQ(repairs.size(), 1U);
+  EXPECT_NE(repairs[0].what.find(one.target()), std::string::npos);
+  expect_refused(repairs[0].status, ErrorKind::kExists, {"7000"});
+}
+
+TEST_F(EngineReconcile, CollectsEndpointsWhoseNamespaceIsGone) {
+  {
+    TargetNs gone;
+    must(instance->connect(
+        {.network = "net1", .target = gone.target(), .ports = ports({"7002:70"})}));
+    const auto box = must(instance->create_sandbox({.name = "box"}));
+    must(instance->connect({.network = "net1", .target = "box"}));
+    run("umount " + box.netns_path);
+  }
+  const auto repairs = must(instance->reconcile());
+  EXPECT_EQ(repairs.size(), 2U);
+  for (const auto& repair : repairs) EXPECT_TRUE(repair.status) << repair.what;
+  auto after = picture(instance, {&one, &two});
+  expect_same(after.substr(0, after.find("hint/")), before.substr(0, before.find("hint/")));
+  expect_agreement(instance);
+  EXPECT_EQ(must(instance->sandboxes()).size(), 2U);
+}
+
+TEST_F(EngineReconcile, ARequestMendsItsNetworkFirst) {
+  TargetNs three, four;
+  run("ip link del br1");
+  must(instance->connect({.network = "net1", .target = three.target()}));
+  run("nft flush ruleset");
+  must(
+      instance->connect({.network = "net1", .target = four.target(), .ports = ports({"7003:70"})}));
+  EXPECT_EQ(shell("nft get element inet berth bridges '{ br1 }'").status, 0);
+  must(instance->reconcile());
+  expect_agreement(instance);
+}
+
+TEST_F(EngineReconcile, ARemovalFindsThingsGoneAlready) {
+  run("nft flush ruleset && ip link del br1 && ip link del br2 && ip link del " + veth);
+  for (const auto& outcome : instance->remove_networks({{"net1", "net2"}, true}))
+    must(outcome.status);
+  expect_agreement(instance);
+}
+
+TEST_F(EngineReconcile, AfterARestartNetworksAreMadeAgainAndEndpointsForgotten) {
+  must(instance->create_sandbox({.name = "box"}));
+  auto& store = *instance.impl().store;
+  must(store.commit({{"meta/boot", "the one before"}}, store::Durability::kNormal));
+  become_new_host();
+
+  auto engine = instance.open_again();
+  EXPECT_TRUE(must(engine.sandboxes()).empty());
+  EXPECT_FALSE(must(engine.info()).ip_forward_by_berth);
+  EXPECT_EQ(shell("ls " + instance.config().run + "/netns").output, "");
+  const auto repairs = must(engine.reconcile());
+  EXPECT_EQ(repairs.size(), 2U);
+  for (const auto& repair : repairs)
+    EXPECT_TRUE(repair.status) << repair.what << ": " << repair.status.error().message;
+  EXPECT_EQ(ip_forward(), "1");
+  EXPECT_EQ(shell("ip link show br1 && ip link show br2").status, 0);
+  TargetNs target;
+  EXPECT_EQ(must(engine.connect(
+                     {.network = "net1", .target = target.target(), .ports = ports({"7000:70"})}))
+                .ip,
+            ip("10.1.0.2"));
+  for (const auto& error : engine.reset()) ADD_FAILURE() << error.message;
+  EXPECT_EQ(ip_forward(), "0");
+}
+
+}  // namespace
+}  // namespace berth::testing

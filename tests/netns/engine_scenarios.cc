@@ -1,0 +1,105 @@
+#include "engine_scenarios.h"
+
+namespace berth::testing {
+namespace {
+
+template <typename T>
+Status status_of(const Result<T>& result) {
+  if (!result) return std::unexpected(result.error());
+  return {};
+}
+
+void without_icc(CreateNetwork& request) {
+  request.options["com.docker.network.bridge.enable_icc"] = "false";
+}
+
+void connect(World& world, TargetNs& target, int network,
+             const std::vector<std::string>& specs = {}) {
+  must(world.instance->connect({.network = fmt::format("net{}", network),
+                                .target = target.target(),
+                                .ports = ports(specs)}));
+}
+
+void one_network(World& world) {
+  world.instance.make_network(1, without_icc);
+}
+
+// A sandbox of berth's with a port on each of two networks, and a neighbour.
+void busy_networks(World& world) {
+  world.instance.make_network(1, without_icc);
+  world.instance.make_network(2);
+  must(world.instance->create_sandbox({.name = "box"}));
+  for (const auto* network : {"net1", "net2"})
+    must(world.instance->connect(
+        {.network = network,
+         .target = "box",
+         .ports = ports({network == std::string("net1") ? "7001:70" : "7002:70/udp"})}));
+  connect(world, world.one, 1, {"7000:70", "53:53/udp", "127.0.0.1:7003:70"});
+  connect(world, world.one, 2);
+}
+
+std::vector<Scenario> make_scenarios() {
+  return {
+      {"CreateFirstNetwork", [](World&) {},
+       [](World&, Engine& engine) { return status_of(engine.create_network({.name = "new"})); }},
+      {"CreateNetworkBesideOthers", busy_networks,
+       [](World&, Engine& engine) {
+         return status_of(engine.create_network({.name = "new", .internal = true}));
+       }},
+      {"ConnectWithPorts", one_network,
+       [](World& world, Engine& engine) {
+         return status_of(
+             engine.connect({.network = "net1",
+                             .target = world.one.target(),
+                             .ports = ports({"7000:70", "53:53/udp", "127.0.0.1:7001:70"})}));
+       }},
+      {"ConnectForTheFirstTimeToBridge",
+       [](World& world) { run("ip link set lo down", &world.one.netns); },
+       [](World& world, Engine& engine) {
+         return status_of(engine.connect({.network = "bridge", .target = world.one.target()}));
+       }},
+      {"ConnectASandbox", busy_networks,
+       [](World&, Engine& engine) {
+         return status_of(
+             engine.connect({.network = "bridge", .target = "box", .ports = ports({"80:80"})}));
+       }},
+      {"Publish", busy_networks,
+       [](World& world, Engine& engine) {
+         return status_of(
+             engine.publish({"net2", world.one.target(), ports({"7100-7102:70-72", "54:53/udp"})}));
+       }},
+      {"CreateSandbox", [](World&) {},
+       [](World&, Engine& engine) { return status_of(engine.create_sandbox({.name = "new"})); }},
+      {"Unpublish", busy_networks,
+       [](World& world, Engine& engine) {
+         return status_of(engine.unpublish(
+             {"net1",
+              world.one.target(),
+              {{Protocol::kTcp, Ip(), 7000, 70}, {Protocol::kUdp, Ip(), 53, 53}}}));
+       },
+       true},
+      {"DisconnectAndMoveTheDefaultRoute", busy_networks,
+       [](World& world, Engine& engine) {
+         return engine.disconnect({.network = "net1", .target = world.one.target()});
+       },
+       true},
+      {"RemoveTheLastNetwork", [](World& world) { world.instance.make_network(1); },
+       [](World&, Engine& engine) { return engine.remove_networks({{"net1"}, false})[0].status; },
+       true},
+      {"RemoveANetworkInUse", busy_networks,
+       [](World&, Engine& engine) { return engine.remove_networks({{"net1"}, true})[0].status; },
+       true},
+      {"RemoveASandbox", busy_networks,
+       [](World&, Engine& engine) { return engine.remove_sandboxes({{"box"}, false})[0].status; },
+       true},
+  };
+}
+
+}  // namespace
+
+const std::vector<Scenario>& scenarios() {
+  static const auto all = make_scenarios();
+  return all;
+}
+
+}  // namespace berth::testing

@@ -1,0 +1,40 @@
+// The changes that the tests of faults and of killed processes go through, each in a world that it
+// makes for itself.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine_fixture.h"
+
+namespace berth::testing {
+
+/// An instance and two targets on a host of their own.
+struct World {
+  World() { become_new_host(); }
+  [[nodiscard]] std::string look() { return picture(instance, {&one, &two}); }
+
+  Instance instance;
+  TargetNs one, two;
+};
+
+struct Scenario {
+  std::string name;
+  std::function<void(World&)> prepare;
+  /// The change, by an engine that may be another process's.
+  std::function<Status(World&, Engine&)> act;
+  bool removes = false;  ///< once begun it is finished, not taken back
+};
+
+[[nodiscard]] const std::vector<Scenario>& scenarios();
+
+inline std::string name_of(const ::testing::TestParamInfo<Scenario>& info) {
+  return info.param.name;
+}
+inline void PrintTo(const Scenario& scenario, std::ostream* out) {
+  *out << scenario.name;
+}
+
+}  // namespace berth::testing
