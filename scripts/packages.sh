@@ -11,7 +11,7 @@ packages_run=(iproute2 nftables iputils-ping busybox-static curl)
 # To build and run the tests.
 packages_test=(
   libgtest-dev librapidcheck-dev libbenchmark-dev
-  bats conntrack jq ncat procps python3 strace man-db groff
+  bats conntrack ethtool jq ncat procps python3 strace man-db groff
 )
 
 # The packages of the groups "$@" that are not installed, one a line.

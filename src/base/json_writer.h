@@ -4,8 +4,9 @@
 //
 //   BERTH_JSON_FIELDS(Subnet, cidr, range, gateway)
 //
-// beside a struct makes it one that is written and read by its members' names; absent members keep
-// the value that a default-made object has.
+// in a .cc file, in the struct's namespace, makes it one that is written and read by its members'
+// names. A member that a document lacks is an error; with BERTH_JSON_FIELDS_OR_DEFAULT it takes the
+// value that a default-made object has.
 #pragma once
 
 #include <charconv>
@@ -61,11 +62,6 @@ class Writer {
     char digits[24];
     out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
   }
-  template <typename T>
-    requires requires(const T& value) { value.str(); }
-  void write(const T& value) {
-    write(value.str());
-  }
   void write(Protocol value) { write(name(value)); }
   template <typename T>
   void write(const std::optional<T>& value) {
@@ -91,11 +87,13 @@ class Writer {
     }
     end('}');
   }
-  /// What BERTH_JSON_FIELDS or its like made writable.
+  /// Addresses and names as their text; else by the type's write_json(Writer&, const T&).
   template <typename T>
-    requires requires(Writer& writer, const T& value) { write_json(writer, value); }
   void write(const T& value) {
-    write_json(*this, value);
+    if constexpr (requires { value.str(); })
+      write(value.str());
+    else
+      write_json(*this, value);
   }
 
  private:
@@ -115,12 +113,33 @@ class Writer {
 
 }  // namespace berth::json
 
-#define BERTH_JSON_WRITE_MEMBER(field) writer.member(#field, value.field);
+// For each member of a struct, by nlohmann-json's own expansion of a list.
+#define BERTH_JSON_EACH(what, ...) \
+  NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(BERTH_JSON_##what, __VA_ARGS__))
+#define BERTH_JSON_WRITE(field) writer.member(#field, value.field);
+#define BERTH_JSON_READ(field) document.at(#field).get_to(value.field);
+#define BERTH_JSON_READ_OR_DEFAULT(field) value.field = document.value(#field, made.field);
 
-#define BERTH_JSON_FIELDS(Type, ...)                                                          \
-  NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Type, __VA_ARGS__)                          \
-  [[maybe_unused]] inline void write_json(::berth::json::Writer& writer, const Type& value) { \
-    writer.begin('{');                                                                        \
-    NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(BERTH_JSON_WRITE_MEMBER, __VA_ARGS__))           \
-    writer.end('}');                                                                          \
+#define BERTH_JSON_WRITABLE(Type, ...)                                                \
+  [[maybe_unused]] static void write_members([[maybe_unused]] json::Writer& writer,   \
+                                             [[maybe_unused]] const Type& value) {    \
+    BERTH_JSON_EACH(WRITE, __VA_ARGS__)                                               \
+  }                                                                                   \
+  [[maybe_unused]] static void write_json(json::Writer& writer, const Type& value) {  \
+    writer.begin('{');                                                                \
+    write_members(writer, value);                                                     \
+    writer.end('}');                                                                  \
+  }
+
+#define BERTH_JSON_FIELDS(Type, ...)                                                  \
+  BERTH_JSON_WRITABLE(Type, __VA_ARGS__)                                              \
+  [[maybe_unused]] static void from_json(const nlohmann::json& document, Type& value) { \
+    BERTH_JSON_EACH(READ, __VA_ARGS__)                                                \
+  }
+
+#define BERTH_JSON_FIELDS_OR_DEFAULT(Type, ...)                                       \
+  BERTH_JSON_WRITABLE(Type, __VA_ARGS__)                                              \
+  [[maybe_unused]] static void from_json(const nlohmann::json& document, Type& value) { \
+    const Type made{};                                                                \
+    BERTH_JSON_EACH(READ_OR_DEFAULT, __VA_ARGS__)                                     \
   }

@@ -30,26 +30,17 @@ static void read_enum(const nlohmann::json& in, Enum& value, const Enum (&known)
   throw std::invalid_argument("'" + text + "' is unknown to this berth");
 }
 
-static void to_json(nlohmann::json& out, Driver driver) {
-  out = name(driver);
-}
 static void write_json(json::Writer& writer, Driver driver) {
   writer.write(name(driver));
 }
 static void from_json(const nlohmann::json& in, Driver& driver) {
   read_enum(in, driver, {Driver::kBridge, Driver::kHost, Driver::kNone});
 }
-static void to_json(nlohmann::json& out, SandboxKind kind) {
-  out = name(kind);
-}
 static void write_json(json::Writer& writer, SandboxKind kind) {
   writer.write(name(kind));
 }
 static void from_json(const nlohmann::json& in, SandboxKind& kind) {
   read_enum(in, kind, {SandboxKind::kProcess, SandboxKind::kNamespace, SandboxKind::kForeign});
-}
-static void to_json(nlohmann::json& out, SandboxState state) {
-  out = name(state);
 }
 static void write_json(json::Writer& writer, SandboxState state) {
   writer.write(name(state));
@@ -58,17 +49,17 @@ static void from_json(const nlohmann::json& in, SandboxState& state) {
   read_enum(in, state, {SandboxState::kCreated, SandboxState::kRunning, SandboxState::kExited});
 }
 
-BERTH_JSON_FIELDS(Subnet, cidr, range, gateway, aux)
-BERTH_JSON_FIELDS(BridgeSettings, device, icc, masquerade,
+BERTH_JSON_FIELDS_OR_DEFAULT(Subnet, cidr, range, gateway, aux)
+BERTH_JSON_FIELDS_OR_DEFAULT(BridgeSettings, device, icc, masquerade,
                                                 host_binding, mtu)
-BERTH_JSON_FIELDS(Network, id, name, driver, created, internal,
+BERTH_JSON_FIELDS_OR_DEFAULT(Network, id, name, driver, created, internal,
                                                 predefined, labels, options, subnets, bridge)
-BERTH_JSON_FIELDS(PortMapping, protocol, host_ip, host_port,
+BERTH_JSON_FIELDS_OR_DEFAULT(PortMapping, protocol, host_ip, host_port,
                                                 container_port)
-BERTH_JSON_FIELDS(Endpoint, id, network_id, network_name, sandbox_id,
+BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id,
                                                 ifname, host_ifname, ip, prefix, requested_ip,
                                                 gateway, default_route, mac, mtu, aliases, ports)
-BERTH_JSON_FIELDS(Sandbox, id, name, hostname, kind, state,
+BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, kind, state,
                                                 netns_path, netns_inode, argv, rootfs, host_network,
                                                 extra_hosts, labels, auto_remove, tty, log, pid,
                                                 pid_start, shim_pid, shim_start, exit_code, created,

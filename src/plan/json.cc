@@ -33,6 +33,9 @@ static void from_json(const nlohmann::json& in, nft::Field& field) {
 
 namespace berth::nft {
 
+static void write_json(json::Writer& writer, Verdict verdict) {
+  writer.write(static_cast<int>(verdict));
+}
 BERTH_JSON_FIELDS(Element, set, key, data, verdict, comment)
 
 }  // namespace berth::nft
@@ -58,13 +61,9 @@ BERTH_JSON_FIELDS(AddElement, element)
 BERTH_JSON_FIELDS(DeleteElement, element)
 BERTH_JSON_FIELDS(FlushFlows, protocol, address, port)
 BERTH_JSON_FIELDS(StartProcess, ns, hostname, rootfs, argv)
-static void to_json(nlohmann::json& out, const EnsureTable&) {
-  out = nlohmann::json::object();
-}
+static void write_members(json::Writer&, const EnsureTable&) {}
 static void from_json(const nlohmann::json&, EnsureTable&) {}
-static void to_json(nlohmann::json& out, const DeleteTableIfUnused&) {
-  out = nlohmann::json::object();
-}
+static void write_members(json::Writer&, const DeleteTableIfUnused&) {}
 static void from_json(const nlohmann::json&, DeleteTableIfUnused&) {}
 
 namespace {
@@ -90,14 +89,17 @@ Op read(std::string_view name, const nlohmann::json& json) {
 
 }  // namespace
 
+static void write_json(json::Writer& writer, const Op& op) {
+  writer.begin('{');
+  writer.member("op", kNames[op.index()]);
+  std::visit([&](const auto& each) { write_members(writer, each); }, op);
+  writer.end('}');
+}
+
 std::string to_json(const Plan& plan) {
-  auto list = nlohmann::json::array();
-  for (const auto& op : plan) {
-    auto json = std::visit([](const auto& each) { return nlohmann::json(each); }, op);
-    json["op"] = kNames[op.index()];
-    list.push_back(std::move(json));
-  }
-  return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  json::Writer writer;
+  writer.write(plan);
+  return writer.take();
 }
 
 Result<Plan> from_json(std::string_view text) {

@@ -65,6 +65,7 @@ void strip(json& value) {
       *it = kept;
     } else {
       strip(*it);
+      if (it.key() == "elem") std::sort(it->begin(), it->end());  // hashed with a random seed
     }
     ++it;
   }
