@@ -95,8 +95,11 @@ Json results_of(int up, const Side& floor, const Side& library) {
 }
 
 void run_all(const Options& options) {
-  auto engine = must(Engine::open({.root = scratch_dir() + "/root", .run = scratch_dir() + "/run",
-                                   .pools = {}, .program = {}, .shim = {}}));
+  auto engine = must(Engine::open({.root = scratch_dir() + "/root",
+                                   .run = scratch_dir() + "/run",
+                                   .pools = {},
+                                   .program = {},
+                                   .shim = {}}));
   make_network(engine);
   RawAttach raw(kBridge);
   for (const char* name : {"library", "raw"}) (void)make_netns(name);
@@ -110,8 +113,8 @@ void run_all(const Options& options) {
   int up = 0;
   for (const int count : counts) {
     for (; up < count; ++up)
-      must(engine.connect(request(make_netns(fmt::format("up{}", up)),
-                                  static_cast<Port>(kFirstPort + up))));
+      must(engine.connect(
+          request(make_netns(fmt::format("up{}", up)), static_cast<Port>(kFirstPort + up))));
     Side floor, library;
     for (int round = 0; round < rounds; ++round)
       measure_round(engine, raw, round % 2 == 0, floor, library);

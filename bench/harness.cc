@@ -42,6 +42,10 @@ Json Samples::json() const {
           {"count", values_.size()}};
 }
 
+double ratio(const Samples& slow, const Samples& fast) {
+  return fast.median() == 0 ? 0 : std::round(slow.median() / fast.median() * 100) / 100;
+}
+
 Options parse_options(int argc, char** argv) {
   Options options;
   const std::vector<std::string> words(argv + 1, argv + argc);
@@ -109,7 +113,9 @@ std::string make_netns(const std::string& name) {
   return path;
 }
 
-void remove_netns(const std::string& path) { must(kernel::Netns::remove(path)); }
+void remove_netns(const std::string& path) {
+  must(kernel::Netns::remove(path));
+}
 
 // ---- processes ----------------------------------------------------------------------------------
 
@@ -124,8 +130,8 @@ UniqueFd file_with(const std::string& text) {
 }
 
 pid_t start_with(const Command& command, int out) {
-  const auto input =
-      command.input.empty() ? UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)) : file_with(command.input);
+  const auto input = command.input.empty() ? UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC))
+                                           : file_with(command.input);
   std::vector<char*> argv;
   for (const auto& word : command.argv) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -153,15 +159,16 @@ pid_t start(const Command& command) {
   return start_with(command, null.get());
 }
 
-void finish(pid_t child, const Command& command) {
+bool succeeds(pid_t child) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR) die("waitpid failed");
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    die(fmt::format("'{}' ended with status {:#x}", fmt::join(command.argv, " "), status));
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-void run(const Command& command) { finish(start(command), command); }
+void run(const Command& command) {
+  if (!succeeds(start(command))) die(fmt::format("'{}' failed", fmt::join(command.argv, " ")));
+}
 
 std::string output_of(const Command& command) {
   int ends[2];
@@ -174,8 +181,24 @@ std::string output_of(const Command& command) {
   char buffer[4096];
   for (ssize_t size; (size = read(in.get(), buffer, sizeof buffer)) > 0;)
     text.append(buffer, static_cast<std::size_t>(size));
-  finish(child, command);
+  if (!succeeds(child)) die(fmt::format("'{}' failed", fmt::join(command.argv, " ")));
   return text;
+}
+
+// ---- berth --------------------------------------------------------------------------------------
+
+Berth::Berth(std::string program) : program_(std::move(program)) {
+  if (access(program_.c_str(), X_OK) != 0)
+    die(fmt::format("the program {} is not there: build it, or say --berth PROGRAM", program_));
+  (*this)({"network", "create", "--subnet", "10.99.0.0/16", "--opt",
+           "com.docker.network.bridge.name=bench0", "bench"});
+}
+
+Command Berth::command(std::vector<std::string> words) const {
+  Command command{
+      .argv = {program_, "--root", scratch_dir() + "/root", "--run", scratch_dir() + "/run"}};
+  std::ranges::move(words, std::back_inserter(command.argv));
+  return command;
 }
 
 }  // namespace berth::bench

@@ -36,7 +36,8 @@ class Samples {
  public:
   void add(double milliseconds) { values_.push_back(milliseconds); }
   [[nodiscard]] bool empty() const { return values_.empty(); }
-  /// The smallest value that `fraction` of all are not above (nearest rank); 0 where there are none.
+  /// The smallest value that `fraction` of all are not above (nearest rank); 0 where there are
+  /// none.
   [[nodiscard]] double quantile(double fraction) const;
   [[nodiscard]] double median() const { return quantile(0.5); }
   [[nodiscard]] Json json() const;  ///< {"median_ms":, "p99_ms":, "count":}
@@ -44,6 +45,9 @@ class Samples {
  private:
   std::vector<double> values_;
 };
+
+/// Two medians' ratio, rounded as results show it.
+[[nodiscard]] double ratio(const Samples& slow, const Samples& fast);
 
 /// How long `body` takes, in milliseconds.
 template <typename Body>
@@ -84,11 +88,23 @@ struct Command {
 };
 /// Starts it without waiting.
 [[nodiscard]] pid_t start(const Command& command);
-/// Waits for a child; the end of the program where it did not exit with 0.
-void finish(pid_t child, const Command& command);
-/// Runs it to its end.
+/// Waits for a child; whether it exited with 0.
+[[nodiscard]] bool succeeds(pid_t child);
+/// Runs it to its end, which must be 0.
 void run(const Command& command);
 /// Runs it and gives what it wrote to its standard output.
 [[nodiscard]] std::string output_of(const Command& command);
+
+/// The berth program with an instance and a network `bench` (10.99.0.0/16, device bench0) of its
+/// own.
+class Berth {
+ public:
+  explicit Berth(std::string program);
+  [[nodiscard]] Command command(std::vector<std::string> words) const;
+  void operator()(std::vector<std::string> words) const { run(command(std::move(words))); }
+
+ private:
+  std::string program_;
+};
 
 }  // namespace berth::bench

@@ -123,7 +123,8 @@ bool bridged_frames_are_filtered() {
   return read_it && value != '0';
 }
 
-void add_veth(Messages& messages, const RawEndpoint& endpoint, int bridge, int netns, bool hairpin) {
+void add_veth(Messages& messages, const RawEndpoint& endpoint, int bridge, int netns,
+              bool hairpin) {
   messages.begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK,
                  ifinfomsg{.ifi_flags = IFF_UP, .ifi_change = IFF_UP});
   messages.attribute(IFLA_IFNAME, endpoint.host_link.c_str());
@@ -219,12 +220,10 @@ void RawAttach::detach(const RawEndpoint& endpoint) {
 
 // The element `tcp . host_port : address . container_port`, as one nft transaction.
 void RawAttach::change_element(const RawEndpoint& endpoint, bool add) {
-  const nfgenmsg frame{.nfgen_family = AF_UNSPEC,
-                       .version = NFNETLINK_V0,
-                       .res_id = htons(NFNL_SUBSYS_NFTABLES)};
+  const nfgenmsg frame{
+      .nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES)};
   const nfgenmsg header{.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0, .res_id = 0};
-  const int type =
-      NFNL_SUBSYS_NFTABLES << 8 | (add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM);
+  const int type = NFNL_SUBSYS_NFTABLES << 8 | (add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM);
   // Fields of a concatenation are padded to 4 bytes each.
   std::uint8_t key[8]{IPPROTO_TCP};
   std::uint8_t data[8]{};

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <span>
 #include <string>
@@ -110,6 +111,19 @@ struct RemoveSandboxes {
   bool force = false;  ///< kill what runs; what is not there is fine
 };
 
+/// SIGTERM (or `signal`), and after `timeout` SIGKILL, for all at once.
+struct StopSandboxes {
+  std::vector<Target> targets;
+  std::chrono::seconds timeout{10};
+  int signal = SIGTERM;
+};
+
+/// Compares what should be with what is, and repairs it.
+struct Reconcile {};
+
+/// Removes everything that the instance made.
+struct Reset {};
+
 /// How one of several things went, under the name it was asked for by.
 struct Outcome {
   std::string reference;
@@ -194,9 +208,8 @@ class Engine {
   // Sandboxes.
   [[nodiscard]] Result<Sandbox> create_sandbox(const CreateSandbox& request);
   [[nodiscard]] std::expected<Started, RunError> run(const RunProcess& request);
-  /// SIGTERM (or `signal`), after `timeout` SIGKILL, for all at once; returns when they are gone.
-  [[nodiscard]] std::vector<Outcome> stop_sandboxes(std::span<const Target> targets,
-                                                    std::chrono::seconds timeout, int signal);
+  /// Returns when the processes are gone and what they leave is taken down.
+  [[nodiscard]] std::vector<Outcome> stop_sandboxes(const StopSandboxes& request);
   [[nodiscard]] std::vector<Outcome> remove_sandboxes(const RemoveSandboxes& request);
   [[nodiscard]] Result<std::vector<Sandbox>> sandboxes();  ///< newest first; dead ones collected
   [[nodiscard]] Result<Sandbox> sandbox(const Target& target);
@@ -216,7 +229,8 @@ class Engine {
 
   // What the request would do.
   using Request = std::variant<CreateNetwork, RemoveNetworks, Connect, Disconnect, Publish, Unpublish,
-                               CreateSandbox, RunProcess, RemoveSandboxes>;
+                               CreateSandbox, RunProcess, StopSandboxes, RemoveSandboxes,
+                               Reconcile, Reset>;
   [[nodiscard]] Result<PlanText> plan(const Request& request);
 
   class Impl;

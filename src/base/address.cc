@@ -1,6 +1,7 @@
 #include "berth/address.h"
 
 #include <arpa/inet.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 #include <charconv>
@@ -65,8 +66,11 @@ bool Ip::is_loopback() const { return is_v4() ? bytes_[0] == 127 : number() == 1
 bool Ip::is_multicast() const { return is_v4() ? bytes_[0] >> 4 == 14 : bytes_[0] == 0xff; }
 
 std::string Ip::str() const {
+  // Not inet_ntop for IPv4 as well: it goes through printf, and every attach prints some ten of them.
+  if (is_v4())
+    return fmt::format(FMT_COMPILE("{}.{}.{}.{}"), bytes_[0], bytes_[1], bytes_[2], bytes_[3]);
   char text[INET6_ADDRSTRLEN];
-  inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), text, sizeof text);
+  inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
   return text;
 }
 

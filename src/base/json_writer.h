@@ -58,7 +58,7 @@ class Writer {
   void write(bool value) { out_ += value ? "true" : "false"; }
   void write(std::nullptr_t) { out_ += "null"; }
   template <std::integral T>
-  void write(T value) {
+  void write(const T& value) {
     char digits[24];
     out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
   }

@@ -95,7 +95,10 @@ Status Engine::Impl::load_instance() {
     }
   }
   instance = TRY(store->get("meta/instance")).value_or("");
-  return config.only_plan ? Status{} : notice_reboot();
+  if (config.only_plan) return {};
+  TRY(notice_reboot());
+  (void)settle_abandoned();  // who may not do that may still look
+  return {};
 }
 
 std::string Engine::Impl::run_path(std::string_view name) const {
@@ -231,9 +234,8 @@ std::expected<Started, RunError> Engine::run(const RunProcess& request) {
   return impl_->run(request);
 }
 
-std::vector<Outcome> Engine::stop_sandboxes(std::span<const Target> targets,
-                                            std::chrono::seconds timeout, int signal) {
-  return impl_->stop(targets, timeout, signal);
+std::vector<Outcome> Engine::stop_sandboxes(const StopSandboxes& request) {
+  return impl_->stop(request);
 }
 
 std::vector<Outcome> Engine::remove_sandboxes(const RemoveSandboxes& request) {

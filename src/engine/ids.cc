@@ -11,18 +11,22 @@
 
 namespace berth::engine {
 
+std::string hex(std::span<const std::uint8_t> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const auto byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 0xf];
+  }
+  return text;
+}
+
 std::string random_id() {
   std::array<std::uint8_t, 32> bytes;
   // Once the kernel's pool is ready, a request of up to 256 bytes is never short (getrandom(2)).
   while (getrandom(bytes.data(), bytes.size(), 0) != std::ssize(bytes)) continue;
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string id;
-  id.reserve(2 * bytes.size());
-  for (const auto byte : bytes) {
-    id += kDigits[byte >> 4];
-    id += kDigits[byte & 0xf];
-  }
-  return id;
+  return hex(bytes);
 }
 
 std::string short_id(const std::string& id) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "berth/result.h"
 
 namespace berth::engine {
 
+[[nodiscard]] std::string hex(std::span<const std::uint8_t> bytes);  ///< lower case
 /// 64 lower-case hex digits from the kernel's random source (getrandom(2)), as Docker's ids.
 [[nodiscard]] std::string random_id();
 [[nodiscard]] std::string short_id(const std::string& id);  ///< its first 12 digits

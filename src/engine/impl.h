@@ -83,8 +83,11 @@ class Engine::Impl {
   // journal.cc
   /// Takes the instance lock and finishes what dead processes left. Released with the descriptor.
   Result<UniqueFd> lock();
-  /// The lock alone. An error if somebody has reset the instance since it was opened.
-  Result<UniqueFd> lock_only();
+  /// The lock alone. An error if somebody has reset the instance since it was opened; kInUse if
+  /// another process has the lock and `how` is LOCK_NB.
+  Result<UniqueFd> lock_only(int how = 0);
+  /// Finishes what dead processes left, unless a living one is at work.
+  Status settle_abandoned();
   /// Finishes what the journal holds: in kernel and store, or, where a restart of the machine has
   /// emptied the kernel, in the store alone. Under the lock.
   enum class Kernel { kAsLeft, kEmptied };
@@ -143,8 +146,7 @@ class Engine::Impl {
   Result<Sandbox> prepare(engine::Change& change, const RunProcess& request);
   Status prepare(engine::Change& change, const RemoveSandboxes& request);
   std::expected<Started, RunError> run(const RunProcess& request);
-  std::vector<Outcome> stop(std::span<const Target> targets, std::chrono::seconds timeout,
-                            int signal);
+  std::vector<Outcome> stop(const StopSandboxes& request);
   std::vector<Outcome> remove_all(const RemoveSandboxes& request);
   std::string directory_of(const Sandbox& sandbox) const;
   /// Writes /etc/hosts, hostname and resolv.conf of a sandbox as its endpoints now want them.
@@ -156,6 +158,10 @@ class Engine::Impl {
   bool alive(const Sandbox& sandbox) const;
   /// Not recorded as ended, but its process or namespace is gone, and nobody is about to record it.
   bool is_dead(const Sandbox& sandbox) const;
+  Status prepare(engine::Change& change, const StopSandboxes& request);
+  /// Adds the end of a process sandbox, or of a namespace that is gone, to the change. True if
+  /// nothing of it is to be remembered.
+  Result<bool> prepare_end(engine::Change& change, const Sandbox& sandbox, int exit_code);
   /// Records the end of a process sandbox, or of a namespace that is gone.
   Status finish(const Sandbox& sandbox, int exit_code);
   /// The same under the lock, unless somebody else has recorded it already.
@@ -170,7 +176,12 @@ class Engine::Impl {
   Status notice_reboot();
 
   // reconcile.cc
+  Status prepare(engine::Change& change, const Reconcile& request);
+  Status prepare(engine::Change& change, const Reset& request);
   Result<std::vector<Repair>> reconcile();
+  /// Calls `found` with each thing that is not as it should be, and the change that mends it.
+  Status find_differences(
+      const std::function<void(const std::string& what, engine::Change& change)>& found);
   std::vector<Error> reset();
 
   // system.cc

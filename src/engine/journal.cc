@@ -73,13 +73,15 @@ Status settle(plan::Kernel& kernel, const Entry& entry) {
 
 }  // namespace
 
-Result<UniqueFd> Engine::Impl::lock_only() {
+Result<UniqueFd> Engine::Impl::lock_only(int how) {
   if (config.only_plan) return UniqueFd();  // nothing is changed, so there is nobody to keep out
   const auto path = config.root + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail_sys(errno, "open {}", path);
-  while (flock(fd.get(), LOCK_EX) != 0)
+  while (flock(fd.get(), LOCK_EX | how) != 0) {
+    if (errno == EWOULDBLOCK) return fail(ErrorKind::kInUse, "{} is locked", path);
     if (errno != EINTR) return fail_sys(errno, "lock {}", path);
+  }
   // A reset removes the store's file, and this process would go on writing to what nobody reads.
   struct stat info;
   const auto database = config.root + "/berth.db";
@@ -93,6 +95,14 @@ Result<UniqueFd> Engine::Impl::lock() {
   auto fd = TRY(lock_only());
   TRY(settle_journal(Kernel::kAsLeft));
   return fd;
+}
+
+Status Engine::Impl::settle_abandoned() {
+  bool empty = true;
+  TRY(store->scan("journal/", [&](std::string_view, std::string_view) { return empty = false; }));
+  if (empty) return {};
+  const auto held = TRY(lock_only(LOCK_NB));
+  return settle_journal(Kernel::kAsLeft);
 }
 
 Status Engine::Impl::settle_journal(Kernel state) {

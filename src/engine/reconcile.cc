@@ -5,6 +5,7 @@
 // carry this instance's tag and belong to nobody go.
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <set>
 
@@ -41,28 +42,16 @@ std::string summary(std::string_view of, const plan::Plan& plan) {
 
 }  // namespace
 
-Result<std::vector<Repair>> Engine::Impl::reconcile() {
-  std::vector<Repair> repairs;
-  {
-    Change look(*store);
-    for (const auto& sandbox : TRY(look.state.sandboxes()))
-      if (is_dead(sandbox))
-        repairs.push_back(
-            {fmt::format("{}: its {} is gone", sandbox.name,
-                         sandbox.kind == SandboxKind::kProcess ? "process" : "namespace"),
-             finish_if_known(sandbox, 137)});
-  }
-
-  const auto held = TRY(lock());
+Status Engine::Impl::find_differences(
+    const std::function<void(const std::string& what, Change& change)>& found) {
   Change look(*store);
   auto& state = look.state;
-  const auto mend = [&](const std::string& what, plan::Plan plan) {
+  const auto differs = [&](const std::string& what, plan::Plan plan) {
     if (plan.empty()) return;
     Change change(*store);
     change.verb = "repair " + what;
-    const auto text = summary(what, plan);
     change.plan = std::move(plan);
-    repairs.push_back({text, commit(change)});
+    found(what, change);
   };
 
   // After a restart of the machine: what a user made is there from its making on.
@@ -70,9 +59,8 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
     if (network.predefined || TRY(state.realised(network))) continue;
     Change change(*store);
     change.verb = "make network " + network.name + " again";
-    auto made = realise(change, network);
-    const auto text = summary("network " + network.name, change.plan);
-    repairs.push_back({text, made ? commit(change) : Status(std::unexpected(made.error()))});
+    TRY(realise(change, network));
+    found("network " + network.name, change);
   }
 
   std::vector<Network> realised;
@@ -80,14 +68,14 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
     if (network.driver == Driver::kBridge && TRY(state.realised(network)))
       realised.push_back(std::move(network));
   if (!realised.empty() && !TRY(firewall::table_intact(*TRY(kernel.nft()))))
-    mend("table inet berth", {plan::EnsureTable{}});
+    differs("table inet berth", {plan::EnsureTable{}});
 
   plan::Plan wanted;
   for (const auto& network : realised) {
     auto plan = network_plan(network, TRY(state.realised(network))->mtu);
     if (!network.internal && !TRY(engine::ip_forward_on()))
       plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
-    mend("network " + network.name, TRY(plan::missing(kernel, plan)));
+    differs("network " + network.name, TRY(plan::missing(kernel, plan)));
     plan::append(wanted, std::move(plan));
   }
   for (const auto& sandbox : TRY(state.sandboxes())) {
@@ -95,11 +83,7 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
       auto plan = TRY(endpoint_plan(network, sandbox, endpoint));
-      auto missing = plan::missing(kernel, plan);
-      if (missing)
-        mend(sandbox.name + " on " + network.name, *std::move(missing));
-      else
-        repairs.push_back({sandbox.name + " on " + network.name, std::unexpected(missing.error())});
+      differs(sandbox.name + " on " + network.name, TRY(plan::missing(kernel, plan)));
       plan::append(wanted, std::move(plan));
     }
   }
@@ -115,8 +99,42 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
       if (element.comment.ends_with(" " + instance) && !known.contains(element))
         strays.push_back(plan::DeleteElement{element});
   }
-  mend("elements that belong to nobody", std::move(strays));
+  differs("elements that belong to nobody", std::move(strays));
+  return {};
+}
+
+Status Engine::Impl::prepare(Change& change, const Reconcile&) {
+  for (const auto& sandbox : TRY(change.state.sandboxes()))
+    if (is_dead(sandbox)) TRY(prepare_end(change, sandbox, 128 + SIGKILL));
+  plan::append(change.plan, std::move(change.last));
+  change.last.clear();
+  return find_differences([&](const std::string&, Change& mending) {
+    plan::append(change.plan, std::move(mending.plan));
+  });
+}
+
+Result<std::vector<Repair>> Engine::Impl::reconcile() {
+  std::vector<Repair> repairs;
+  Change look(*store);
+  for (const auto& sandbox : TRY(look.state.sandboxes())) {
+    if (!is_dead(sandbox)) continue;
+    const auto* what = sandbox.kind == SandboxKind::kProcess ? "process" : "namespace";
+    repairs.push_back({fmt::format("{}: its {} is gone", sandbox.name, what),
+                       finish_if_known(sandbox, 128 + SIGKILL)});
+  }
+  const auto held = TRY(lock());
+  TRY(find_differences([&](const std::string& what, Change& change) {
+    const auto text = summary(what, change.plan);
+    repairs.push_back({text, commit(change)});
+  }));
   return repairs;
+}
+
+Status Engine::Impl::prepare(Change& change, const Reset&) {
+  RemoveSandboxes all{{}, true};
+  for (const auto& sandbox : TRY(change.state.sandboxes())) all.targets.push_back(sandbox.id);
+  TRY(prepare(change, all));
+  return remove(change, TRY(change.state.networks()));
 }
 
 std::vector<Error> Engine::Impl::reset() {

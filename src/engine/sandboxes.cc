@@ -50,7 +50,7 @@ Result<std::string> name_for(engine::State& state, const std::string& asked) {
     if (TRY(state.sandbox_name_taken(asked))) {
       const auto other = TRY(state.sandbox(asked));
       return fail(ErrorKind::kExists,
-                  "the name {} is taken by container {}: remove it, or give another name", asked,
+                  "the name {} is taken by sandbox {}: remove it, or give another name", asked,
                   engine::short_id(other.id));
     }
     return asked;
@@ -180,6 +180,9 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     return refused(made.error());
   }
 
+  auto env = request.env;
+  const auto is_hostname = [](const std::string& entry) { return entry.starts_with("HOSTNAME="); };
+  if (std::ranges::none_of(env, is_hostname)) env.push_back("HOSTNAME=" + sandbox.hostname);
   const auto file = [&](std::string_view name) {
     return directory_of(sandbox) + "/" + std::string(name);
   };
@@ -188,7 +191,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
        .name = sandbox.name,
        .hostname = sandbox.hostname,
        .argv = request.argv,
-       .env = request.env,
+       .env = std::move(env),
        .rootfs = sandbox.rootfs.empty() ? std::nullopt : std::optional(sandbox.rootfs),
        .hosts_file = file("hosts"),
        .hostname_file = file("hostname"),
@@ -260,27 +263,31 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
 
 // ---- their ends ---------------------------------------------------------------------------------
 
-Status Engine::Impl::finish(const Sandbox& sandbox, int exit_code) {
-  Change change(*store);
+Result<bool> Engine::Impl::prepare_end(Change& change, const Sandbox& sandbox, int exit_code) {
   change.direction = engine::Direction::kRemove;
   change.verb = "end of " + sandbox.name;
   TRY(detach(change, TRY(change.state.endpoints(sandbox.endpoints))));
-  const bool forget = sandbox.auto_remove || sandbox.kind != SandboxKind::kProcess;
-  if (forget) {
+  if (sandbox.auto_remove || sandbox.kind != SandboxKind::kProcess) {
     change.state.erase(sandbox);
     if (sandbox.kind == SandboxKind::kNamespace)
       change.last.push_back(plan::DeleteNetns{sandbox.netns_path});
-  } else {
-    auto ended = sandbox;
-    ended.state = SandboxState::kExited;
-    ended.exit_code = exit_code;
-    ended.finished = engine::now();
-    ended.endpoints.clear();
-    ended.pid = ended.shim_pid = 0;
-    ended.pid_start = ended.shim_start = 0;
-    change.state.erase(sandbox);  // with the index of its namespace, which is gone
-    change.state.put(ended);
+    return true;
   }
+  auto ended = sandbox;
+  ended.state = SandboxState::kExited;
+  ended.exit_code = exit_code;
+  ended.finished = engine::now();
+  ended.endpoints.clear();
+  ended.pid = ended.shim_pid = 0;
+  ended.pid_start = ended.shim_start = 0;
+  change.state.erase(sandbox);  // with the index of its namespace, which is gone
+  change.state.put(ended);
+  return false;
+}
+
+Status Engine::Impl::finish(const Sandbox& sandbox, int exit_code) {
+  Change change(*store);
+  const bool forget = TRY(prepare_end(change, sandbox, exit_code));
   TRY(commit(change));
   if (forget) remove_files(sandbox);
   return {};
@@ -321,12 +328,24 @@ Status Engine::Impl::collect_stale(const Target& reference) {
   return finish_if_known(*sandbox, 128 + SIGKILL);
 }
 
-std::vector<Outcome> Engine::Impl::stop(std::span<const Target> targets,
-                                        std::chrono::seconds timeout, int signal) {
+// For plan() only: what stop() below and the shims after it will do.
+Status Engine::Impl::prepare(Change& change, const StopSandboxes& request) {
+  for (const auto& target : request.targets) {
+    const auto sandbox = TRY(find_sandbox(change.state, target));
+    if (sandbox.kind != SandboxKind::kProcess)
+      return fail(ErrorKind::kInvalid, "{} has no process to stop", sandbox.name);
+    if (sandbox.state != SandboxState::kRunning) continue;
+    change.plan.push_back(plan::SignalProcess{sandbox.pid, request.signal});
+    TRY(prepare_end(change, sandbox, 0));
+  }
+  return {};
+}
+
+std::vector<Outcome> Engine::Impl::stop(const StopSandboxes& request) {
   std::vector<Outcome> outcomes;
   std::vector<sandbox::ProcessId> processes, shims;
   Change look(*store);
-  for (const auto& target : targets) {
+  for (const auto& target : request.targets) {
     auto& outcome = outcomes.emplace_back(target, Status{});
     const auto sandbox = find_sandbox(look.state, target);
     if (!sandbox) {
@@ -338,8 +357,8 @@ std::vector<Outcome> Engine::Impl::stop(std::span<const Target> targets,
       shims.push_back(shim_of(*sandbox));
     }
   }
-  for (const auto& process : processes) send(process, signal);
-  const auto gone = sandbox::wait_gone(processes, timeout);
+  for (const auto& process : processes) send(process, request.signal);
+  const auto gone = sandbox::wait_gone(processes, request.timeout);
   if (!gone || !*gone) {
     for (const auto& process : processes) send(process, SIGKILL);
     (void)sandbox::wait_gone(processes, kKillWait);
@@ -364,8 +383,9 @@ Status Engine::Impl::prepare(Change& change, const RemoveSandboxes& request) {
     const auto sandbox = TRY(find_sandbox(change.state, target));
     const bool running = sandbox.kind == SandboxKind::kProcess && alive(sandbox);
     if (running && !request.force)
-      return fail(ErrorKind::kInUse, "container {} is running: stop it first, or use --force",
+      return fail(ErrorKind::kInUse, "sandbox {} is running: stop it first, or use --force",
                   sandbox.name);
+    if (running) change.plan.push_back(plan::SignalProcess{sandbox.pid, SIGKILL});
     for (auto& endpoint : TRY(change.state.endpoints(sandbox.endpoints)))
       endpoints.push_back(std::move(endpoint));
     if (sandbox.kind == SandboxKind::kNamespace)

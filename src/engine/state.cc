@@ -4,17 +4,12 @@
 #include <charconv>
 
 #include "base/result.h"
+#include "engine/ids.h"
 #include "ipam/allocator.h"
 #include "model/json.h"
 
 namespace berth::engine {
 namespace {
-
-std::string hex(const Ip& ip) {
-  std::string text;
-  for (const auto byte : ip.bytes()) fmt::format_to(std::back_inserter(text), "{:02x}", byte);
-  return text;
-}
 
 Result<Ip> ip_from_hex(std::string_view text) {
   std::vector<std::uint8_t> bytes(text.size() / 2);
@@ -27,7 +22,7 @@ Result<Ip> ip_from_hex(std::string_view text) {
 }
 
 std::string lease_key(std::string_view network_id, const Ip& ip) {
-  return fmt::format("lease/{}/{}", network_id, hex(ip));
+  return fmt::format("lease/{}/{}", network_id, hex(ip.bytes()));
 }
 
 std::string port_prefix(const PortMapping& mapping) {
@@ -35,7 +30,7 @@ std::string port_prefix(const PortMapping& mapping) {
 }
 
 std::string port_key(const PortMapping& mapping) {
-  return port_prefix(mapping) + hex(mapping.host_ip);
+  return port_prefix(mapping) + hex(mapping.host_ip.bytes());
 }
 
 }  // namespace
@@ -70,7 +65,11 @@ Result<Network> State::network(std::string_view reference) {
 Result<Network> State::network_by_id(std::string_view id) {
   const auto text = TRY(tx_.get(fmt::format("network/{}", id)));
   if (!text) return fail(ErrorKind::kNotFound, "no such network: {}", id);
-  return model::network_from_json(*text);
+  // One request after another is about the same network: to read its document anew each time would
+  // be a twentieth of an attach.
+  thread_local std::pair<std::string, Network> last;
+  if (last.first != *text) last = {*text, TRY(model::network_from_json(*text))};
+  return last.second;
 }
 
 Result<std::vector<Network>> State::networks() {
@@ -167,9 +166,9 @@ Status State::erase(const Endpoint& endpoint) {
 // ---- sandboxes ----------------------------------------------------------------------------------
 
 Result<Sandbox> State::sandbox(std::string_view reference) {
-  const auto id = TRY(resolve("sandbox", "sandbox-name", "container", reference));
+  const auto id = TRY(resolve("sandbox", "sandbox-name", "sandbox", reference));
   const auto text = TRY(tx_.get("sandbox/" + id));
-  if (!text) return fail(ErrorKind::kNotFound, "no such container: {}", reference);
+  if (!text) return fail(ErrorKind::kNotFound, "no such sandbox: {}", reference);
   return model::sandbox_from_json(*text);
 }
 
@@ -225,7 +224,7 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
   const auto taken_from = [&](const Ip& from, const std::function<bool(const Ip&)>& visit) {
     Status read;
     auto scanned =
-        tx_.scan(prefix, prefix + hex(from), [&](std::string_view key, std::string_view) {
+        tx_.scan(prefix, prefix + hex(from.bytes()), [&](std::string_view key, std::string_view) {
           const auto ip = ip_from_hex(key.substr(prefix.size()));
           if (!ip) read = std::unexpected(ip.error());
           return ip && visit(*ip);

@@ -69,7 +69,7 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
   if (!path) {
     target.sandbox = TRY(state.sandbox(reference));
     if (!alive(target.sandbox))
-      return fail(ErrorKind::kNotFound, "container {} is not running: start it first",
+      return fail(ErrorKind::kNotFound, "sandbox {} is not running: start it first",
                   target.sandbox.name);
     target.ns = {target.sandbox.netns_path, target.sandbox.netns_inode};
     if (target.sandbox.kind != SandboxKind::kForeign) return target;
@@ -78,7 +78,7 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
   auto netns = kernel::Netns::open(path ? *path : target.ns.path);
   if (!netns) return std::unexpected(in_context(netns.error(), "{}", reference));
   if (path) {
-    if (netns->inode() == TRY(kernel::Netns::current()).inode())
+    if (netns->inode() == TRY(kernel.inode()))
       return fail(ErrorKind::kInvalid,
                   "{} is the host's own network namespace: give the one of a container", reference);
     target.ns = {*path, netns->inode()};

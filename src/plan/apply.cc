@@ -152,6 +152,7 @@ class Run {
   }
 
   void operator()(const StartProcess&) {}  // printed only
+  void operator()(const SignalProcess&) {}
 
  private:
   enum class Queue { kNone, kRequests, kDeletions, kAdditions, kRemovals };
@@ -233,12 +234,12 @@ class Run {
     const auto known = indexes_.find({ns, link});
     if (known != indexes_.end()) return known->second;
     flush();
-    const auto found = TRY(kernel::find_link(*TRY(namespaces_.route(kernel_, ns)), link));
+    const auto found = TRY(kernel::link_index(*TRY(namespaces_.route(kernel_, ns)), link));
     if (!found)
       return fail_sys(ENODEV, "find interface {}{}", link.str(),
                       ns.is_host() ? "" : " in " + ns.path);
-    indexes_[{ns, link}] = found->index;
-    return found->index;
+    indexes_[{ns, link}] = *found;
+    return *found;
   }
 
   void queue_element(Queue kind, const nft::Element& element) {
@@ -368,6 +369,11 @@ Result<kernel::Socket*> Kernel::route() {
 Result<nft::Connection*> Kernel::nft() {
   if (!nft_) nft_ = TRY(nft::Connection::open());
   return &*nft_;
+}
+
+Result<ino_t> Kernel::inode() {
+  if (!inode_) inode_ = TRY(kernel::Netns::current()).inode();
+  return *inode_;
 }
 
 Result<kernel::Socket*> Kernel::netfilter() {

@@ -31,11 +31,13 @@ class Kernel {
   Result<kernel::Socket*> route();      ///< rtnetlink
   Result<nft::Connection*> nft();       ///< nftables
   Result<kernel::Socket*> netfilter();  ///< connection tracking
+  Result<ino_t> inode();                ///< of the namespace itself
 
  private:
   std::optional<kernel::Socket> netfilter_;
   std::optional<kernel::Socket> route_;
   std::optional<nft::Connection> nft_;
+  std::optional<ino_t> inode_;
 };
 
 /// Called with an operation's position before it is carried out; an error there is as if the

@@ -61,6 +61,7 @@ BERTH_JSON_FIELDS(AddElement, element)
 BERTH_JSON_FIELDS(DeleteElement, element)
 BERTH_JSON_FIELDS(FlushFlows, protocol, address, port)
 BERTH_JSON_FIELDS(StartProcess, ns, hostname, rootfs, argv)
+BERTH_JSON_FIELDS(SignalProcess, pid, signal)
 static void write_members(json::Writer&, const EnsureTable&) {}
 static void from_json(const nlohmann::json&, EnsureTable&) {}
 static void write_members(json::Writer&, const DeleteTableIfUnused&) {}
@@ -74,7 +75,7 @@ constexpr const char* kNames[] = {
     "delete-link",  "set-link-up",    "join-bridge",    "isolate-port",
     "hairpin-port", "add-address",    "delete-address", "add-route",
     "delete-route", "set-sysctl",     "ensure-table",   "delete-table-if-unused",
-    "add-element",  "delete-element", "flush-flows",    "start-process"};
+    "add-element",  "delete-element", "flush-flows",    "start-process", "signal-process"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 
 template <std::size_t I = 0>

@@ -141,10 +141,17 @@ struct StartProcess {
   std::vector<std::string> argv;
 };
 
+/// Sends a process a signal. Printed only: the engine does it through a pidfd.
+struct SignalProcess {
+  std::int32_t pid = 0;
+  std::int32_t signal = 0;
+};
+
 using Op = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, DeleteLink, SetLinkUp,
                         JoinBridge, IsolatePort, HairpinPort, AddAddress, DeleteAddress, AddRoute,
                         DeleteRoute, SetSysctl, EnsureTable, DeleteTableIfUnused, AddElement,
-                        DeleteElement, FlushFlows, StartProcess>;
+                        DeleteElement, FlushFlows, StartProcess,
+                        SignalProcess>;
 
 /// Operations in the order in which they are to happen.
 using Plan = std::vector<Op>;

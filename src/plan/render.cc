@@ -115,6 +115,8 @@ class Renderer {
     add(std::move(words));
   }
 
+  void operator()(const SignalProcess& op) { command("kill -{} {}", op.signal, op.pid); }
+
   std::vector<std::string> take() {
     flush();
     return std::move(commands_);

@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
         Setup{"Internal", [](CreateNetwork& request) { request.internal = true; }, ""},
         Setup{"WithMtu", option("driver.mtu", "1300"), ""},
         Setup{"WhereForwardingIsOn", {}, "sysctl -qw net.ipv4.ip_forward=1"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& each) { return each.param.name; });
 
 }  // namespace
 }  // namespace berth::testing

@@ -244,6 +244,31 @@ TEST_F(EngineEndpoint, TheHostsFileNamesTheSandboxByItsAddresses) {
   EXPECT_EQ(hosts().find("10.1.0.2"), std::string::npos);
 }
 
+TEST_F(EngineEndpoint, OneThatIsGoneCanBeDisconnectedByItsName) {
+  Instance instance;
+  instance.make_network(1);
+  SleepingProcess process;
+  const auto target = fmt::format("pid:{}", process.pid());
+  must(instance->connect({.network = "net1", .target = target}));
+  process.end();
+  must(instance->disconnect({.network = "net1", .target = target}));
+  expect_agreement(instance);
+}
+
+TEST_F(EngineEndpoint, APlanWithoutAnInstanceMakesNone) {
+  const auto before = kernel_state();
+  Config config;
+  config.root = scratch_dir() + "/no/root";
+  config.run = scratch_dir() + "/no/run";
+  config.only_plan = true;
+  auto engine = must(Engine::open(config));
+  TargetNs target;
+  const auto plan = must(engine.plan(Connect{.network = "bridge", .target = target.target()}));
+  EXPECT_GT(plan.commands.size(), 5U);
+  EXPECT_NE(shell("ls " + scratch_dir() + "/no").status, 0);
+  expect_same(kernel_state(), before);
+}
+
 TEST_F(EngineEndpoint, APlanChangesNothing) {
   Instance instance;
   instance.make_network(1);
@@ -251,23 +276,32 @@ TEST_F(EngineEndpoint, APlanChangesNothing) {
   must(instance->connect(
       {.network = "net1", .target = target.target(), .ports = ports({"7000:70"})}));
   const auto before = picture(instance, {&target});
-  const std::vector<Engine::Request> requests = {
-      CreateNetwork{.name = "n"},
-      RemoveNetworks{{"net1"}, true},
-      Connect{.network = "bridge", .target = target.target(), .ports = ports({"80"})},
-      Disconnect{.network = "net1", .target = target.target()},
-      Publish{"net1", target.target(), ports({"7001:70/udp"})},
-      Unpublish{"net1", target.target(), {{Protocol::kTcp, Ip(), 7000, 70}}},
-      CreateSandbox{.name = "box"},
-      RunProcess{.name = "web", .network = "net1", .argv = {"true"}},
-      RemoveSandboxes{{target.target()}, true}};
-  static_assert(std::variant_size_v<Engine::Request> == 9, "every request has its line above");
-  for (const auto& request : requests) {
+  // Each kind of request, and whether there is something for it to do.
+  const std::vector<std::pair<Engine::Request, bool>> requests = {
+      {CreateNetwork{.name = "n"}, true},
+      {RemoveNetworks{{"net1"}, true}, true},
+      {Connect{.network = "bridge", .target = target.target(), .ports = ports({"80"})}, true},
+      {Disconnect{.network = "net1", .target = target.target()}, true},
+      {Publish{"net1", target.target(), ports({"7001:70/udp"})}, true},
+      {Unpublish{"net1", target.target(), {{Protocol::kTcp, Ip(), 7000, 70}}}, true},
+      {CreateSandbox{.name = "box"}, true},
+      {RunProcess{.name = "web", .network = "net1", .argv = {"true"}}, true},
+      {StopSandboxes{}, false},
+      {RemoveSandboxes{{target.target()}, true}, true},
+      {Reconcile{}, false},
+      {Reset{}, true}};
+  static_assert(std::variant_size_v<Engine::Request> == 12, "every request has its line above");
+  for (const auto& [request, has_commands] : requests) {
     const auto plan = instance->plan(request);
     ASSERT_TRUE(plan) << request.index() << ": " << plan.error().message;
-    EXPECT_FALSE(plan->commands.empty()) << request.index();
+    EXPECT_EQ(!plan->commands.empty(), has_commands) << request.index();
     expect_same(picture(instance, {&target}), before);
   }
+  run("nft flush ruleset");
+  const auto mending = must(instance->plan(Reconcile{}));
+  ASSERT_EQ(mending.commands.size(), 1U);
+  EXPECT_NE(mending.commands[0].find("publish4 { tcp . 7000"), std::string::npos);
+  EXPECT_EQ(shell("nft list tables").output, "");
 }
 
 }  // namespace

@@ -39,7 +39,8 @@ TEST_P(EngineFault, AnyOperationFailsAndNothingHasChanged) {
   expect_agreement(world.instance);
 }
 
-// From the moment at which the plan is applied no file may grow: the disk is full.
+// From the moment at which the plan is applied no file may grow beyond what the store's log has
+// already: its disk is full, and the sandboxes' small files are elsewhere.
 TEST_P(EngineFault, TheStoreCannotBeWrittenOnceThePlanIsApplied) {
   const auto& scenario = GetParam();
   World world;
@@ -51,8 +52,9 @@ TEST_P(EngineFault, TheStoreCannotBeWrittenOnceThePlanIsApplied) {
   auto& faults = world.instance.impl().faults;
   faults.at = [&](std::string_view step) {
     if (step != "applied") return;
-    const rlimit none{0, limit.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &none);
+    constexpr rlim_t kSmall = 8192;  // bytes
+    const rlimit full{kSmall, limit.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
   };
   const auto done = scenario.act(world, *world.instance);
   setrlimit(RLIMIT_FSIZE, &limit);
@@ -71,6 +73,45 @@ TEST_P(EngineFault, TheStoreCannotBeWrittenOnceThePlanIsApplied) {
     expect_same(world.look(), before);
   }
   expect_agreement(world.instance);
+}
+
+using EngineFiles = EngineTest;
+
+TEST_F(EngineFiles, ThatCannotBeWrittenTakeTheChangeBack) {
+  World world;
+  auto& instance = world.instance;
+  instance.make_network(1);
+  const auto sandboxes = instance.config().run + "/sandboxes";
+  run("touch " + sandboxes);
+  auto before = world.look();
+  expect_refused(instance->create_sandbox({.name = "box"}), ErrorKind::kIo, {"sandboxes"});
+  expect_same(world.look(), before);
+
+  run("rm " + sandboxes);
+  const auto box = must(instance->create_sandbox({.name = "box"}));
+  run("rm -r " + sandboxes);
+  before = world.look();
+  const auto refused = instance->connect({.network = "net1", .target = "box"});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("hosts"), std::string::npos) << refused.error().message;
+  expect_same(world.look(), before);
+}
+
+TEST_F(EngineFiles, AForcedDisconnectForgetsWhatTheKernelKeeps) {
+  World world;
+  world.instance.make_network(1);
+  const Connect request{.network = "net1", .target = world.one.target()};
+  must(world.instance->connect(request));
+  without_capabilities([&] {
+    auto unprivileged = world.instance.open_again();
+    const Disconnect disconnect{.network = "net1", .target = world.one.target()};
+    expect_refused(unprivileged.disconnect(disconnect), ErrorKind::kPermission, {"CAP_"});
+    EXPECT_EQ(must(unprivileged.sandboxes()).size(), 1U);
+    auto forced = disconnect;
+    forced.force = true;
+    expect_refused(unprivileged.disconnect(forced), ErrorKind::kPermission, {"done, but", "CAP_"});
+    EXPECT_TRUE(must(unprivileged.sandboxes()).empty());
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(, EngineFault, ::testing::ValuesIn(scenarios()), name_of);

@@ -65,7 +65,8 @@ void strip(json& value) {
       *it = kept;
     } else {
       strip(*it);
-      if (it.key() == "elem") std::sort(it->begin(), it->end());  // hashed with a random seed
+      if (it.key() == "elem" && it->is_array())
+        std::sort(it->begin(), it->end());  // hashed with a random seed
     }
     ++it;
   }
@@ -74,6 +75,9 @@ void strip(json& value) {
 // Of a bridge port, what berth sets; the rest is the bridge's own bookkeeping.
 void strip_link(json& link) {
   if (!link.contains("ifname")) return;
+  if (link.contains("addr_info"))
+    std::erase_if(link["addr_info"].get_ref<json::array_t&>(),
+                  [](const json& each) { return each["family"] != "inet"; });
   if (link["ifname"].get<std::string>().starts_with("veth")) link.erase("address");
   if (link.contains("linkinfo") && link["linkinfo"].contains("info_slave_data")) {
     const auto port = link["linkinfo"]["info_slave_data"];
@@ -96,24 +100,32 @@ std::string conf_sysctls() {
   return text + "ip_forward = " + ip_forward() + "\n";
 }
 
+// One run of ip(8) and one of nft(8): what a picture costs is processes.
 std::string look() {
+  static const std::string questions = [] {
+    const auto path = scratch_dir() + "/look";
+    std::ofstream(path) << "link show\naddr show\nroute show table all\n";
+    return path;
+  }();
+  std::istringstream answers(
+      shell("ip -j -d -batch " + questions + " && nft -j list ruleset").output);
   std::string text;
-  auto links = json_of("ip -j -d link");
-  for (auto& link : links) strip_link(link);
-  auto addresses = json_of("ip -j -4 addr");
-  const auto append = [&](const char* title, json value) {
-    strip(value);
-    json listed = json::array();  // `ip` leaves holes where a filter passed over something
-    for (auto& each : value.is_array() ? value : value["nftables"])
-      if (!each.empty()) listed.push_back(each);
-    if (title != std::string_view("nft"))
-      std::sort(listed.begin(), listed.end());  // as they came to be
+  for (const auto* title : {"links", "addresses", "routes", "nft"}) {
+    std::string line;
+    std::getline(answers, line);
+    auto answer = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    EXPECT_FALSE(answer.is_discarded()) << title << ": " << line;
+    const bool is_nft = answer.is_object();
+    json listed = json::array();
+    for (auto& each : is_nft ? answer["nftables"] : answer) {
+      strip_link(each);
+      strip(each);
+      const bool is_ipv6_route = each.value("dst", "").find(':') != std::string::npos;
+      if (!each.empty() && !is_ipv6_route) listed.push_back(each);
+    }
+    if (!is_nft) std::sort(listed.begin(), listed.end());  // they come in the order of their making
     text += fmt::format("== {}\n{}\n", title, listed.dump(1));
-  };
-  append("links", links);
-  append("addresses", addresses);
-  append("routes", json_of("ip -j -4 route show table all"));
-  append("nft", json_of("nft -j list ruleset"));
+  }
   return text + "== sysctls\n" + conf_sysctls();
 }
 
@@ -122,6 +134,7 @@ std::string files_in(const std::string& directory) {
   std::set<std::string> lines;
   std::error_code error;
   for (const auto& entry : fs::recursive_directory_iterator(directory, error)) {
+    if (entry.is_directory(error) && fs::path(directory) == entry.path().parent_path()) continue;
     std::ostringstream content;
     if (entry.is_regular_file(error) && entry.file_size(error) > 0)
       content << std::ifstream(entry.path()).rdbuf();

@@ -58,20 +58,23 @@ TEST_P(EngineKill, AtAnyStep) {
 }
 
 TEST_P(EngineKill, BeforeAnyOperation) {
+  std::unique_ptr<World> world;
+  std::string before;
   bool killed = true;
-  for (std::size_t position = 0; killed; ++position) {
+  for (std::size_t position = 0; killed && !HasFailure(); ++position) {
     SCOPED_TRACE(position);
-    World world;
-    GetParam().prepare(world);
-    const auto before = world.look();
+    if (!world || GetParam().removes) {  // else everything is as it was
+      world = std::make_unique<World>();
+      GetParam().prepare(*world);
+      before = world->look();
+    }
     engine::Faults faults;
     faults.before_op = [&](std::size_t at) -> Status {
       if (at == position) raise(SIGKILL);
       return {};
     };
-    killed = !survives(GetParam(), world, faults);
-    expect_settled(GetParam(), world, before, !killed);
-    if (HasFailure()) return;
+    killed = !survives(GetParam(), *world, faults);
+    expect_settled(GetParam(), *world, before, !killed);
   }
 }
 
@@ -116,6 +119,23 @@ TEST_F(EngineRollback, LeavesAloneWhatOthersMadeMeanwhile) {
     const auto held = must(instance.impl().lock());
   }
   EXPECT_EQ(shell("nft get element inet berth publish4 '{ tcp . 7000 }'").status, 0);
+}
+
+TEST_F(EngineRollback, ComesWithWhoeverOpensTheInstanceNext) {
+  World world;
+  const auto before = world.look();
+  const auto child = fork();
+  if (child == 0) {
+    auto engine = must(Engine::open(world.instance.config()));
+    EngineAccess::impl(engine).faults.at = [](std::string_view step) {
+      if (step == "applied") raise(SIGKILL);
+    };
+    (void)engine.create_network({.name = "new"});
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  (void)must(world.instance.open_again().networks());
+  expect_same(world.look(), before);
 }
 
 // Whoever may not settle the journal must not drop it.

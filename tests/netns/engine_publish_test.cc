@@ -68,7 +68,16 @@ class EnginePublish : public EngineTest {
   TargetNs target, other;
 };
 
-TEST_F(EnginePublish, PacketsGetToThePortAndNowhereElse) {
+// Bridged frames pass through netfilter or they do not; the same must hold
+// (drivers/bridge/bridge.h).
+class EnginePackets : public EnginePublish, public ::testing::WithParamInterface<const char*> {
+ protected:
+  EnginePackets() {
+    run(fmt::format("sysctl -qew net.bridge.bridge-nf-call-iptables={}", GetParam()));
+  }
+};
+
+TEST_P(EnginePackets, GetToAPublishedPortAndNowhereElse) {
   must(connect(target, {"7000:80", "127.0.0.1:7001:80"}));
   must(connect(other, {}));
   TargetNs elsewhere;
@@ -82,17 +91,22 @@ TEST_F(EnginePublish, PacketsGetToThePortAndNowhereElse) {
   EXPECT_TRUE(reaches(&other.netns, ip("10.1.0.2"), 80)) << "a neighbour directly";
   EXPECT_TRUE(reaches(&other.netns, gateway, 7000)) << "a neighbour through the host";
   EXPECT_TRUE(reaches(&target.netns, gateway, 7000)) << "itself through the host";
-  EXPECT_TRUE(reaches(&elsewhere.netns, ip("10.2.0.1"), 7000))
-      << "another network through the host";
+  EXPECT_TRUE(reaches(&elsewhere.netns, ip("10.2.0.1"), 7000)) << "another network by the host";
   EXPECT_FALSE(reaches(&elsewhere.netns, ip("10.1.0.2"), 80)) << "another network directly";
 
-  must(instance->unpublish({"net1", target.target(), {{Protocol::kTcp, Ip(), 7000, 80}}}));
+  const auto unpublish = [&](Port port) {
+    must(instance->unpublish({"net1", target.target(), {{Protocol::kTcp, Ip(), port, 80}}}));
+  };
+  unpublish(7000);
   EXPECT_FALSE(reaches(nullptr, gateway, 7000));
+  must(instance->unpublish(
+      {"net1", target.target(), {{Protocol::kTcp, ip("127.0.0.1"), 7001, 80}}}));
   must(publish({"7002:80"}));
   EXPECT_TRUE(reaches(nullptr, gateway, 7002));
+  EXPECT_TRUE(reaches(&target.netns, gateway, 7002)) << "hairpin mode is back with the port";
 }
 
-TEST_F(EnginePublish, WithoutIccNeighboursReachPublishedPortsOnly) {
+TEST_P(EnginePackets, WithoutIccGetToANeighboursPublishedPortsOnly) {
   instance.make_network(
       3, [](auto& request) { request.options["com.docker.network.bridge.enable_icc"] = "false"; });
   must(connect(target, {"7000:80"}, "net3"));
@@ -102,6 +116,10 @@ TEST_F(EnginePublish, WithoutIccNeighboursReachPublishedPortsOnly) {
   EXPECT_TRUE(reaches(&other.netns, ip("10.3.0.1"), 7000));
   EXPECT_TRUE(reaches(nullptr, ip("10.3.0.2"), 80));
 }
+
+INSTANTIATE_TEST_SUITE_P(, EnginePackets, ::testing::Values("1", "0"), [](const auto& each) {
+  return each.param == std::string("1") ? "WhereBridgedFramesAreFiltered" : "WhereTheyAreNot";
+});
 
 TEST_F(EnginePublish, PublishAndUnpublishLeaveNoTrace) {
   must(connect(target, {}));

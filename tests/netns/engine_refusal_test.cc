@@ -137,7 +137,7 @@ TEST_F(EngineRefusal, OfConnections) {
   } cases[] = {
       {{.network = "nowhere", .target = "box"}, ErrorKind::kNotFound, {"network", "nowhere"}},
       {{.network = "host", .target = "box"}, ErrorKind::kInvalid, {"host"}},
-      {{.network = "net1", .target = "nobody"}, ErrorKind::kNotFound, {"container", "nobody"}},
+      {{.network = "net1", .target = "nobody"}, ErrorKind::kNotFound, {"nobody"}},
       {{.network = "net1", .target = "netns:relative"},
        ErrorKind::kInvalid,
        {"netns:relative", "absolute"}},

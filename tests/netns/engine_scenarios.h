@@ -13,9 +13,12 @@ namespace berth::testing {
 
 /// An instance and two targets on a host of their own.
 struct World {
-  World() { become_new_host(); }
+  struct Host {
+    Host() { become_new_host(); }
+  };
   [[nodiscard]] std::string look() { return picture(instance, {&one, &two}); }
 
+  Host host;  // first: the instance belongs to it
   Instance instance;
   TargetNs one, two;
 };

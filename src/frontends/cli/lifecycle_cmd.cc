@@ -36,10 +36,9 @@ Action build_stop(CLI::App& app) {
       signal = *parsed;
     }
     auto engine = TRY(context.open(options->dry_run));
-    // What the end of a process leaves to do in the kernel is what its removal would.
-    if (options->dry_run.on)
-      return show_plan(engine, options->dry_run, RemoveSandboxes{options->targets, true});
-    return report(engine.stop_sandboxes(options->targets, std::chrono::seconds(timeout), signal));
+    const StopSandboxes request{options->targets, std::chrono::seconds(timeout), signal};
+    if (options->dry_run.on) return show_plan(engine, options->dry_run, request);
+    return report(engine.stop_sandboxes(request));
   };
 }
 

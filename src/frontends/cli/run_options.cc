@@ -55,7 +55,6 @@ Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string
     if (error) return fail_sys(error.value(), "--rootfs {}", options.rootfs);
   }
   request.env = default_environment(options.tty);
-  if (!options.hostname.empty()) request.env.push_back("HOSTNAME=" + options.hostname);
   TRY(add_environment(request.env, options.env));
   request.argv = std::move(command);
   return request;

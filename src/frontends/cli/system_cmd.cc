@@ -107,9 +107,12 @@ Action build_df(CLI::App& app) {
   };
 }
 
-Action build_reconcile(CLI::App&) {
-  return [](Context& context) -> Result<int> {
-    auto engine = TRY(context.open());
+Action build_reconcile(CLI::App& app) {
+  auto dry_run = std::make_shared<DryRun>();
+  add_dry_run(app, *dry_run);
+  return [dry_run](Context& context) -> Result<int> {
+    auto engine = TRY(context.open(*dry_run));
+    if (dry_run->on) return show_plan(engine, *dry_run, Reconcile{});
     int exit_code = kExitOk;
     for (const auto& repair : TRY(engine.reconcile())) {
       if (repair.status) {
@@ -124,10 +127,19 @@ Action build_reconcile(CLI::App&) {
 }
 
 Action build_reset(CLI::App& app) {
-  auto force = std::make_shared<bool>(false);
-  add_flag(app, "-f,--force", *force, "Do not ask");
-  return [force](Context& context) -> Result<int> {
-    if (!*force) {
+  struct Options {
+    bool force = false;
+    DryRun dry_run;
+  };
+  auto options = std::make_shared<Options>();
+  add_flag(app, "-f,--force", options->force, "Do not ask");
+  add_dry_run(app, options->dry_run);
+  return [options](Context& context) -> Result<int> {
+    if (options->dry_run.on) {
+      auto engine = TRY(context.open(options->dry_run));
+      return show_plan(engine, options->dry_run, Reset{});
+    }
+    if (!options->force) {
       if (::isatty(STDIN_FILENO) != 1)
         return fail(ErrorKind::kInvalid,
                     "reset removes every sandbox and network, and there is no terminal to ask on; "
@@ -166,7 +178,9 @@ constinit const Verb kReconcile = {
         "Makes again what is missing of networks and endpoints, as after 'nft flush ruleset', "
         "'ip link del' of a bridge or a reboot, and collects endpoints whose namespace is "
         "gone. Prints what it found; nothing when all is well.",
-    .examples = "berth system reconcile\n",
+    .examples =
+        "berth system reconcile\n"
+        "berth system reconcile --dry-run\n",
     .build = build_reconcile,
 };
 constinit const Verb kReset = {

@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 
 #include <cerrno>
 
@@ -125,6 +126,14 @@ Result<std::optional<LinkInfo>> find_link(Socket& socket, const IfName& name) {
 Result<std::optional<LinkInfo>> find_link(Socket& socket, int index) {
   return get_link_or_none(
       socket, {get_link({.ifi_index = index}), fmt::format("find the link with index {}", index)});
+}
+
+Result<std::optional<int>> link_index(const Socket& socket, const IfName& name) {
+  ifreq request{};
+  name.str().copy(request.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(socket.fd(), SIOCGIFINDEX, &request) == 0) return request.ifr_ifindex;
+  if (errno == ENODEV) return std::nullopt;
+  return fail_sys(errno, "find link {}", name.str());
 }
 
 Result<std::vector<LinkInfo>> list_links(Socket& socket) {

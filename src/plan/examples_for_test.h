@@ -1,0 +1,67 @@
+// One plan with every operation in it, for the tests of what must know them all.
+#pragma once
+
+#include "plan/op.h"
+
+namespace berth::plan {
+
+inline IfName link(std::string_view text) {
+  return IfName::parse(text).value();
+}
+inline Cidr prefix(std::string_view text) {
+  return Cidr::parse(text).value();
+}
+inline Mac mac(std::string_view text) {
+  return Mac::parse(text).value();
+}
+
+inline nft::Element publish(Port host_port) {
+  return {.set = "publish4",
+          .key = {Protocol::kTcp, host_port},
+          .data = {Ip::v4(10, 1, 0, 2), Port{80}},
+          .verdict = {},
+          .comment = "web 12ab"};
+}
+inline nft::Element pair(std::string_view bridge) {
+  return {.set = "pair",
+          .key = {link(bridge), link(bridge)},
+          .data = {},
+          .verdict = nft::Verdict::kAccept,
+          .comment = "net 34cd"};
+}
+inline nft::Element masquerade(std::string_view subnet) {
+  return {.set = "masq4", .key = {prefix(subnet)}, .data = {}, .verdict = {}, .comment = ""};
+}
+
+inline const NsRef kBlue{"/run/netns/blue", 4026532001};
+
+/// Each kind of operation at least once.
+inline Plan every_op() {
+  return {
+      AddNetns{"/run/berth/netns/1"},
+      DeleteNetns{"/run/berth/netns/2"},
+      AddBridge{link("br0"), mac("02:42:0a:01:00:01"), 1400},
+      AddVeth{link("veth1234567"), link("br0"), 1400, kBlue, link("eth0"),
+              mac("02:42:0a:01:00:02")},
+      DeleteLink{link("br1")},
+      SetLinkUp{kBlue, link("eth0"), true},
+      JoinBridge{link("veth1234567"), link("br0")},
+      IsolatePort{link("veth1234567")},
+      HairpinPort{link("veth1234567"), true},
+      AddAddress{{}, link("br0"), prefix("10.1.0.1/24")},
+      DeleteAddress{kBlue, link("eth0"), prefix("10.1.0.2/24")},
+      AddRoute{kBlue, std::nullopt, Ip::v4(10, 1, 0, 1), link("eth0")},
+      DeleteRoute{kBlue, prefix("10.2.0.0/16"), std::nullopt, link("eth0")},
+      SetSysctl{"net/ipv4/ip_forward", "1", "0"},
+      EnsureTable{},
+      DeleteTableIfUnused{},
+      AddElement{publish(8080)},
+      DeleteElement{pair("br0")},
+      AddElement{masquerade("10.1.0.0/24")},
+      FlushFlows{Protocol::kUdp, Ip::v4(127, 0, 0, 1), 53},
+      StartProcess{kBlue, "web", "/srv/root fs", {"sh", "-c", "echo it's $HOME"}},
+      SignalProcess{4711, 15},
+  };
+}
+
+}  // namespace berth::plan

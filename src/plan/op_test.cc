@@ -1,0 +1,75 @@
+#include "plan/op.h"
+
+#include <gtest/gtest.h>
+
+#include "plan/examples_for_test.h"
+#include "plan/json.h"
+
+namespace berth::plan {
+namespace {
+
+void expect_inverse(const Plan& plan, const Plan& expected) {
+  EXPECT_EQ(to_json(inverse(plan)), to_json(expected));
+}
+
+TEST(Inverse, OfOperationsOnWhatWasThereBefore) {
+  const auto eth0 = link("eth0");
+  const auto address = prefix("10.1.0.2/24");
+  const auto gateway = Ip::v4(10, 1, 0, 1);
+  expect_inverse({AddNetns{"/x"}}, {DeleteNetns{"/x"}});
+  expect_inverse({AddBridge{eth0, {}, 0}}, {DeleteLink{eth0}});
+  expect_inverse({SetLinkUp{kBlue, eth0, true}}, {SetLinkUp{kBlue, eth0, false}});
+  expect_inverse({SetLinkUp{kBlue, eth0, false}}, {SetLinkUp{kBlue, eth0, true}});
+  expect_inverse({HairpinPort{eth0, true}}, {HairpinPort{eth0, false}});
+  expect_inverse({AddAddress{kBlue, eth0, address}}, {DeleteAddress{kBlue, eth0, address}});
+  expect_inverse({DeleteAddress{kBlue, eth0, address}}, {AddAddress{kBlue, eth0, address}});
+  expect_inverse({AddRoute{kBlue, {}, gateway, eth0}}, {DeleteRoute{kBlue, {}, gateway, eth0}});
+  expect_inverse({DeleteRoute{kBlue, {}, gateway, eth0}}, {AddRoute{kBlue, {}, gateway, eth0}});
+  expect_inverse({SetSysctl{"a", "1", "0"}}, {SetSysctl{"a", "0", "1"}});
+  expect_inverse({EnsureTable{}}, {DeleteTableIfUnused{}});
+  expect_inverse({DeleteTableIfUnused{}}, {EnsureTable{}});
+  expect_inverse({AddElement{publish(1)}}, {DeleteElement{publish(1)}});
+  expect_inverse({DeleteElement{publish(1)}}, {AddElement{publish(1)}});
+}
+
+TEST(Inverse, GoesBackwards) {
+  expect_inverse({EnsureTable{}, AddElement{publish(1)}, SetSysctl{"a", "1", "0"}},
+                 {SetSysctl{"a", "0", "1"}, DeleteElement{publish(1)}, DeleteTableIfUnused{}});
+}
+
+TEST(Inverse, LeavesOutWhatGoesWithTheLinkItIsOn) {
+  const auto veth = link("veth1"), bridge = link("br0"), eth0 = link("eth0");
+  expect_inverse({AddBridge{bridge, {}, 0}, AddAddress{{}, bridge, prefix("10.1.0.1/24")},
+                  SetSysctl{"net/ipv4/conf/br0/route_localnet", "1", ""}},
+                 {DeleteLink{bridge}});
+  expect_inverse(
+      {AddVeth{veth, bridge, 0, kBlue, eth0, {}}, HairpinPort{veth, true}, IsolatePort{veth},
+       AddAddress{kBlue, eth0, prefix("10.1.0.2/24")}, SetLinkUp{kBlue, eth0, true},
+       AddRoute{kBlue, {}, Ip::v4(10, 1, 0, 1), eth0}, AddElement{publish(1)}},
+      {DeleteElement{publish(1)}, DeleteLink{veth}});
+}
+
+TEST(Inverse, LeavesOutWhatGoesWithTheNamespaceItIsIn) {
+  const NsRef made{"/made", 0};
+  expect_inverse({AddNetns{"/made"}, SetLinkUp{made, link("lo"), true},
+                  AddRoute{made, {}, Ip::v4(10, 1, 0, 1), link("eth0")}},
+                 {DeleteNetns{"/made"}});
+}
+
+// The same name in another namespace is another link.
+TEST(Inverse, TellsLinksOfOneNameApart) {
+  const auto eth0 = link("eth0");
+  const NsRef green{"/green", 1};
+  expect_inverse(
+      {AddVeth{link("veth1"), link("br0"), 0, green, eth0, {}}, SetLinkUp{kBlue, eth0, true}},
+      {SetLinkUp{kBlue, eth0, false}, DeleteLink{link("veth1")}});
+}
+
+TEST(Inverse, HasNothingForWhatCannotBeTakenBack) {
+  expect_inverse(
+      {DeleteLink{link("a")}, DeleteNetns{"/x"}, FlushFlows{}, JoinBridge{link("a"), link("b")}},
+      {});
+}
+
+}  // namespace
+}  // namespace berth::plan
