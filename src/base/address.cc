@@ -45,7 +45,8 @@ Ip Ip::from_number(Family family, Uint128 number) {
   Ip ip;
   ip.family_ = family;
   const int size = family == Family::kV4 ? 4 : 16;
-  for (int i = size - 1; i >= 0; --i, number >>= 8) ip.bytes_[i] = static_cast<std::uint8_t>(number);
+  for (int i = size - 1; i >= 0; --i, number >>= 8)
+    ip.bytes_[i] = static_cast<std::uint8_t>(number);
   return ip;
 }
 
@@ -61,12 +62,17 @@ Uint128 Ip::number() const {
   return number;
 }
 
-bool Ip::is_loopback() const { return is_v4() ? bytes_[0] == 127 : number() == 1; }
+bool Ip::is_loopback() const {
+  return is_v4() ? bytes_[0] == 127 : number() == 1;
+}
 
-bool Ip::is_multicast() const { return is_v4() ? bytes_[0] >> 4 == 14 : bytes_[0] == 0xff; }
+bool Ip::is_multicast() const {
+  return is_v4() ? bytes_[0] >> 4 == 14 : bytes_[0] == 0xff;
+}
 
 std::string Ip::str() const {
-  // Not inet_ntop for IPv4 as well: it goes through printf, and every attach prints some ten of them.
+  // Not inet_ntop for IPv4 as well: it goes through printf, and every attach prints some ten of
+  // them.
   if (is_v4())
     return fmt::format(FMT_COMPILE("{}.{}.{}.{}"), bytes_[0], bytes_[1], bytes_[2], bytes_[3]);
   char text[INET6_ADDRSTRLEN];
@@ -109,7 +115,9 @@ bool Cidr::overlaps(const Cidr& other) const {
   return contains(other.first()) || other.contains(first());
 }
 
-std::string Cidr::str() const { return fmt::format("{}/{}", ip_.str(), prefix_); }
+std::string Cidr::str() const {
+  return fmt::format("{}/{}", ip_.str(), prefix_);
+}
 
 Result<Mac> Mac::parse(std::string_view text) {
   std::array<std::uint8_t, 6> bytes{};
@@ -147,9 +155,12 @@ Result<Protocol> parse_protocol(std::string_view text) {
 
 std::string_view name(Protocol protocol) {
   switch (protocol) {
-    case Protocol::kTcp: return "tcp";
-    case Protocol::kUdp: return "udp";
-    case Protocol::kSctp: return "sctp";
+    case Protocol::kTcp:
+      return "tcp";
+    case Protocol::kUdp:
+      return "udp";
+    case Protocol::kSctp:
+      return "sctp";
   }
   return "unknown";
 }

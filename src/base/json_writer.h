@@ -1,6 +1,7 @@
-// Writing JSON straight into a string. What berth stores at every attach goes through here: building
-// a document of nodes first and printing that takes ten times as long and was a quarter of an attach.
-// Reading is rarer and stays with nlohmann-json (json_values.h has the same values' other direction).
+// Writing JSON straight into a string. What berth stores at every attach goes through here:
+// building a document of nodes first and printing that takes four times the instructions, and was
+// a quarter of an attach's. Reading is rarer and stays with nlohmann-json (json_values.h has the
+// same values' other direction).
 //
 //   BERTH_JSON_FIELDS(Subnet, cidr, range, gateway)
 //
@@ -120,26 +121,26 @@ class Writer {
 #define BERTH_JSON_READ(field) document.at(#field).get_to(value.field);
 #define BERTH_JSON_READ_OR_DEFAULT(field) value.field = document.value(#field, made.field);
 
-#define BERTH_JSON_WRITABLE(Type, ...)                                                \
-  [[maybe_unused]] static void write_members([[maybe_unused]] json::Writer& writer,   \
-                                             [[maybe_unused]] const Type& value) {    \
-    BERTH_JSON_EACH(WRITE, __VA_ARGS__)                                               \
-  }                                                                                   \
-  [[maybe_unused]] static void write_json(json::Writer& writer, const Type& value) {  \
-    writer.begin('{');                                                                \
-    write_members(writer, value);                                                     \
-    writer.end('}');                                                                  \
+#define BERTH_JSON_WRITABLE(Type, ...)                                               \
+  [[maybe_unused]] static void write_members([[maybe_unused]] json::Writer& writer,  \
+                                             [[maybe_unused]] const Type& value) {   \
+    BERTH_JSON_EACH(WRITE, __VA_ARGS__)                                              \
+  }                                                                                  \
+  [[maybe_unused]] static void write_json(json::Writer& writer, const Type& value) { \
+    writer.begin('{');                                                               \
+    write_members(writer, value);                                                    \
+    writer.end('}');                                                                 \
   }
 
-#define BERTH_JSON_FIELDS(Type, ...)                                                  \
-  BERTH_JSON_WRITABLE(Type, __VA_ARGS__)                                              \
+#define BERTH_JSON_FIELDS(Type, ...)                                                    \
+  BERTH_JSON_WRITABLE(Type, __VA_ARGS__)                                                \
   [[maybe_unused]] static void from_json(const nlohmann::json& document, Type& value) { \
-    BERTH_JSON_EACH(READ, __VA_ARGS__)                                                \
+    BERTH_JSON_EACH(READ, __VA_ARGS__)                                                  \
   }
 
-#define BERTH_JSON_FIELDS_OR_DEFAULT(Type, ...)                                       \
-  BERTH_JSON_WRITABLE(Type, __VA_ARGS__)                                              \
+#define BERTH_JSON_FIELDS_OR_DEFAULT(Type, ...)                                         \
+  BERTH_JSON_WRITABLE(Type, __VA_ARGS__)                                                \
   [[maybe_unused]] static void from_json(const nlohmann::json& document, Type& value) { \
-    const Type made{};                                                                \
-    BERTH_JSON_EACH(READ_OR_DEFAULT, __VA_ARGS__)                                     \
+    const Type made{};                                                                  \
+    BERTH_JSON_EACH(READ_OR_DEFAULT, __VA_ARGS__)                                       \
   }

@@ -1,6 +1,7 @@
 // Attaching sandboxes to networks, publishing their ports, and taking both back.
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/result.h"
 #include "drivers/bridge/bridge.h"
@@ -40,7 +41,12 @@ Status check_not_published(engine::State& state, const PortMapping& wanted) {
 // Whether a program of the host listens there; the error names it where /proc tells.
 Status check_not_bound(const PortMapping& wanted) {
   const auto address = address_or_any(wanted.host_ip);
-  if (TRY(kernel::port_free(wanted.protocol, address, wanted.host_port))) return {};
+  const auto free = kernel::port_free(wanted.protocol, address, wanted.host_port);
+  if (!free && free.error().kind == ErrorKind::kUnsupported) return {};  // no SCTP: nobody is bound
+  if (!free && free.error().sys == EADDRNOTAVAIL)
+    return fail(ErrorKind::kInvalid, "port {}: {} is not an address of this host", describe(wanted),
+                wanted.host_ip.str());
+  if (TRY(free)) return {};
   const auto owner = kernel::listener_owner(wanted.protocol, address, wanted.host_port);
   return fail(ErrorKind::kInUse, "port {} is taken by {} on the host: give another host port",
               describe(wanted), owner.value_or("a program"));
@@ -56,7 +62,11 @@ Status check_free(engine::State& state, const PortMapping& wanted) {
 Result<Port> any_free_port(engine::State& state, PortMapping wanted) {
   constexpr int kTries = 256;  // each draws at random from some 28,000 ports
   for (int i = 0; i < kTries; ++i) {
-    wanted.host_port = TRY(kernel::any_free_port(wanted.protocol, address_or_any(wanted.host_ip)));
+    const auto address = address_or_any(wanted.host_ip);
+    auto drawn = kernel::any_free_port(wanted.protocol, address);
+    if (!drawn && drawn.error().kind == ErrorKind::kUnsupported)  // no SCTP: any number will do
+      drawn = kernel::any_free_port(Protocol::kTcp, address);
+    wanted.host_port = TRY(std::move(drawn));
     if (!TRY(state.port_owner(wanted))) return wanted.host_port;
   }
   return fail(ErrorKind::kExhausted, "no free {} port found on {} in {} tries",
@@ -223,6 +233,7 @@ Status Engine::Impl::hand_on_default_route(Change& change, const Sandbox& sandbo
     auto heir = TRY(change.state.endpoint(id));
     if (!heir.gateway || !alive(sandbox)) continue;
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
+    if (!TRY(engine::has_default_route(ns.path, leaving.gateway))) return {};
     const auto old = drivers::bridge::default_route(leaving, ns);
     change.plan.push_back(plan::DeleteRoute{old.ns, old.destination, old.gateway, old.link});
     change.plan.push_back(drivers::bridge::default_route(heir, ns));

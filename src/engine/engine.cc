@@ -124,7 +124,14 @@ std::vector<Outcome> Engine::remove_networks(const RemoveNetworks& request) {
       Change change(*impl_->store);
       TRY(collected);
       TRY(impl_->prepare(change, RemoveNetworks{{reference}, request.force}));
-      return impl_->commit(change);
+      const auto leaving = change.leaving;
+      auto done = impl_->commit(change);
+      // The names of the network's addresses go from its users' hosts files.
+      Change look(*impl_->store);
+      for (const auto& endpoint : leaving)
+        if (const auto user = look.state.sandbox(endpoint.sandbox_id))
+          (void)impl_->write_hosts(look.state, *user);
+      return done;
     };
     outcomes.push_back({reference, remove()});
   }
@@ -150,31 +157,35 @@ Result<std::vector<Endpoint>> Engine::endpoints_of_network(const std::string& ne
 
 Result<Endpoint> Engine::connect(const Connect& request) {
   TRY(impl_->collect_stale(request.target));
-  const auto held = TRY(impl_->lock());
+  return impl_->with_dead_collected([&] { return impl_->connect(request); });
+}
+
+Result<Endpoint> Engine::Impl::connect(const Connect& request) {
+  const auto held = TRY(lock());
   const auto once = [&]() -> Result<Endpoint> {
-    Change change(*impl_->store);
-    auto reading = TRY(impl_->store->read());  // one lock of the store for all that is looked up
-    auto target = TRY(impl_->target(change, request.target));
+    Change change(*store);
+    auto reading = TRY(store->read());  // one lock of the store for all that is looked up
+    auto target = TRY(this->target(change, request.target));
     const bool has_files = target.sandbox.kind != SandboxKind::kForeign;
-    auto endpoint = TRY(impl_->prepare(change, request, std::move(target)));
+    auto endpoint = TRY(prepare(change, request, std::move(target)));
     reading.reset();
     const auto write_hosts = [&](engine::State& state) -> Status {
-      return impl_->write_hosts(state, TRY(state.sandbox(endpoint.sandbox_id)));
+      return this->write_hosts(state, TRY(state.sandbox(endpoint.sandbox_id)));
     };
     if (has_files) change.complete = [&] { return write_hosts(change.state); };
-    if (auto done = impl_->commit(change); !done) {
-      Change look(*impl_->store);
+    if (auto done = commit(change); !done) {
+      Change look(*store);
       if (has_files) (void)write_hosts(look.state);  // as it was
-      return std::unexpected(impl_->name_the_taker(std::move(done).error(), endpoint.ports));
+      return std::unexpected(name_the_taker(std::move(done).error(), endpoint.ports));
     }
     return endpoint;
   };
   auto endpoint = once();
   // Something that berth made is gone (nft flush ruleset, ip link del): mend that and try again.
   if (!endpoint && endpoint.error().kind == ErrorKind::kNotFound && endpoint.error().sys != 0) {
-    Change look(*impl_->store);
+    Change look(*store);
     const auto network = look.state.network(request.network);
-    if (network && impl_->heal(*network)) endpoint = once();
+    if (network && heal(*network)) endpoint = once();
   }
   return endpoint;
 }
@@ -196,12 +207,14 @@ Status Engine::disconnect(const Disconnect& request) {
 }
 
 Result<Endpoint> Engine::publish(const Publish& request) {
-  const auto held = TRY(impl_->lock());
-  Change change(*impl_->store);
-  auto endpoint = TRY(impl_->prepare(change, request));
-  if (auto done = impl_->commit(change); !done)
-    return std::unexpected(impl_->name_the_taker(std::move(done).error(), endpoint.ports));
-  return endpoint;
+  return impl_->with_dead_collected([&]() -> Result<Endpoint> {
+    const auto held = TRY(impl_->lock());
+    Change change(*impl_->store);
+    auto endpoint = TRY(impl_->prepare(change, request));
+    if (auto done = impl_->commit(change); !done)
+      return std::unexpected(impl_->name_the_taker(std::move(done).error(), endpoint.ports));
+    return endpoint;
+  });
 }
 
 Result<Endpoint> Engine::unpublish(const Unpublish& request) {
@@ -215,19 +228,21 @@ Result<Endpoint> Engine::unpublish(const Unpublish& request) {
 // ---- sandboxes ----------------------------------------------------------------------------------
 
 Result<Sandbox> Engine::create_sandbox(const CreateSandbox& request) {
-  const auto held = TRY(impl_->lock());
-  Change change(*impl_->store);
-  auto sandbox = TRY(impl_->prepare(change, request));
-  change.complete = [&]() -> Status {
-    sandbox.netns_inode = TRY(kernel::Netns::open(sandbox.netns_path)).inode();
-    change.state.put(sandbox);
-    return impl_->write_files(change.state, sandbox);
-  };
-  if (auto made = impl_->commit(change); !made) {
-    impl_->remove_files(sandbox);
-    return std::unexpected(std::move(made).error());
-  }
-  return sandbox;
+  return impl_->with_dead_collected([&]() -> Result<Sandbox> {
+    const auto held = TRY(impl_->lock());
+    Change change(*impl_->store);
+    auto sandbox = TRY(impl_->prepare(change, request));
+    change.complete = [&]() -> Status {
+      sandbox.netns_inode = TRY(kernel::Netns::open(sandbox.netns_path)).inode();
+      change.state.put(sandbox);
+      return impl_->write_files(change.state, sandbox);
+    };
+    if (auto made = impl_->commit(change); !made) {
+      impl_->remove_files(sandbox);
+      return std::unexpected(std::move(made).error());
+    }
+    return sandbox;
+  });
 }
 
 std::expected<Started, RunError> Engine::run(const RunProcess& request) {

@@ -1,8 +1,11 @@
 #include "engine/host_facts.h"
 
+#include <linux/netlink.h>
+
 #include "base/result.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
+#include "kernel/netns/netns.h"
 #include "kernel/sysctl/sysctl.h"
 
 namespace berth::engine {
@@ -31,6 +34,26 @@ Result<bool> link_exists(kernel::Socket& route, const IfName& name) {
 
 Result<bool> ip_forward_on() {
   return TRY(kernel::read_sysctl(kIpForward)) != "0";
+}
+
+Result<bool> has_default_route(const std::string& path, const std::optional<Ip>& gateway) {
+  auto socket =
+      TRY(kernel::open_socket_in(TRY(kernel::Netns::open(path)), NETLINK_ROUTE));
+  std::optional<kernel::Route> found;
+  for (const auto& each : TRY(kernel::list_routes(socket, Ip::Family::kV4))) {
+    if (each.destination) continue;
+    if (found) return false;
+    found = each;
+  }
+  return found && found->gateway == gateway;
+}
+
+Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route) {
+  std::vector<Cidr> prefixes;
+  for (const auto& each : TRY(kernel::list_routes(route, Ip::Family::kV4)))
+    if (each.destination && !each.gateway && each.link_index != 0)
+      prefixes.push_back(*each.destination);
+  return prefixes;
 }
 
 Result<bool> bridge_netfilter_on() {

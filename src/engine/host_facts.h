@@ -24,6 +24,15 @@ inline constexpr std::string_view kIpForward = "net/ipv4/ip_forward";
 
 [[nodiscard]] Result<bool> ip_forward_on();
 
+/// Whether the one default route of the namespace at `path` goes by `gateway`. It does not where
+/// somebody inside has set another.
+[[nodiscard]] Result<bool> has_default_route(const std::string& path,
+                                             const std::optional<Ip>& gateway);
+
+/// Subnets that the host is on: its routes without a gateway. A network over one of them would cut
+/// the host off from its neighbours.
+[[nodiscard]] Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route);
+
 /// Whether bridged IPv4 frames pass through netfilter: br_netfilter is there and switched on
 /// (net.bridge.bridge-nf-call-iptables).
 [[nodiscard]] Result<bool> bridge_netfilter_on();

@@ -108,6 +108,7 @@ class Engine::Impl {
   /// Makes the missing parts of a network's kernel objects, as after `nft flush ruleset`.
   Status heal(const Network& network);
   Status load_instance();
+  Result<bool> table_intact();
   Status add_predefined_networks();
   /// Makes anew what of a removal that failed cannot be undone, as far as the kernel lets it.
   void put_back(const engine::Change& change);
@@ -115,6 +116,9 @@ class Engine::Impl {
   Result<bool> others_have_networks();
   /// The operations that the network's kernel objects consist of.
   plan::Plan network_plan(const Network& network, std::uint32_t mtu) const;
+
+  // engine.cc
+  Result<Endpoint> connect(const Connect& request);
 
   // endpoints.cc
   Result<Endpoint> prepare(engine::Change& change, const Connect& request);
@@ -133,6 +137,19 @@ class Engine::Impl {
   /// What the endpoint consists of: interface, addresses, routes, published ports.
   Result<plan::Plan> endpoint_plan(const Network& network, const Sandbox& sandbox,
                                    const Endpoint& endpoint) const;
+
+  /// body(), and once more if that failed for something that the dead may hold (a name, an address, a
+  /// port) and these have been collected. The lock is not held.
+  template <typename Body>
+  auto with_dead_collected(Body body) -> decltype(body()) {
+    auto done = body();
+    if (done) return done;
+    const auto kind = done.error().kind;
+    const bool held_by_somebody = kind == ErrorKind::kInUse || kind == ErrorKind::kExists ||
+                                  kind == ErrorKind::kExhausted;
+    if (!held_by_somebody || config.only_plan || !collect_dead()) return done;
+    return body();
+  }
 
   // targets.cc
   Result<engine::TargetSandbox> target(engine::Change& change, const Target& reference);
@@ -154,6 +171,10 @@ class Engine::Impl {
   /// Of these, /etc/hosts alone: what changes when endpoints come and go.
   Status write_hosts(engine::State& state, const Sandbox& sandbox);
   void remove_files(const Sandbox& sandbox);
+  /// Removes directories of sandboxes that have no record: what a killed `run` left. One that is
+  /// being made is locked by its maker (make_files).
+  void remove_stray_files(std::chrono::seconds youngest);
+  Result<UniqueFd> make_files(const Sandbox& sandbox);
   /// Is what the record says still there: the process, the namespace?
   bool alive(const Sandbox& sandbox) const;
   /// Not recorded as ended, but its process or namespace is gone, and nobody is about to record it.
@@ -179,9 +200,11 @@ class Engine::Impl {
   Status prepare(engine::Change& change, const Reconcile& request);
   Status prepare(engine::Change& change, const Reset& request);
   Result<std::vector<Repair>> reconcile();
-  /// Calls `found` with each thing that is not as it should be, and the change that mends it.
-  Status find_differences(
-      const std::function<void(const std::string& what, engine::Change& change)>& found);
+  /// Calls `found` with each thing that is not as it should be, and the change that mends it or why
+  /// none can.
+  using FoundDifference =
+      std::function<void(const std::string& what, engine::Change& change, Status planned)>;
+  Status find_differences(const FoundDifference& found);
   std::vector<Error> reset();
 
   // system.cc

@@ -61,6 +61,9 @@ std::string joined(const std::vector<Error>& errors) {
   return text;
 }
 
+// Where an error could not take the journal's entry of a removal away.
+constexpr std::string_view kCarriedOutLater = "; the next command will carry it out";
+
 // Carries a dead process's change to its end, or takes it back.
 Status settle(plan::Kernel& kernel, const Entry& entry) {
   const auto plan = entry.remove ? entry.plan : TRY(plan::rollback(kernel, entry.plan));
@@ -143,8 +146,11 @@ Status Engine::Impl::commit(engine::Change& change) {
                  plan::apply(kernel, plan, faults.before_op, std::move(change.namespaces));
              !applied) {
     put_back(change);
-    (void)store->commit({{key, std::nullopt}}, store::Durability::kNormal);
-    return applied;  // an entry that stays finds nothing left to undo
+    const auto dropped = store->commit({{key, std::nullopt}}, store::Durability::kNormal);
+    // The entry of a making finds nothing left to undo.
+    if (!dropped && change.direction == Direction::kRemove)
+      applied.error().message += kCarriedOutLater;
+    return applied;
   }
   reached("applied");
   if (change.complete) {
@@ -169,7 +175,7 @@ Status Engine::Impl::take_back(const engine::Change& change, const plan::Plan& p
   put_back(change);
   const auto dropped = store->commit({{entry, std::nullopt}}, store::Durability::kNormal);
   if (!dropped && change.direction == Direction::kRemove)
-    error.message += "; the next command will carry it out";  // as the entry asks for
+    error.message += kCarriedOutLater;
   return std::unexpected(std::move(error));
 }
 

@@ -10,6 +10,7 @@
 #include "engine/impl.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
+#include "ipam/allocator.h"
 #include "ipam/pools.h"
 #include "ipam/subnet.h"
 #include "model/options.h"
@@ -65,6 +66,14 @@ Result<Subnet> choose_and_complete(SubnetRequest request, const std::vector<Netw
   auto subnet = TRY(ipam::complete_subnet(
       {*request.subnet, request.range, request.gateway, std::move(request.aux)}));
   TRY(check_overlap(subnet.cidr, networks));
+  for (const auto& connected : TRY(engine::connected_prefixes(route)))
+    if (connected.overlaps(subnet.cidr))
+      return fail(ErrorKind::kInvalid, "subnet {} overlaps {}, which the host is on: give a free one",
+                  subnet.cidr.str(), connected.str());
+  if (ipam::usable_addresses(subnet) == 0)
+    return fail(ErrorKind::kInvalid,
+                "the ip-range {} holds no address for a container: give a larger one",
+                subnet.range ? subnet.range->str() : subnet.cidr.str());
   return subnet;
 }
 
@@ -134,7 +143,7 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
         network.name, device.str(), model::kOptionBridgeName);
   engine::Realised realised{network.bridge.mtu};
   if (realised.mtu == 0) realised.mtu = TRY(engine::default_mtu(route));
-  if (!TRY(firewall::table_intact(*TRY(kernel.nft())))) change.plan.push_back(plan::EnsureTable{});
+  if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
   plan::append(change.plan, network_plan(network, realised.mtu));
   if (!network.internal && !TRY(engine::ip_forward_on())) {
     change.plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
@@ -142,6 +151,14 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
   }
   change.state.put_realised(network, realised);
   return realised;
+}
+
+// Who may not read the ruleset may still have the whole plan printed.
+Result<bool> Engine::Impl::table_intact() {
+  const auto read = [&]() -> Result<bool> { return firewall::table_intact(*TRY(kernel.nft())); };
+  auto intact = read();
+  if (!intact && config.only_plan && intact.error().kind == ErrorKind::kPermission) return false;
+  return intact;
 }
 
 plan::Plan Engine::Impl::network_plan(const Network& network, std::uint32_t mtu) const {
@@ -157,6 +174,7 @@ Status Engine::Impl::prepare(Change& change, const RemoveNetworks& request) {
   change.direction = engine::Direction::kRemove;
   change.durability = store::Durability::kFull;
   change.verb = fmt::format("remove network {}", fmt::join(request.networks, " "));
+  change.force = request.force;
   auto& state = change.state;
   std::vector<Network> networks;
   for (const auto& reference : request.networks) {
@@ -213,7 +231,7 @@ Status Engine::Impl::heal(const Network& network) {
   change.verb = "repair network " + network.name;
   const auto realised = TRY(change.state.realised(network));
   if (!realised) return {};
-  if (!TRY(firewall::table_intact(*TRY(kernel.nft())))) change.plan.push_back(plan::EnsureTable{});
+  if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
   plan::append(change.plan, TRY(plan::missing(kernel, network_plan(network, realised->mtu))));
   return commit(change);
 }

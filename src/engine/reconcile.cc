@@ -42,16 +42,15 @@ std::string summary(std::string_view of, const plan::Plan& plan) {
 
 }  // namespace
 
-Status Engine::Impl::find_differences(
-    const std::function<void(const std::string& what, Change& change)>& found) {
+Status Engine::Impl::find_differences(const FoundDifference& found) {
   Change look(*store);
   auto& state = look.state;
-  const auto differs = [&](const std::string& what, plan::Plan plan) {
-    if (plan.empty()) return;
+  const auto differs = [&](const std::string& what, Result<plan::Plan> plan) {
+    if (plan && plan->empty()) return;
     Change change(*store);
     change.verb = "repair " + what;
-    change.plan = std::move(plan);
-    found(what, change);
+    if (plan) change.plan = *std::move(plan);
+    found(what, change, plan ? Status{} : std::unexpected(plan.error()));
   };
 
   // After a restart of the machine: what a user made is there from its making on.
@@ -59,23 +58,23 @@ Status Engine::Impl::find_differences(
     if (network.predefined || TRY(state.realised(network))) continue;
     Change change(*store);
     change.verb = "make network " + network.name + " again";
-    TRY(realise(change, network));
-    found("network " + network.name, change);
+    const auto planned = realise(change, network);
+    found("network " + network.name, change, planned ? Status{} : std::unexpected(planned.error()));
   }
 
   std::vector<Network> realised;
   for (auto& network : TRY(state.networks()))
     if (network.driver == Driver::kBridge && TRY(state.realised(network)))
       realised.push_back(std::move(network));
-  if (!realised.empty() && !TRY(firewall::table_intact(*TRY(kernel.nft()))))
-    differs("table inet berth", {plan::EnsureTable{}});
+  if (!realised.empty() && !TRY(table_intact()))
+    differs("table inet berth", plan::Plan{plan::EnsureTable{}});
 
   plan::Plan wanted;
   for (const auto& network : realised) {
     auto plan = network_plan(network, TRY(state.realised(network))->mtu);
     if (!network.internal && !TRY(engine::ip_forward_on()))
       plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
-    differs("network " + network.name, TRY(plan::missing(kernel, plan)));
+    differs("network " + network.name, plan::missing(kernel, plan));
     plan::append(wanted, std::move(plan));
   }
   for (const auto& sandbox : TRY(state.sandboxes())) {
@@ -83,7 +82,7 @@ Status Engine::Impl::find_differences(
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
       auto plan = TRY(endpoint_plan(network, sandbox, endpoint));
-      differs(sandbox.name + " on " + network.name, TRY(plan::missing(kernel, plan)));
+      differs(sandbox.name + " on " + network.name, plan::missing(kernel, plan));
       plan::append(wanted, std::move(plan));
     }
   }
@@ -108,9 +107,18 @@ Status Engine::Impl::prepare(Change& change, const Reconcile&) {
     if (is_dead(sandbox)) TRY(prepare_end(change, sandbox, 128 + SIGKILL));
   plan::append(change.plan, std::move(change.last));
   change.last.clear();
-  return find_differences([&](const std::string&, Change& mending) {
-    plan::append(change.plan, std::move(mending.plan));
-  });
+  Status all;
+  bool table = false, forwarding = false;  // each network's plan has them, and one is enough
+  TRY(find_differences([&](const std::string&, Change& mending, Status planned) {
+    if (!planned) all = std::move(planned);
+    for (auto& op : mending.plan) {
+      const auto* sysctl = std::get_if<plan::SetSysctl>(&op);
+      if (std::holds_alternative<plan::EnsureTable>(op) && std::exchange(table, true)) continue;
+      if (sysctl && sysctl->key == engine::kIpForward && std::exchange(forwarding, true)) continue;
+      change.plan.push_back(std::move(op));
+    }
+  }));
+  return all;
 }
 
 Result<std::vector<Repair>> Engine::Impl::reconcile() {
@@ -123,9 +131,10 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
                        finish_if_known(sandbox, 128 + SIGKILL)});
   }
   const auto held = TRY(lock());
-  TRY(find_differences([&](const std::string& what, Change& change) {
+  remove_stray_files(/*youngest=*/std::chrono::seconds(10));
+  TRY(find_differences([&](const std::string& what, Change& change, Status planned) {
     const auto text = summary(what, change.plan);
-    repairs.push_back({text, commit(change)});
+    repairs.push_back({text, planned ? commit(change) : std::move(planned)});
   }));
   return repairs;
 }
@@ -142,35 +151,45 @@ std::vector<Error> Engine::Impl::reset() {
   const auto note = [&](Status status) {
     if (!status) errors.push_back(std::move(status).error());
   };
-  Change look(*store);
-  auto sandboxes = look.state.sandboxes();
-  if (!sandboxes) return {sandboxes.error()};
-  RemoveSandboxes all{{}, true};
-  for (const auto& sandbox : *sandboxes) all.targets.push_back(sandbox.id);
-  for (auto& outcome : remove_all(all)) note(std::move(outcome.status));
+  // Until the lock is held and nobody has made another sandbox meanwhile.
+  UniqueFd held;
+  for (bool empty = false; !empty;) {
+    held.reset();
+    Change look(*store);
+    const auto sandboxes = look.state.sandboxes();
+    if (!sandboxes) return {sandboxes.error()};
+    RemoveSandboxes all{{}, true};
+    for (const auto& sandbox : *sandboxes) all.targets.push_back(sandbox.id);
+    for (auto& outcome : remove_all(all)) note(std::move(outcome.status));
+    auto locked = lock();
+    if (!locked) return {locked.error()};
+    held = *std::move(locked);
+    const auto left = look.state.sandboxes();
+    empty = !errors.empty() || (left && left->empty());
+  }
 
   const auto remove_networks = [&]() -> Status {
-    const auto held = TRY(lock());
     Change change(*store);
     change.direction = engine::Direction::kRemove;
     change.force = true;
     change.verb = "reset";
     TRY(remove(change, TRY(change.state.networks())));
     TRY(commit(change));
-    TRY(store->commit({{"meta/instance", std::nullopt}}, store::Durability::kFull));
-    return {};
+    return store->commit({{"meta/instance", std::nullopt}}, store::Durability::kFull);
   };
   note(remove_networks());
   if (!errors.empty()) return errors;  // what is left in the store leads to what is left elsewhere
 
+  // Still under the lock: who waits for it finds the store gone and says so.
   namespace fs = std::filesystem;
   std::error_code error;
+  remove_stray_files(/*youngest=*/std::chrono::seconds(0));
   for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "lock"})
     fs::remove(fs::path(config.root) / file, error);
-  for (const auto* directory : {"netns", "sandboxes"})
-    fs::remove_all(fs::path(config.run) / directory, error);
-  fs::remove(config.root, error);  // the directories only if nothing else is in them
-  fs::remove(config.run, error);
+  // Directories only if nothing else is in them: another instance may share --run.
+  for (const auto& directory :
+       {run_path("netns"), run_path("sandboxes"), config.root, config.run})
+    fs::remove(directory, error);
   return errors;
 }
 

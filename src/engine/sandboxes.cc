@@ -1,6 +1,7 @@
 // Sandboxes: making them, running processes in them, and their ends, however they come.
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -47,6 +48,7 @@ void send(const sandbox::ProcessId& process, int signal) {
 Result<std::string> name_for(engine::State& state, const std::string& asked) {
   if (!asked.empty()) {
     TRY(sandbox::check_name(asked));
+    TRY(engine::check_name("sandbox", asked));  // and its length
     if (TRY(state.sandbox_name_taken(asked))) {
       const auto other = TRY(state.sandbox(asked));
       return fail(ErrorKind::kExists,
@@ -62,16 +64,28 @@ Result<std::string> name_for(engine::State& state, const std::string& asked) {
   }
 }
 
+// It becomes a line of /etc/hosts: letters, digits, '-', '_' and '.', as RFC 1123 and habit have it.
+Status check_hostname(const std::string& hostname) {
+  constexpr std::size_t kMaxBytes = 63;  // HOST_NAME_MAX is 64, a DNS label's limit is 63
+  const auto allowed = [](unsigned char byte) {
+    return std::isalnum(byte) || byte == '-' || byte == '_' || byte == '.';
+  };
+  if (hostname.size() <= kMaxBytes && std::isalnum(static_cast<unsigned char>(hostname[0])) &&
+      std::ranges::all_of(hostname, allowed))
+    return {};
+  return fail(ErrorKind::kInvalid,
+              "hostname '{}' is not allowed: give a letter or digit, then letters, digits, '-', '_' "
+              "or '.', at most {} bytes",
+              hostname, kMaxBytes);
+}
+
 Result<Sandbox> new_sandbox(engine::State& state, const std::string& name,
                             const std::string& hostname) {
   Sandbox sandbox;
   sandbox.id = engine::random_id();
   sandbox.name = TRY(name_for(state, name));
   sandbox.hostname = hostname.empty() ? engine::short_id(sandbox.id) : hostname;
-  constexpr std::size_t kMaxHostname = 63;  // bytes; HOST_NAME_MAX is 64, a DNS label's limit is 63
-  if (sandbox.hostname.size() > kMaxHostname)
-    return fail(ErrorKind::kInvalid, "hostname '{}' has {} bytes: at most {} are allowed",
-                sandbox.hostname, sandbox.hostname.size(), kMaxHostname);
+  TRY(check_hostname(sandbox.hostname));
   sandbox.created = engine::now();
   return sandbox;
 }
@@ -166,18 +180,18 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request)
 
 std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
   const auto refused = [](Error error) { return std::unexpected(RunError{std::move(error)}); };
-  Change change(*store);
-  auto checked = sandbox_for(change.state, request);
+  auto checked = with_dead_collected([&] {
+    Change look(*store);
+    return sandbox_for(look.state, request);
+  });
   if (!checked) return refused(checked.error());
   auto sandbox = *std::move(checked);
 
   // The files must be there before the process is, their content before it starts.
-  auto made = make_directory(directory_of(sandbox));
-  for (const auto* file : {"hosts", "hostname", "resolv.conf"})
-    if (made) made = sandbox::write_in_place(directory_of(sandbox) + "/" + file, "");
-  if (!made) {
+  const auto files = make_files(sandbox);
+  if (!files) {
     remove_files(sandbox);
-    return refused(made.error());
+    return refused(files.error());
   }
 
   auto env = request.env;
@@ -216,12 +230,21 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
   sandbox.shim_start = pending->shim().start_time;
   sandbox.state = SandboxState::kRunning;
   sandbox.started = engine::now();
+  const auto netns = kernel::Netns::open(sandbox.netns_path);
+  if (!netns) {  // the process could not even be prepared: it knows why
+    const auto started = std::move(*pending).start();
+    remove_files(sandbox);
+    return started ? refused(netns.error())
+                   : std::unexpected(RunError{started.error().error, started.error().exit_code});
+  }
+  sandbox.netns_inode = netns->inode();
   const auto attach = [&]() -> Status {
-    sandbox.netns_inode = TRY(kernel::Netns::open(sandbox.netns_path)).inode();
     const auto held = TRY(lock());
     Change attaching(*store);
     sandbox.name = TRY(name_for(attaching.state, sandbox.name));
     std::optional<Ip> gateway;
+    std::vector<PortMapping> ports;
+    sandbox.endpoints.clear();
     if (sandbox.host_network.empty()) {
       engine::TargetSandbox target{.sandbox = sandbox,
                                    .ns = {sandbox.netns_path, sandbox.netns_inode},
@@ -231,6 +254,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
                                                 request.mac, request.aliases, request.ports},
                                         std::move(target)));
       gateway = endpoint.gateway;
+      ports = endpoint.ports;
       sandbox.endpoints.push_back(endpoint.id);
     } else {
       attaching.plan.push_back(
@@ -239,10 +263,11 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, gateway));
     attaching.state.put(sandbox);
     attaching.verb = "run " + sandbox.name;
-    TRY(commit(attaching));
+    if (auto done = commit(attaching); !done)
+      return std::unexpected(name_the_taker(std::move(done).error(), ports));
     return write_files(attaching.state, sandbox);
   };
-  if (auto attached = attach(); !attached) {
+  if (auto attached = with_dead_collected(attach); !attached) {
     {
       const auto killed = std::move(pending);
     }
@@ -473,6 +498,29 @@ Status Engine::Impl::write_hosts(engine::State& state, const Sandbox& sandbox) {
   for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
     hosts.addresses.push_back(endpoint.ip);
   return sandbox::write_in_place(directory_of(sandbox) + "/hosts", sandbox::hosts_text(hosts));
+}
+
+Result<UniqueFd> Engine::Impl::make_files(const Sandbox& sandbox) {
+  const auto directory = directory_of(sandbox);
+  TRY(make_directory(directory));
+  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return fail_sys(errno, "lock {}", directory);
+  for (const auto* file : {"hosts", "hostname", "resolv.conf"})
+    TRY(sandbox::write_in_place(directory + "/" + file, ""));
+  return fd;
+}
+
+void Engine::Impl::remove_stray_files(std::chrono::seconds youngest) {
+  std::error_code error;
+  Change look(*store);
+  for (const auto& entry : fs::directory_iterator(run_path("sandboxes"), error)) {
+    const auto id = entry.path().filename().string();
+    if (look.state.sandbox(id)) continue;
+    // Between being made and being locked it is young.
+    if (fs::file_time_type::clock::now() - entry.last_write_time(error) < youngest) continue;
+    const UniqueFd fd(::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd && flock(fd.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry.path(), error);
+  }
 }
 
 void Engine::Impl::remove_files(const Sandbox& sandbox) {

@@ -39,6 +39,10 @@ std::string port_key(const PortMapping& mapping) {
 
 Result<std::string> State::resolve(std::string_view kind, std::string_view index,
                                    std::string_view what, std::string_view reference) {
+  // A whole id before a name, so that nothing can be named to stand in another's place.
+  constexpr std::size_t kIdDigits = 64;
+  if (reference.size() == kIdDigits && TRY(tx_.get(fmt::format("{}/{}", kind, reference))))
+    return std::string(reference);
   if (const auto id = TRY(tx_.get(fmt::format("{}/{}", index, reference)))) return *id;
   std::vector<std::string> matches;
   const bool could_be_id =
@@ -75,9 +79,9 @@ Result<Network> State::network_by_id(std::string_view id) {
 Result<std::vector<Network>> State::networks() {
   std::vector<Network> networks;
   Status read;
-  TRY(tx_.scan("network/", [&](std::string_view, std::string_view text) {
+  TRY(tx_.scan("network/", [&](std::string_view key, std::string_view text) {
     auto network = model::network_from_json(text);
-    if (!network) read = std::unexpected(network.error());
+    if (!network) read = std::unexpected(in_context(network.error(), "{}", key));
     if (network) networks.push_back(*std::move(network));
     return read.has_value();
   }));
@@ -183,9 +187,9 @@ Result<std::optional<Sandbox>> State::sandbox_by_netns(std::uint64_t inode) {
 Result<std::vector<Sandbox>> State::sandboxes() {
   std::vector<Sandbox> sandboxes;
   Status read;
-  TRY(tx_.scan("sandbox/", [&](std::string_view, std::string_view text) {
+  TRY(tx_.scan("sandbox/", [&](std::string_view key, std::string_view text) {
     auto sandbox = model::sandbox_from_json(text);
-    if (!sandbox) read = std::unexpected(sandbox.error());
+    if (!sandbox) read = std::unexpected(in_context(sandbox.error(), "{}", key));
     if (sandbox) sandboxes.push_back(*std::move(sandbox));
     return read.has_value();
   }));

@@ -37,7 +37,7 @@ class State {
  public:
   explicit State(Transaction& transaction) : tx_(transaction) {}
 
-  // Networks. `reference` is a name, an id or a unique prefix of an id, in this order (as Docker).
+  // Networks. `reference` is an id, a name or a unique prefix of an id, in this order.
   Result<Network> network(std::string_view reference);
   Result<Network> network_by_id(std::string_view id);
   Result<std::vector<Network>> networks();  ///< by name

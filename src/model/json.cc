@@ -50,20 +50,17 @@ static void from_json(const nlohmann::json& in, SandboxState& state) {
 }
 
 BERTH_JSON_FIELDS_OR_DEFAULT(Subnet, cidr, range, gateway, aux)
-BERTH_JSON_FIELDS_OR_DEFAULT(BridgeSettings, device, icc, masquerade,
-                                                host_binding, mtu)
-BERTH_JSON_FIELDS_OR_DEFAULT(Network, id, name, driver, created, internal,
-                                                predefined, labels, options, subnets, bridge)
-BERTH_JSON_FIELDS_OR_DEFAULT(PortMapping, protocol, host_ip, host_port,
-                                                container_port)
-BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id,
-                                                ifname, host_ifname, ip, prefix, requested_ip,
-                                                gateway, default_route, mac, mtu, aliases, ports)
-BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, kind, state,
-                                                netns_path, netns_inode, argv, rootfs, host_network,
-                                                extra_hosts, labels, auto_remove, tty, log, pid,
-                                                pid_start, shim_pid, shim_start, exit_code, created,
-                                                started, finished, endpoints)
+BERTH_JSON_FIELDS_OR_DEFAULT(BridgeSettings, device, icc, masquerade, host_binding, mtu)
+BERTH_JSON_FIELDS_OR_DEFAULT(Network, id, name, driver, created, internal, predefined, labels,
+                             options, subnets, bridge)
+BERTH_JSON_FIELDS_OR_DEFAULT(PortMapping, protocol, host_ip, host_port, container_port)
+BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id, ifname,
+                             host_ifname, ip, prefix, requested_ip, gateway, default_route, mac,
+                             mtu, aliases, ports)
+BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, kind, state, netns_path, netns_inode,
+                             argv, rootfs, host_network, extra_hosts, labels, auto_remove, tty, log,
+                             pid, pid_start, shim_pid, shim_start, exit_code, created, started,
+                             finished, endpoints)
 
 }  // namespace berth
 

@@ -93,6 +93,7 @@ class Run {
 
   void operator()(const DeleteLink& op) {
     if (queue_ != Queue::kDeletions) flush();
+    if (stopped()) return;
     queue_ = Queue::kDeletions;
     deletions_.push_back({current_, op.name});
   }
@@ -210,11 +211,11 @@ class Run {
     return route;
   }
 
-  // ---- rtnetlink: requests of one namespace wait for each other
-  // ------------------------------------
+  // ---- rtnetlink: requests of one namespace wait for each other ---------------------------------
 
   void queue(const NsRef& ns, kernel::Request request) {
     if (queue_ != Queue::kRequests || ns != requests_ns_) flush();
+    if (stopped()) return;
     queue_ = Queue::kRequests;
     requests_ns_ = ns;
     requests_.push_back(std::move(request));
@@ -244,13 +245,13 @@ class Run {
 
   void queue_element(Queue kind, const nft::Element& element) {
     if (queue_ != kind) flush();
+    if (stopped()) return;
     queue_ = kind;
     elements_.push_back(element);
     positions_.push_back(current_);
   }
 
-  // ---- sending what waits
-  // ------------------------------------------------------------------------
+  // ---- sending what waits -----------------------------------------------------------------------
 
   void flush() {
     switch (std::exchange(queue_, Queue::kNone)) {

@@ -71,11 +71,12 @@ namespace {
 
 // In the order of Op's alternatives.
 constexpr const char* kNames[] = {
-    "add-netns",    "delete-netns",   "add-bridge",     "add-veth",
-    "delete-link",  "set-link-up",    "join-bridge",    "isolate-port",
-    "hairpin-port", "add-address",    "delete-address", "add-route",
-    "delete-route", "set-sysctl",     "ensure-table",   "delete-table-if-unused",
-    "add-element",  "delete-element", "flush-flows",    "start-process", "signal-process"};
+    "add-netns",     "delete-netns",   "add-bridge",     "add-veth",
+    "delete-link",   "set-link-up",    "join-bridge",    "isolate-port",
+    "hairpin-port",  "add-address",    "delete-address", "add-route",
+    "delete-route",  "set-sysctl",     "ensure-table",   "delete-table-if-unused",
+    "add-element",   "delete-element", "flush-flows",    "start-process",
+    "signal-process"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 
 template <std::size_t I = 0>

@@ -110,7 +110,7 @@ class Renderer {
     std::string words = "nsenter --net=" + quoted(op.ns.path) +
                         " unshare --mount --uts --ipc --pid --fork --mount-proc";
     if (!op.rootfs.empty()) words += " --root=" + quoted(op.rootfs);
-    words += " --";
+    words += " -- sh -c " + quoted("hostname \"$0\" && exec \"$@\"") + " " + quoted(op.hostname);
     for (const auto& word : op.argv) words += " " + quoted(word);
     add(std::move(words));
   }

@@ -87,7 +87,8 @@ TEST(Render, WordsFromOutsideAreQuotedForAShell) {
   EXPECT_EQ(
       render({StartProcess{{"/run/it's", 0}, "h", "/root fs", {"echo", "", "a b", "plain-1.0/x"}}}),
       (Lines{"nsenter --net='/run/it'\\''s' unshare --mount --uts --ipc --pid --fork --mount-proc "
-             "--root='/root fs' -- echo '' 'a b' plain-1.0/x"}));
+             "--root='/root fs' -- sh -c 'hostname \"$0\" && exec \"$@\"' h echo '' 'a b' "
+             "plain-1.0/x"}));
   EXPECT_EQ(render({SetLinkUp{{"/run/a b", 0}, link("lo"), true}}),
             (Lines{"nsenter --net='/run/a b' ip link set lo up"}));
 }

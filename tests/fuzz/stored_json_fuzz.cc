@@ -2,6 +2,7 @@
 // never an exception or a crash; what is read must be written and read again to the same text.
 // See cidr_fuzz.cc for how to build and run.
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -17,7 +18,11 @@ void round_trip(std::string_view text, Read read, Write write) {
   if (!value) return;
   const auto written = write(*value);
   const auto again = read(written);
-  if (!again || write(*again) != written) std::abort();
+  if (again && write(*again) == written) return;
+  std::fprintf(stderr, "read from: %.*s\nwritten as: %s\nread again: %s\n", int(text.size()),
+               text.data(), written.c_str(),
+               again ? write(*again).c_str() : again.error().message.c_str());
+  std::abort();
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEST_F(EngineFiles, ThatCannotBeWrittenTakeTheChangeBack) {
   const auto sandboxes = instance.config().run + "/sandboxes";
   run("touch " + sandboxes);
   auto before = world.look();
-  expect_refused(instance->create_sandbox({.name = "box"}), ErrorKind::kIo, {"sandboxes"});
+  expect_refused(instance->create_sandbox({.name = "box"}), ErrorKind::kKernel, {"sandboxes"});
   expect_same(world.look(), before);
 
   run("rm " + sandboxes);

@@ -28,53 +28,56 @@ class EngineKill : public ::testing::TestWithParam<Scenario> {
     return false;
   }
 
-  // What the next process makes of it.
-  static void expect_settled(const Scenario& scenario, World& world, const std::string& before,
-                             bool recorded) {
-    {
-      const auto held = must(world.instance.impl().lock());
+  // Goes through the scenario with `faults`, in the last world if it is as it was, and looks at
+  // what the next process makes of it. `recorded`: the change is done by the time of the kill.
+  bool dies_and_is_settled(const engine::Faults& faults, bool recorded = false) {
+    const auto& scenario = GetParam();
+    if (!world_ || scenario.removes) {
+      world_ = std::make_unique<World>();
+      scenario.prepare(*world_);
+      before_ = world_->look();
+      stored_before_ = world_->instance.stored();
     }
-    if (scenario.removes || recorded)
-      EXPECT_NE(world.look(), before);
-    else
-      expect_same(world.look(), before);
-    expect_agreement(world.instance);
+    const bool killed = !survives(scenario, *world_, faults);
+    {
+      const auto held = must(world_->instance.impl().lock());
+    }
+    if (scenario.removes || recorded || !killed) {
+      EXPECT_NE(world_->instance.stored(), stored_before_);
+      expect_agreement(world_->instance);
+    } else {
+      expect_same(world_->look(), before_);
+    }
+    return killed;
   }
+
+ private:
+  std::unique_ptr<World> world_;
+  std::string before_;
+  std::map<std::string, std::string> stored_before_;
 };
 
 TEST_P(EngineKill, AtAnyStep) {
   for (const std::string_view step : {"journalled", "applied", "recorded"}) {
     SCOPED_TRACE(step);
-    World world;
-    GetParam().prepare(world);
-    const auto before = world.look();
     engine::Faults faults;
     faults.at = [&](std::string_view at) {
       if (at == step) raise(SIGKILL);
     };
-    EXPECT_FALSE(survives(GetParam(), world, faults));
-    expect_settled(GetParam(), world, before, step == "recorded");
+    EXPECT_TRUE(dies_and_is_settled(faults, step == "recorded"));
   }
 }
 
 TEST_P(EngineKill, BeforeAnyOperation) {
-  std::unique_ptr<World> world;
-  std::string before;
   bool killed = true;
   for (std::size_t position = 0; killed && !HasFailure(); ++position) {
     SCOPED_TRACE(position);
-    if (!world || GetParam().removes) {  // else everything is as it was
-      world = std::make_unique<World>();
-      GetParam().prepare(*world);
-      before = world->look();
-    }
     engine::Faults faults;
     faults.before_op = [&](std::size_t at) -> Status {
       if (at == position) raise(SIGKILL);
       return {};
     };
-    killed = !survives(GetParam(), *world, faults);
-    expect_settled(GetParam(), *world, before, !killed);
+    killed = dies_and_is_settled(faults);
   }
 }
 

@@ -140,6 +140,7 @@ TEST_F(EngineReconcile, AfterARestartNetworksAreMadeAgainAndEndpointsForgotten) 
   become_new_host();
 
   auto engine = instance.open_again();
+  const auto plan = must(engine.plan(Reconcile{}));
   EXPECT_TRUE(must(engine.sandboxes()).empty());
   EXPECT_FALSE(must(engine.info()).ip_forward_by_berth);
   EXPECT_EQ(shell("ls " + instance.config().run + "/netns").output, "");
@@ -149,6 +150,7 @@ TEST_F(EngineReconcile, AfterARestartNetworksAreMadeAgainAndEndpointsForgotten) 
     EXPECT_TRUE(repair.status) << repair.what << ": " << repair.status.error().message;
   EXPECT_EQ(ip_forward(), "1");
   EXPECT_EQ(shell("ip link show br1 && ip link show br2").status, 0);
+  const auto mended = kernel_state();
   TargetNs target;
   EXPECT_EQ(must(engine.connect(
                      {.network = "net1", .target = target.target(), .ports = ports({"7000:70"})}))
@@ -156,6 +158,23 @@ TEST_F(EngineReconcile, AfterARestartNetworksAreMadeAgainAndEndpointsForgotten) 
             ip("10.1.0.2"));
   for (const auto& error : engine.reset()) ADD_FAILURE() << error.message;
   EXPECT_EQ(ip_forward(), "0");
+
+  become_new_host();
+  for (const auto& command : plan.commands) run(command);
+  expect_same(kernel_state(), mended);
+}
+
+TEST_F(EngineReconcile, WhatCannotBeMendedDoesNotKeepTheRestFromIt) {
+  auto& store = *instance.impl().store;
+  must(store.commit({{"meta/boot", "the one before"}}, store::Durability::kNormal));
+  become_new_host();
+  run("ip link add br1 type veth peer name other");
+  auto engine = instance.open_again();
+  const auto repairs = must(engine.reconcile());
+  ASSERT_EQ(repairs.size(), 2U);
+  expect_refused(repairs[0].status, ErrorKind::kExists, {"net1", "br1", "not this network's"});
+  EXPECT_TRUE(repairs[1].status);
+  EXPECT_EQ(shell("ip link show br2").status, 0);
 }
 
 }  // namespace

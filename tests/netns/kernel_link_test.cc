@@ -96,6 +96,14 @@ TEST(Link, VethIsBornCompleteInBothNamespaces) {
   EXPECT_EQ(far.peer_index, near.index);
 }
 
+TEST(Link, IndexByName) {
+  TestNs ns;
+  must(ns.route.request(add_bridge({.name = ifname("a-name-of-15byt")})));
+  EXPECT_EQ(must(link_index(ns.route, ifname("a-name-of-15byt"))),
+            ns.link("a-name-of-15byt").index);
+  EXPECT_EQ(must(link_index(ns.route, ifname("none0"))), std::nullopt);
+}
+
 TEST(Link, VethWithinOneNamespaceAndDown) {
   TestNs ns;
   auto spec = veth("v0", "p0");

@@ -1,11 +1,16 @@
 // Network namespaces against the real kernel.
 #include "kernel/netns/netns.h"
 
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "base/result.h"
 #include "kernel_test_ns.h"
@@ -167,6 +172,35 @@ TEST(Netns, ASocketSpeaksForItsNamespaceFromAnyThread) {
   auto here = must(Socket::open(NETLINK_ROUTE));
   EXPECT_FALSE(must(find_link(here, ifname("inside0"))));
   EXPECT_TRUE(must(find_link(ns.route, ifname("inside0"))));
+}
+
+TEST(Netns, WhoOpensASocketInsideStaysWhereItIs) {
+  TestNs ns;
+  const auto here = must(Netns::current()).inode();
+  (void)must(open_socket_in(ns.netns, NETLINK_ROUTE));
+  EXPECT_EQ(must(Netns::current()).inode(), here);
+}
+
+// In a user namespace that owns the inner namespace but not the one that the process is in.
+TEST(Netns, ASocketInsideIsToBeHadWhereTheWayBackIsForbidden) {
+  const auto here = must(Netns::current()).inode();
+  const pid_t child = fork();
+  if (child == 0) {
+    if (unshare(CLONE_NEWUSER) != 0) _exit(testing::kSkipped);
+    std::optional<Netns> inside;
+    std::thread([&] {
+      if (unshare(CLONE_NEWNET) == 0) inside = must(Netns::current());
+    }).join();
+    if (!inside) _exit(testing::kSkipped);
+    auto socket = open_socket_in(*inside, NETLINK_ROUTE);
+    const bool is_inside = socket && socket->request(add_bridge({.name = ifname("inside0")}));
+    _exit(is_inside && must(Netns::current()).inode() == here ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == testing::kSkipped) GTEST_SKIP() << "no user namespaces here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(Netns, CostOfASocketInside) {

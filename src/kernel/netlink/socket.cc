@@ -17,9 +17,9 @@ namespace {
 // SKB_WITH_OVERHEAD (32768)), and no single answer that berth asks for comes near that.
 constexpr std::size_t kReceiveBytes = 32768;
 
-// What one send may hold. Each request may fail, and each answer takes up to 1.3 KiB of receive buffer (skb->truesize), so 64
-// stay well below the smallest default in use (net.core.rmem_default, 212992 bytes); the same
-// default bounds the bytes of a send.
+// What one send may hold. Each request may fail, and each answer takes up to 1.3 KiB of receive
+// buffer (skb->truesize), so 64 stay well below the smallest default in use (net.core.rmem_default,
+// 212992 bytes); the same default bounds the bytes of a send.
 constexpr std::size_t kBatchMessages = 64;
 constexpr std::size_t kBatchBytes = 65536;
 
@@ -138,9 +138,9 @@ void Socket::send_some(std::span<Request> requests, std::span<Status> results) {
   collect_answers(first_sequence, last, requests, results);
 }
 
-// Waits for the answer to the request at `last`, which comes after those of the others; who has none
-// by then succeeded. If answers were lost, those that are there are taken and the others' requests
-// fail: done or not, nobody knows.
+// Waits for the answer to the request at `last`, which comes after those of the others; who has
+// none by then succeeded. If answers were lost, those that are there are taken and the others'
+// requests fail: done or not, nobody knows.
 void Socket::collect_answers(std::uint32_t first_sequence, std::size_t last,
                              std::span<Request> requests, std::span<Status> results) {
   std::array<bool, kBatchMessages> unanswered{};

@@ -125,10 +125,10 @@ Status run_status_in(const Netns& netns, const std::function<Status()>& body) {
 }
 
 // To enter the namespace that one is in already takes the permission that coming back to it will
-// take, and changes nothing. Who gets it can come back; a thread does it for who does not (a process
-// in a user namespace that does not own its network namespace). What is left is a kernel without the
-// few bytes that a switch takes: then the process ends, since to go on would change the wrong host,
-// and what it had begun is rolled back like any killed process's.
+// take, and changes nothing. Who gets it can come back; a thread does it for who does not (a
+// process in a user namespace that does not own its network namespace). What is left is a kernel
+// without the few bytes that a switch takes: then the process ends, since to go on would change the
+// wrong host, and what it had begun is rolled back like any killed process's.
 Result<Socket> open_socket_in(const Netns& netns, int protocol) {
   const UniqueFd home(::open(kOwnNamespace, O_RDONLY | O_CLOEXEC));
   if (!home) return fail_sys(errno, "open network namespace '{}'", kOwnNamespace);
