@@ -44,7 +44,7 @@ Status check_not_bound(const PortMapping& wanted) {
   const auto free = kernel::port_free(wanted.protocol, address, wanted.host_port);
   if (!free && free.error().kind == ErrorKind::kUnsupported) return {};  // no SCTP: nobody is bound
   if (!free && free.error().sys == EADDRNOTAVAIL)
-    return fail(ErrorKind::kInvalid, "port {}: {} is not an address of this host", describe(wanted),
+    return fail(ErrorKind::kNotFound, "port {}: {} is not an address of this host", describe(wanted),
                 wanted.host_ip.str());
   if (TRY(free)) return {};
   const auto owner = kernel::listener_owner(wanted.protocol, address, wanted.host_port);

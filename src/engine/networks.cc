@@ -174,7 +174,6 @@ Status Engine::Impl::prepare(Change& change, const RemoveNetworks& request) {
   change.direction = engine::Direction::kRemove;
   change.durability = store::Durability::kFull;
   change.verb = fmt::format("remove network {}", fmt::join(request.networks, " "));
-  change.force = request.force;
   auto& state = change.state;
   std::vector<Network> networks;
   for (const auto& reference : request.networks) {

@@ -74,9 +74,9 @@ Status check_hostname(const std::string& hostname) {
       std::ranges::all_of(hostname, allowed))
     return {};
   return fail(ErrorKind::kInvalid,
-              "hostname '{}' is not allowed: give a letter or digit, then letters, digits, '-', '_' "
-              "or '.', at most {} bytes",
-              hostname, kMaxBytes);
+              "hostname '{}' of {} bytes is not allowed: give a letter or digit, then letters, "
+              "digits, '-', '_' or '.', at most {} bytes",
+              hostname, hostname.size(), kMaxBytes);
 }
 
 Result<Sandbox> new_sandbox(engine::State& state, const std::string& name,

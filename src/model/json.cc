@@ -76,6 +76,7 @@ void check(const Network& network) {
 void check(const Endpoint& endpoint) {
   if (endpoint.prefix < 0 || endpoint.prefix > endpoint.ip.bits())
     throw std::invalid_argument("prefix is no prefix length");
+  if (endpoint.mac == Mac()) throw std::invalid_argument("an endpoint has a MAC address");
 }
 void check(const Sandbox&) {}
 
