@@ -95,11 +95,8 @@ Json results_of(int up, const Side& floor, const Side& library) {
 }
 
 void run_all(const Options& options) {
-  auto engine = must(Engine::open({.root = scratch_dir() + "/root",
-                                   .run = scratch_dir() + "/run",
-                                   .pools = {},
-                                   .program = {},
-                                   .shim = {}}));
+  auto engine = must(Engine::open(
+      {.root = scratch_dir() + "/root", .run = run_dir(), .pools = {}, .program = {}, .shim = {}}));
   make_network(engine);
   RawAttach raw(kBridge);
   for (const char* name : {"library", "raw"}) (void)make_netns(name);

@@ -72,6 +72,10 @@ void write_results(const Options& options, const Json& results) {
   if (!file.flush()) die(fmt::format("cannot write the results to {}", options.json));
 }
 
+std::string run_dir() {
+  return "/run/netns/bench";
+}
+
 // ---- namespaces ---------------------------------------------------------------------------------
 
 void enter_private_namespaces() {
@@ -82,6 +86,7 @@ void enter_private_namespaces() {
   fs::create_directories("/run/netns");
   if (mount("netns", "/run/netns", "tmpfs", 0, nullptr) != 0)
     die(fmt::format("cannot mount a private /run/netns: {}", std::strerror(errno)));
+  fs::create_directories(run_dir());
   auto socket = must(kernel::Socket::open(NETLINK_ROUTE));
   must(socket.request(kernel::set_link_up(*IfName::parse("lo"), true)));
 }
@@ -195,8 +200,7 @@ Berth::Berth(std::string program) : program_(std::move(program)) {
 }
 
 Command Berth::command(std::vector<std::string> words) const {
-  Command command{
-      .argv = {program_, "--root", scratch_dir() + "/root", "--run", scratch_dir() + "/run"}};
+  Command command{.argv = {program_, "--root", scratch_dir() + "/root", "--run", run_dir()}};
   std::ranges::move(words, std::back_inserter(command.argv));
   return command;
 }

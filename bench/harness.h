@@ -74,6 +74,9 @@ void enter_private_namespaces();
 /// An empty directory that goes, with all in it, when the program ends.
 [[nodiscard]] const std::string& scratch_dir();
 
+/// A directory that plays /run for who is measured: on a tmpfs, like that.
+[[nodiscard]] std::string run_dir();
+
 /// Makes a network namespace held by /run/netns/NAME, its loopback device up; gives its path.
 [[nodiscard]] std::string make_netns(const std::string& name);
 void remove_netns(const std::string& path);

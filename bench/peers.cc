@@ -27,7 +27,7 @@ void prepare(const std::string& tree) {
   mount_in(tree, "/proc", "proc", 0);
   mount_in(tree, "/sys", "sysfs", 0);
   mount_in(tree, "/dev", nullptr, MS_BIND | MS_REC);
-  mount_in(tree, "/tmp", nullptr, MS_BIND | MS_REC);
+  mount_in(tree, fs::temp_directory_path().c_str(), nullptr, MS_BIND | MS_REC);
   if (mount(nullptr, "/run/netns", nullptr, MS_SHARED, nullptr) != 0)
     die(fmt::format("cannot share /run/netns: {}", std::strerror(errno)));
   mount_in(tree, "/run/netns", nullptr, MS_BIND | MS_REC);
@@ -127,7 +127,7 @@ Command Netavark::setup(const Attachment& attachment) const {
           {"internal", false},
           {"dns_enabled", false},
           {"ipam_options", {{"driver", "host-local"}}}}}}}};
-  const auto config = scratch_dir() + "/netavark";
+  const auto config = run_dir() + "/netavark";
   fs::create_directories(config);
   auto command = in_tree(root, {program, "--config", config, "setup", attachment.netns});
   command.input = request.dump();

@@ -151,14 +151,14 @@ TEST_F(EngineRollback, WaitsForSomebodyWithTheCapability) {
     EngineAccess::impl(engine).faults.at = [](std::string_view step) {
       if (step == "applied") raise(SIGKILL);
     };
-    (void)engine.create_network({.name = "new"});
+    (void)engine.create_sandbox({.name = "new"});
     _exit(0);
   }
   waitpid(child, nullptr, 0);
   without_capabilities([&] {
     auto unprivileged = world.instance.open_again();
     expect_refused(unprivileged.create_sandbox({.name = "x"}), ErrorKind::kPermission,
-                   {"half-done", "CAP_NET_ADMIN"});
+                   {"half-done", "CAP_SYS_ADMIN"});
   });
   {
     const auto held = must(world.instance.impl().lock());

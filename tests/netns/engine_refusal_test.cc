@@ -173,7 +173,7 @@ TEST_F(EngineRefusal, OfConnections) {
        {"7000", user.target()}},
       {{.network = "net1", .target = "box", .ports = ports({"192.0.2.1:80:80"})},
        ErrorKind::kNotFound,
-       {"192.0.2.1"}},
+       {"192.0.2.1", "not an address of this host"}},
       {{.network = "net1", .target = "box", .ports = ports({"[::1]:80:80"})},
        ErrorKind::kUnsupported,
        {"::1", "IPv4"}},
@@ -195,7 +195,8 @@ TEST_F(EngineRefusal, OfWhatIsNotThereOrInUse) {
   expect_refused(instance->create_sandbox({.name = "box"}), ErrorKind::kExists, {"box"});
   expect_refused(instance->create_sandbox({.name = "b x"}), ErrorKind::kInvalid, {"b x"});
   expect_refused(instance->create_sandbox({.hostname = std::string(64, 'h')}), ErrorKind::kInvalid,
-                 {"64", "63"});
+                 {"hhh", "63"});
+  expect_refused(instance->create_sandbox({.hostname = "a b"}), ErrorKind::kInvalid, {"'a b'"});
   expect_refused(instance->remove_networks({{"net1"}, false})[0].status, ErrorKind::kInUse,
                  {"net1", user.target()});
   expect_refused(instance->remove_sandboxes({{"nobody"}, false})[0].status, ErrorKind::kNotFound,

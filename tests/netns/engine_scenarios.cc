@@ -89,8 +89,11 @@ std::vector<Scenario> make_scenarios() {
       {"RemoveANetworkInUse", busy_networks,
        [](World&, Engine& engine) { return engine.remove_networks({{"net1"}, true})[0].status; },
        true},
-      {"RemoveASandbox", busy_networks,
-       [](World&, Engine& engine) { return engine.remove_sandboxes({{"box"}, false})[0].status; },
+      {"RemoveTwoSandboxes", busy_networks,
+       [](World& world, Engine& engine) {
+         const auto outcomes = engine.remove_sandboxes({{"box", world.one.target()}, false});
+         return outcomes[0].status ? outcomes[1].status : outcomes[0].status;
+       },
        true},
   };
 }
