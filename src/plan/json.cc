@@ -14,7 +14,9 @@ static void write_json(json::Writer& writer, const nft::Field& field) {
 }
 static void from_json(const nlohmann::json& in, nft::Field& field) {
   if (!in.is_object() || in.size() != 1) throw std::invalid_argument("a field is no {kind: value}");
-  const auto& [kind, value] = *in.items().begin();
+  const auto member = in.begin();
+  const auto& kind = member.key();
+  const auto& value = member.value();
   if (kind == "ip")
     field = value.get<Ip>();
   else if (kind == "protocol")

@@ -124,7 +124,8 @@ TEST(PlanJson, OddTextSurvives) {
       to_json({StartProcess{{}, "h", "", {"\xff\xfe", "{", "[", "a\"b\\c\n\x01", "ü"}}});
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   ASSERT_FALSE(json.is_discarded()) << text;
-  const auto& op = std::get<StartProcess>(from_json(text).value()[0]);
+  const auto back = from_json(text).value();
+  const auto& op = std::get<StartProcess>(back[0]);
   ASSERT_EQ(op.argv.size(), 5U);
   EXPECT_EQ(op.argv[1], "{");
   EXPECT_EQ(op.argv[3], "a\"b\\c\n\x01");
