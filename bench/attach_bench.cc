@@ -30,9 +30,7 @@ struct Side {
 Connect request(const std::string& netns, Port host_port) {
   return {.network = kNetwork,
           .target = "netns:" + netns,
-          .ip = {},
-          .mac = {},
-          .aliases = {},
+          .options = {},
           .ports = {{.protocol = Protocol::kTcp,
                      .host_ip = {},
                      .host_first = host_port,

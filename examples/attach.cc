@@ -2,7 +2,8 @@
 // and take everything back.
 //
 //   ip netns add blue
-//   attach /run/netns/blue          (as root; --root and --run of its own under a temporary directory)
+//   attach /run/netns/blue          (as root; --root and --run of its own under a temporary
+//   directory)
 
 #include <cstdio>
 #include <cstdlib>
@@ -33,7 +34,8 @@ int main(int argc, char** argv) {
   auto engine = must(berth::Engine::open({.root = base + "/root", .run = base + "/run"}));
 
   const berth::CreateNetwork create{.name = "web"};
-  for (const auto& command : must(engine.plan(create)).commands) std::printf("%s\n", command.c_str());
+  for (const auto& command : must(engine.plan(create)).commands)
+    std::printf("%s\n", command.c_str());
 
   const auto network = must(engine.create_network(create));
   std::printf("network %s has subnet %s\n", network.name.c_str(),
@@ -43,11 +45,12 @@ int main(int argc, char** argv) {
   connect.ports.push_back(must(berth::parse_port_spec("8080:80")));
   auto endpoint = must(engine.connect(connect));
   std::printf("%s is %s, port %u of the host leads to its port %u\n", argv[1],
-              endpoint.ip.str().c_str(), endpoint.ports[0].host_port,
+              endpoint.address4->ip().str().c_str(), endpoint.ports[0].host_port,
               endpoint.ports[0].container_port);
 
-  endpoint = must(engine.publish(
-      {.network = "web", .target = connect.target, .ports = {must(berth::parse_port_spec("53/udp"))}}));
+  endpoint = must(engine.publish({.network = "web",
+                                  .target = connect.target,
+                                  .ports = {must(berth::parse_port_spec("53/udp"))}}));
   std::printf("and a free port, %u, to its port 53\n", endpoint.ports[1].host_port);
 
   for (const auto& error : engine.reset()) {

@@ -2,9 +2,10 @@
 //
 // Theory of operation: an Engine belongs to one instance (a store in `root`, handles in `run`) and
 // acts in the network namespace that its process is in. A request is planned from the stored state,
-// journalled, applied to the kernel as a whole and recorded, all under the instance lock, so that any
-// number of processes may use one instance at the same time. What fails is undone; what a killed
-// process left half-done, the next request of any process rolls back (or finishes, if it removed).
+// journalled, applied to the kernel as a whole and recorded, all under the instance lock, so that
+// any number of processes may use one instance at the same time. What fails is undone; what a
+// killed process left half-done, the next request of any process rolls back (or finishes, if it
+// removed).
 //
 //   auto engine = Engine::open({});
 //   auto network = engine->create_network({.name = "web"});
@@ -28,13 +29,13 @@
 namespace berth {
 
 struct Config {
-  std::string root = "/var/lib/berth";       ///< directory of the store, made (0700) where missing
-  std::string run = "/run/berth";            ///< directory of the lock, namespace handles and logs
-  std::vector<std::pair<Cidr, int>> pools;   ///< where unasked subnets come from; empty: Docker's
-  std::string program;                       ///< the berth program; empty: this process's own
-  std::string shim;                          ///< the berth-shim program; empty: beside `program`
-  bool only_plan = false;  ///< make nothing, not even a store: an instance that is none yet is planned
-                           ///< for as a new one, in memory
+  std::string root = "/var/lib/berth";      ///< directory of the store, made (0700) where missing
+  std::string run = "/run/berth";           ///< directory of the lock, namespace handles and logs
+  std::vector<std::pair<Cidr, int>> pools;  ///< where unasked subnets come from; empty: Docker's
+  std::string program;                      ///< the berth program; empty: this process's own
+  std::string shim;                         ///< the berth-shim program; empty: beside `program`
+  bool only_plan = false;  ///< make nothing, not even a store: an instance that is none yet is
+                           ///< planned for as a new one, in memory
 };
 
 /// A target of connect and the like: a sandbox's name, id or id prefix; "netns:PATH"; "pid:N".
@@ -43,10 +44,18 @@ using Target = std::string;
 struct CreateNetwork {
   std::string name;
   std::string driver = "bridge";
-  std::vector<SubnetRequest> subnets;  ///< at most one of each family; none: from the pools
+  std::vector<SubnetRequest> subnets;  ///< a family without one: from the pools, where it is wanted
+  bool ipv4 = true;
+  std::optional<bool> ipv6;  ///< none: if an IPv6 subnet is given
   bool internal = false;
+  bool attachable = false;
+  bool config_only = false;  ///< keep it as a template: nothing is made
+  std::string config_from;   ///< take subnets and options from this template
+  std::string ipam;          ///< default, dhcp or null (none); empty: default
+  Labels ipam_options;
   Labels labels;
-  Labels options;  ///< Docker's com.docker.network.* names
+  Labels options;  ///< Docker's com.docker.network.* names, netavark's, and berth's own
+  std::vector<Route> routes;
 };
 
 struct RemoveNetworks {
@@ -57,9 +66,7 @@ struct RemoveNetworks {
 struct Connect {
   std::string network;
   Target target;
-  std::optional<Ip> ip;   ///< none: the first free address of the range
-  std::optional<Mac> mac;  ///< none: 02:42 and the IPv4 address
-  std::vector<std::string> aliases;
+  EndpointOptions options;
   std::vector<PortSpec> ports;
 };
 
@@ -82,19 +89,24 @@ struct Unpublish {
 };
 
 struct CreateSandbox {
-  std::string name;  ///< empty: made up
+  std::string name;      ///< empty: made up
   std::string hostname;  ///< empty: the first 12 digits of the id
+};
+
+/// One of the networks that a sandbox starts on.
+struct Attachment {
+  std::string network;
+  EndpointOptions options;
 };
 
 struct RunProcess {
   std::string name;      ///< empty: made up
   std::string hostname;  ///< empty: the first 12 digits of the id
-  std::string network = "bridge";
-  std::optional<Ip> ip;
-  std::optional<Mac> mac;
-  std::vector<std::string> aliases;
-  std::vector<PortSpec> ports;
+  /// Network names; or one of host, none, container:NAME and ns:PATH alone. Empty: bridge.
+  std::vector<Attachment> networks;
+  std::vector<PortSpec> ports;         ///< published by the endpoint that the default route goes by
   std::vector<std::string> add_hosts;  ///< NAME:IP, IP may be host-gateway
+  std::vector<std::string> dns, dns_search, dns_options;  ///< empty: the host's
   Labels labels;
   std::string rootfs;   ///< empty: the host's file system
   std::string workdir;  ///< empty: /
@@ -228,9 +240,9 @@ class Engine {
   [[nodiscard]] std::vector<Error> reset();
 
   // What the request would do.
-  using Request = std::variant<CreateNetwork, RemoveNetworks, Connect, Disconnect, Publish, Unpublish,
-                               CreateSandbox, RunProcess, StopSandboxes, RemoveSandboxes,
-                               Reconcile, Reset>;
+  using Request =
+      std::variant<CreateNetwork, RemoveNetworks, Connect, Disconnect, Publish, Unpublish,
+                   CreateSandbox, RunProcess, StopSandboxes, RemoveSandboxes, Reconcile, Reset>;
   [[nodiscard]] Result<PlanText> plan(const Request& request);
 
   class Impl;

@@ -4,13 +4,15 @@
 #include <cerrno>
 
 #include "base/result.h"
-#include "drivers/bridge/bridge.h"
+#include "drivers/driver.h"
+#include "engine/default_route.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
 #include "kernel/port/bind_probe.h"
+#include "model/options.h"
 
 namespace berth {
 namespace {
@@ -18,7 +20,9 @@ namespace {
 using engine::Change;
 
 std::string describe(const PortMapping& mapping) {
-  return fmt::format("{}:{}/{}", mapping.host_ip.str(), mapping.host_port, name(mapping.protocol));
+  const auto host =
+      mapping.host_ip.is_v4() ? mapping.host_ip.str() : fmt::format("[{}]", mapping.host_ip.str());
+  return fmt::format("{}:{}/{}", host, mapping.host_port, name(mapping.protocol));
 }
 
 std::optional<Ip> address_or_any(const Ip& ip) {
@@ -44,8 +48,8 @@ Status check_not_bound(const PortMapping& wanted) {
   const auto free = kernel::port_free(wanted.protocol, address, wanted.host_port);
   if (!free && free.error().kind == ErrorKind::kUnsupported) return {};  // no SCTP: nobody is bound
   if (!free && free.error().sys == EADDRNOTAVAIL)
-    return fail(ErrorKind::kNotFound, "port {}: {} is not an address of this host", describe(wanted),
-                wanted.host_ip.str());
+    return fail(ErrorKind::kNotFound, "port {}: {} is not an address of this host",
+                describe(wanted), wanted.host_ip.str());
   if (TRY(free)) return {};
   const auto owner = kernel::listener_owner(wanted.protocol, address, wanted.host_port);
   return fail(ErrorKind::kInUse, "port {} is taken by {} on the host: give another host port",
@@ -57,61 +61,112 @@ Status check_free(engine::State& state, const PortMapping& wanted) {
   return check_not_bound(wanted);
 }
 
-// A port of the host's ephemeral range that nobody has: the kernel knows who is bound, the store
-// what is published.
-Result<Port> any_free_port(engine::State& state, PortMapping wanted) {
-  constexpr int kTries = 256;  // each draws at random from some 28,000 ports
-  for (int i = 0; i < kTries; ++i) {
-    const auto address = address_or_any(wanted.host_ip);
-    auto drawn = kernel::any_free_port(wanted.protocol, address);
-    if (!drawn && drawn.error().kind == ErrorKind::kUnsupported)  // no SCTP: any number will do
-      drawn = kernel::any_free_port(Protocol::kTcp, address);
-    wanted.host_port = TRY(std::move(drawn));
-    if (!TRY(state.port_owner(wanted))) return wanted.host_port;
+// The mappings of one container port: one for each host address that it is to be published on.
+using Bindings = std::vector<PortMapping>;
+
+Status check_free(engine::State& state, Bindings& wanted, Port host_port) {
+  for (auto& each : wanted) {
+    each.host_port = host_port;
+    TRY(check_free(state, each));
   }
-  return fail(ErrorKind::kExhausted, "no free {} port found on {} in {} tries",
-              name(wanted.protocol), wanted.host_ip.str(), kTries);
+  return {};
 }
 
-// Turns what was asked for into ports that are free, and takes them for `endpoint_id`.
+// A port of the host's ephemeral range that nobody has on any of the addresses: the kernel knows
+// who is bound, the store what is published.
+Status take_any_free_port(engine::State& state, Bindings& wanted) {
+  constexpr int kTries = 256;  // each draws at random from some 28,000 ports
+  const auto& first = wanted.front();
+  const auto address = address_or_any(first.host_ip);
+  for (int i = 0; i < kTries; ++i) {
+    auto drawn = kernel::any_free_port(first.protocol, address);
+    if (!drawn && drawn.error().kind == ErrorKind::kUnsupported)  // no SCTP: any number will do
+      drawn = kernel::any_free_port(Protocol::kTcp, address);
+    const auto port = TRY(std::move(drawn));
+    if (wanted.size() > 1) {
+      if (check_free(state, wanted, port)) return {};
+      continue;
+    }
+    wanted.front().host_port = port;
+    if (!TRY(state.port_owner(wanted.front()))) return {};
+  }
+  return fail(ErrorKind::kExhausted, "no free {} port found on {} in {} tries",
+              name(first.protocol), first.host_ip.str(), kTries);
+}
+
+// Where a port of the endpoint is published: the address asked for, else the network's, else every
+// address of each family that the endpoint has.
+Result<Bindings> bindings_of(const Network& network, const Endpoint& endpoint,
+                             const PortSpec& spec) {
+  Bindings bindings;
+  const auto bind = [&](const Ip& host_ip) { bindings.push_back({spec.protocol, host_ip, 0, 0}); };
+  auto asked = spec.host_ip;
+  if (!asked) asked = network.bridge.host_binding;
+  if (asked) {
+    if (asked->is_v4() ? !endpoint.address4 : !endpoint.address6)
+      return fail(ErrorKind::kUnsupported,
+                  "port on {}: the endpoint on network {} has no {} address, give an {} one",
+                  asked->str(), network.name, asked->is_v4() ? "IPv4" : "IPv6",
+                  asked->is_v4() ? "IPv6" : "IPv4");
+    bind(*asked);
+  } else {
+    if (endpoint.address4) bind(Ip());
+    if (endpoint.address6) bind(Ip::from_number(Ip::Family::kV6, 0));
+  }
+  if (bindings.empty())
+    return fail(ErrorKind::kInvalid,
+                "network {} gives no addresses: its containers' ports cannot be published",
+                network.name);
+  return bindings;
+}
+
+// Turns what was asked for into ports that are free, and takes them for `endpoint`.
 Result<std::vector<PortMapping>> resolve_ports(engine::State& state, const Network& network,
                                                const std::vector<PortSpec>& specs,
-                                               std::string_view endpoint_id) {
+                                               const Endpoint& endpoint) {
   if (!specs.empty() && network.internal)
     return fail(ErrorKind::kInvalid,
                 "network {} is internal: its containers' ports cannot be published", network.name);
+  if (!specs.empty() && (network.driver != Driver::kBridge || !network.bridge.managed))
+    return fail(ErrorKind::kInvalid,
+                "network {} is {}: its containers are reached at their own addresses, and ports "
+                "cannot be published",
+                network.name,
+                network.driver == Driver::kBridge ? "unmanaged" : name(network.driver));
   std::vector<PortMapping> mappings;
   for (const auto& spec : specs) {
-    PortMapping wanted{spec.protocol, spec.host_ip.value_or(network.bridge.host_binding), 0, 0};
-    if (!wanted.host_ip.is_v4())
-      return fail(ErrorKind::kUnsupported,
-                  "port on {}: network {} has no IPv6, give an IPv4 address", wanted.host_ip.str(),
-                  network.name);
+    auto wanted = TRY(bindings_of(network, endpoint, spec));
     const bool choose =
         spec.host_first != spec.host_last && spec.container_first == spec.container_last;
     for (int port = spec.container_first; port <= spec.container_last; ++port) {
-      wanted.container_port = static_cast<Port>(port);
+      for (auto& each : wanted) each.container_port = static_cast<Port>(port);
       if (spec.host_first == 0) {
-        wanted.host_port = TRY(any_free_port(state, wanted));
+        TRY(take_any_free_port(state, wanted));
       } else if (choose) {
         Status free = fail(ErrorKind::kExhausted, "no port");
-        for (int host = spec.host_first; host <= spec.host_last && !free; ++host) {
-          wanted.host_port = static_cast<Port>(host);
-          free = check_free(state, wanted);
-        }
+        for (int host = spec.host_first; host <= spec.host_last && !free; ++host)
+          free = check_free(state, wanted, static_cast<Port>(host));
         if (!free)
           return fail(ErrorKind::kExhausted,
                       "none of the ports {}-{} of {} is free; the last one: {}", spec.host_first,
-                      spec.host_last, wanted.host_ip.str(), free.error().message);
+                      spec.host_last, wanted.front().host_ip.str(), free.error().message);
       } else {
-        wanted.host_port = static_cast<Port>(spec.host_first + (port - spec.container_first));
-        TRY(check_free(state, wanted));
+        TRY(check_free(state, wanted,
+                       static_cast<Port>(spec.host_first + (port - spec.container_first))));
       }
-      state.take_port(wanted, endpoint_id);
-      mappings.push_back(wanted);
+      for (const auto& each : wanted) {
+        state.take_port(each, endpoint.id);
+        mappings.push_back(each);
+      }
     }
   }
   return mappings;
+}
+
+// Where a mapping leads: the endpoint's address of the family that the port is published in.
+Ip address_for(const Endpoint& endpoint, const PortMapping& mapping) {
+  const auto& address = mapping.host_ip.is_v4() ? endpoint.address4 : endpoint.address6;
+  return address ? address->ip() : Ip();
 }
 
 Result<nft::Element> publish_element(const Endpoint& endpoint, const PortMapping& mapping,
@@ -119,7 +174,7 @@ Result<nft::Element> publish_element(const Endpoint& endpoint, const PortMapping
   return firewall::publish_element({.protocol = mapping.protocol,
                                     .host_ip = address_or_any(mapping.host_ip),
                                     .host_port = mapping.host_port,
-                                    .to = endpoint.ip,
+                                    .to = address_for(endpoint, mapping),
                                     .to_port = mapping.container_port,
                                     .owner = owner});
 }
@@ -142,15 +197,70 @@ Result<plan::Plan> publish_plan(const Endpoint& endpoint, const std::vector<Port
   return plan;
 }
 
-// eth0, eth1, ...: the first name that nothing in the sandbox has.
-Result<IfName> free_ifname(const engine::TargetSandbox& target,
-                           const std::vector<Endpoint>& endpoints) {
-  for (int i = 0;; ++i) {
-    auto name = TRY(IfName::parse(fmt::format("eth{}", i)));
-    const bool used = std::ranges::find(endpoints, name, &Endpoint::ifname) != endpoints.end() ||
-                      std::ranges::find(target.links, name.str()) != target.links.end();
-    if (!used) return name;
+bool in_use(const IfName& name, const engine::TargetSandbox& target,
+            const std::vector<Endpoint>& endpoints) {
+  return std::ranges::find(endpoints, name, &Endpoint::ifname) != endpoints.end() ||
+         std::ranges::find(target.links, name.str()) != target.links.end();
+}
+
+// The name asked for; else eth0, eth1, ...: the first one that nothing in the sandbox has.
+Result<IfName> ifname_for(const engine::TargetSandbox& target, const Network& network,
+                          const EndpointOptions& asked, const std::vector<Endpoint>& endpoints) {
+  if (!asked.ifname.empty()) {
+    if (!in_use(asked.ifname, target, endpoints)) return asked.ifname;
+    return fail(ErrorKind::kExists, "{} has an interface {} already: give another name",
+                target.sandbox.name, asked.ifname.str());
   }
+  const auto& prefix = network.link.ifname_prefix;
+  for (int i = 0;; ++i) {
+    auto name = TRY(IfName::parse(fmt::format("{}{}", prefix.empty() ? "eth" : prefix, i)));
+    if (!in_use(name, target, endpoints)) return name;
+  }
+}
+
+// The address of one family: the one asked for, else the first free one of the subnets in turn.
+Result<std::optional<Cidr>> address_on(engine::State& state, const Network& network,
+                                       Ip::Family family, const std::optional<Ip>& asked) {
+  std::optional<Error> exhausted;
+  for (const auto& subnet : network.subnets) {
+    if (subnet.cidr.ip().family() != family) continue;
+    if (asked) {
+      if (!subnet.cidr.contains(*asked)) continue;
+      TRY(state.reserve(network, subnet, *asked));
+      return Cidr(*asked, subnet.cidr.prefix());
+    }
+    auto free = state.allocate(network, subnet);
+    if (free) return Cidr(*free, subnet.cidr.prefix());
+    if (free.error().kind != ErrorKind::kExhausted) return std::unexpected(free.error());
+    exhausted = free.error();
+  }
+  if (exhausted) return std::unexpected(*exhausted);
+  if (!asked) return std::nullopt;
+  std::string subnets;
+  for (const auto& subnet : network.subnets)
+    if (subnet.cidr.ip().family() == family)
+      subnets += (subnets.empty() ? "" : ", ") + subnet.cidr.str();
+  if (subnets.empty())
+    return fail(ErrorKind::kInvalid, "address {}: network {} has no {} subnet", asked->str(),
+                network.name, family == Ip::Family::kV4 ? "IPv4" : "IPv6");
+  return fail(ErrorKind::kInvalid,
+              "network {}: address {} is outside subnet {}: it has to be one of its addresses",
+              network.name, asked->str(), subnets);
+}
+
+std::optional<Ip> gateway_for(const Network& network, const std::optional<Cidr>& address) {
+  if (!address || network.internal || !network.link.default_route) return std::nullopt;
+  for (const auto& subnet : network.subnets)
+    if (subnet.cidr.contains(address->ip())) return subnet.gateway;
+  return std::nullopt;
+}
+
+Result<Mac> mac_for(const Endpoint& endpoint) {
+  if (endpoint.asked.mac) return *endpoint.asked.mac;
+  if (endpoint.address4) return Mac::from_ip(endpoint.address4->ip());
+  // The last bytes of IPv6 addresses repeat from subnet to subnet: four of the id's instead.
+  const auto number = static_cast<Uint128>(std::stoul(endpoint.id.substr(0, 8), nullptr, 16));
+  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
 }
 
 }  // namespace
@@ -164,13 +274,17 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   auto& state = change.state;
   auto& sandbox = target.sandbox;
   const auto network = TRY(state.network(request.network));
-  if (network.driver != Driver::kBridge)
+  if (network.driver == Driver::kHost || network.driver == Driver::kNone)
     return fail(ErrorKind::kInvalid, "network {} takes no endpoints: it is predefined for `run`",
                 network.name);
-  if (!sandbox.host_network.empty())
+  if (network.config_only)
+    return fail(ErrorKind::kInvalid,
+                "network {} is a template for others (--config-only): it takes no endpoints",
+                network.name);
+  if (sandbox.mode != NetworkMode::kNetworks)
     return fail(ErrorKind::kInvalid, "{} runs with --network {}: it cannot be connected to {}",
-                sandbox.name, sandbox.host_network, network.name);
-  const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
+                sandbox.name, name(sandbox.mode), network.name);
+  auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   if (std::ranges::find(endpoints, network.id, &Endpoint::network_id) != endpoints.end())
     return fail(ErrorKind::kExists, "{} is connected to network {} already", sandbox.name,
                 network.name);
@@ -181,65 +295,110 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.network_id = network.id;
   endpoint.network_name = network.name;
   endpoint.sandbox_id = sandbox.id;
-  endpoint.ifname = TRY(free_ifname(target, endpoints));
-  endpoint.host_ifname = TRY(IfName::parse("veth" + endpoint.id.substr(0, 7)));
-  endpoint.requested_ip = request.ip;
+  endpoint.asked = request.options;
+  TRY(model::read_endpoint_options(endpoint.asked));
+  endpoint.ifname = TRY(ifname_for(target, network, endpoint.asked, endpoints));
+  if (network.driver == Driver::kBridge)
+    endpoint.host_ifname = endpoint.asked.host_ifname.empty()
+                               ? TRY(IfName::parse("veth" + endpoint.id.substr(0, 7)))
+                               : endpoint.asked.host_ifname;
+  endpoint.sysctls = TRY(model::endpoint_sysctls(endpoint.asked.driver_options, endpoint.ifname));
   endpoint.mtu = realised.mtu;
-  endpoint.aliases = request.aliases;
 
-  const auto& subnet = network.subnets.front();
-  if (request.ip) {
-    TRY(state.reserve(network, subnet, *request.ip));
-    endpoint.ip = *request.ip;
-  } else {
-    endpoint.ip = TRY(state.allocate(network, subnet));
-  }
-  endpoint.prefix = subnet.cidr.prefix();
-  endpoint.mac = request.mac.value_or(Mac::from_ip(endpoint.ip));
-  if (!network.internal) {
-    endpoint.gateway = subnet.gateway;
-    endpoint.default_route =
-        !target.has_default_route && std::ranges::none_of(endpoints, &Endpoint::default_route);
-  }
-  endpoint.ports = TRY(resolve_ports(state, network, request.ports, endpoint.id));
+  endpoint.address4 = TRY(address_on(state, network, Ip::Family::kV4, endpoint.asked.ip4));
+  endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
+  endpoint.gateway4 = gateway_for(network, endpoint.address4);
+  endpoint.gateway6 = gateway_for(network, endpoint.address6);
+  endpoint.mac = TRY(mac_for(endpoint));
+  endpoint.ports = TRY(resolve_ports(state, network, request.ports, endpoint));
 
   sandbox.endpoints.push_back(endpoint.id);
+  endpoints.push_back(endpoint);
+  const auto moves = TRY(choose_default_routes(change, target, endpoints));
+  endpoint = endpoints.back();
   state.put(endpoint);
   state.put(sandbox);
   change.verb = fmt::format("connect {} to {}", sandbox.name, network.name);
   if (target.loopback_down)
     change.plan.push_back(plan::SetLinkUp{target.ns, TRY(IfName::parse("lo"))});
+  plan::append(change.plan, moves);
   plan::append(change.plan, TRY(endpoint_plan(network, sandbox, endpoint)));
   return endpoint;
 }
 
 Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const Sandbox& sandbox,
                                                const Endpoint& endpoint) const {
-  const bool bridged_frames_are_filtered =
-      (!network.bridge.icc || !endpoint.ports.empty()) && TRY(engine::bridge_netfilter_on());
-  auto plan = drivers::bridge::attach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode},
-                                      bridged_frames_are_filtered);
+  const auto facts = TRY(this->facts(!network.bridge.icc || !endpoint.ports.empty()));
+  auto plan = drivers::attach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}, facts);
   plan::append(plan, TRY(publish_plan(endpoint, endpoint.ports, owner_comment(sandbox, endpoint),
                                       /*take_back=*/false)));
   return plan;
 }
 
-Status Engine::Impl::hand_on_default_route(Change& change, const Sandbox& sandbox,
-                                           const Endpoint& leaving,
-                                           const std::vector<Endpoint>& all_leaving) {
-  if (!leaving.default_route) return {};
-  for (const auto& id : sandbox.endpoints) {
-    if (std::ranges::find(all_leaving, id, &Endpoint::id) != all_leaving.end()) continue;
-    auto heir = TRY(change.state.endpoint(id));
-    if (!heir.gateway || !alive(sandbox)) continue;
-    const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
-    if (!TRY(engine::has_default_route(ns.path, leaving.gateway))) return {};
-    const auto old = drivers::bridge::default_route(leaving, ns);
-    change.plan.push_back(plan::DeleteRoute{old.ns, old.destination, old.gateway, old.link});
-    change.plan.push_back(drivers::bridge::default_route(heir, ns));
-    heir.default_route = true;
-    change.state.put(heir);
-    return {};
+// The new endpoint is the last of `endpoints`, and its plan makes its own default routes; what is
+// left is to take away those of another that it takes the place of.
+Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
+                                                       const engine::TargetSandbox& target,
+                                                       std::vector<Endpoint>& endpoints) {
+  plan::Plan moves;
+  auto& joining = endpoints.back();
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    if (target.has_foreign_default(family)) continue;
+    const auto metrics = TRY(metrics_of(change.state, endpoints));
+    const auto best = engine::default_route_by(endpoints, metrics, family);
+    if (!best || &endpoints[*best] != &joining) continue;
+    for (auto& other : endpoints) {
+      if (&other == &joining || !engine::has_default(other, family)) continue;
+      const auto network = TRY(change.state.network_by_id(other.network_id));
+      const auto old = drivers::default_route(network, other, target.ns, family);
+      if (!old) continue;
+      const auto is_old = [&](const plan::Op& op) {
+        const auto* add = std::get_if<plan::AddRoute>(&op);
+        return add && *add == *old;
+      };
+      if (std::erase_if(change.plan, is_old) == 0)  // else it was about to be made
+        moves.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,
+                                          old->kind, old->metric});
+      engine::set_default(other, family, false);
+      change.state.put(other);
+    }
+    engine::set_default(joining, family, true);
+  }
+  return moves;
+}
+
+Result<std::vector<std::uint32_t>> Engine::Impl::metrics_of(
+    engine::State& state, const std::vector<Endpoint>& endpoints) {
+  std::vector<std::uint32_t> metrics;
+  for (const auto& each : endpoints)
+    metrics.push_back(TRY(state.network_by_id(each.network_id)).link.metric);
+  return metrics;
+}
+
+Status Engine::Impl::hand_on_default_routes(Change& change, const Sandbox& sandbox,
+                                            const Endpoint& leaving,
+                                            const std::vector<Endpoint>& all_leaving) {
+  if (!leaving.default4 && !leaving.default6) return {};
+  std::vector<Endpoint> staying;
+  for (auto& each : TRY(change.state.endpoints(sandbox.endpoints)))
+    if (std::ranges::find(all_leaving, each.id, &Endpoint::id) == all_leaving.end())
+      staying.push_back(std::move(each));
+  if (staying.empty() || !alive(sandbox)) return {};
+  const auto metrics = TRY(metrics_of(change.state, staying));
+  const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
+  const auto from = TRY(change.state.network_by_id(leaving.network_id));
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    if (!engine::has_default(leaving, family)) continue;
+    const auto heir = engine::default_route_by(staying, metrics, family);
+    const auto old = drivers::default_route(from, leaving, ns, family);
+    if (!heir || !old || !TRY(engine::has_default_route(ns.path, family, old->gateway))) continue;
+    const auto to = TRY(change.state.network_by_id(staying[*heir].network_id));
+    change.plan.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,
+                                            old->kind, old->metric});
+    if (const auto route = drivers::default_route(to, staying[*heir], ns, family))
+      change.plan.push_back(*route);
+    engine::set_default(staying[*heir], family, true);
+    change.state.put(staying[*heir]);
   }
   return {};
 }
@@ -248,17 +407,19 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   change.leaving.insert(change.leaving.end(), endpoints.begin(), endpoints.end());
   for (const auto& endpoint : endpoints) {
     const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
-    TRY(hand_on_default_route(change, sandbox, endpoint, endpoints));
+    TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints));
   }
   plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
     auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    const auto network = TRY(change.state.network_by_id(endpoint.network_id));
     for (auto& op :
          TRY(publish_plan(endpoint, endpoint.ports, owner_comment(sandbox, endpoint), true))) {
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
       to.push_back(std::move(op));
     }
-    plan::append(change.last, drivers::bridge::detach(endpoint));
+    plan::append(change.last,
+                 drivers::detach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}));
     TRY(change.state.erase(endpoint));
     std::erase(sandbox.endpoints, endpoint.id);
     // A foreign namespace is known for its endpoints only.
@@ -294,7 +455,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Publish& request) {
   for (auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
     if (endpoint.network_id != network.id) continue;
     const bool first = endpoint.ports.empty();
-    const auto added = TRY(resolve_ports(state, network, request.ports, endpoint.id));
+    const auto added = TRY(resolve_ports(state, network, request.ports, endpoint));
     endpoint.ports.insert(endpoint.ports.end(), added.begin(), added.end());
     state.put(endpoint);
     change.verb = fmt::format("publish ports of {}", sandbox.name);
@@ -335,7 +496,10 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request)
 Error Engine::Impl::name_the_taker(Error error, const std::vector<PortMapping>& ports) {
   if (error.kind != ErrorKind::kExists) return error;
   for (const auto& mapping : ports) {
-    const auto wanted = publish_element({}, mapping, {});
+    Endpoint any;
+    any.address4 = Cidr(mapping.host_ip, 32);
+    any.address6 = Cidr(mapping.host_ip, 128);
+    const auto wanted = publish_element(any, mapping, {});
     if (!wanted) continue;
     const auto set = std::ranges::find(firewall::table().sets, wanted->set, &nft::SetSpec::name);
     const auto nft = kernel.nft();

@@ -1,6 +1,11 @@
 #include "engine/host_facts.h"
 
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <set>
 
 #include "base/result.h"
 #include "kernel/netlink/link.h"
@@ -10,9 +15,31 @@
 
 namespace berth::engine {
 
-Result<std::vector<Cidr>> routed_prefixes(kernel::Socket& route) {
+std::string_view forwarding_key(Ip::Family family) {
+  return family == Ip::Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
+}
+
+Result<bool> forwarding_on(Ip::Family family) {
+  return TRY(kernel::read_sysctl(forwarding_key(family))) != "0";
+}
+
+Result<std::vector<std::string>> sysctls_of_advertised_routes() {
+  auto socket = TRY(kernel::Socket::open(NETLINK_ROUTE));
+  std::set<std::string> keys;
+  for (const auto& each : TRY(kernel::list_routes(socket, Ip::Family::kV6))) {
+    if (each.protocol != RTPROT_RA) continue;
+    const auto link = TRY(kernel::find_link(socket, each.link_index));
+    if (!link) continue;
+    auto key = "net/ipv6/conf/" + link->name.str() + "/accept_ra";
+    if (const auto value = kernel::read_sysctl(key); value && *value == "1")
+      keys.insert(std::move(key));
+  }
+  return std::vector<std::string>(keys.begin(), keys.end());
+}
+
+Result<std::vector<Cidr>> routed_prefixes(kernel::Socket& route, Ip::Family family) {
   std::vector<Cidr> prefixes;
-  for (const auto& each : TRY(kernel::list_routes(route, Ip::Family::kV4)))
+  for (const auto& each : TRY(kernel::list_routes(route, family)))
     if (each.destination) prefixes.push_back(*each.destination);
   return prefixes;
 }
@@ -32,15 +59,11 @@ Result<bool> link_exists(kernel::Socket& route, const IfName& name) {
   return TRY(kernel::find_link(route, name)).has_value();
 }
 
-Result<bool> ip_forward_on() {
-  return TRY(kernel::read_sysctl(kIpForward)) != "0";
-}
-
-Result<bool> has_default_route(const std::string& path, const std::optional<Ip>& gateway) {
-  auto socket =
-      TRY(kernel::open_socket_in(TRY(kernel::Netns::open(path)), NETLINK_ROUTE));
+Result<bool> has_default_route(const std::string& path, Ip::Family family,
+                               const std::optional<Ip>& gateway) {
+  auto socket = TRY(kernel::open_socket_in(TRY(kernel::Netns::open(path)), NETLINK_ROUTE));
   std::optional<kernel::Route> found;
-  for (const auto& each : TRY(kernel::list_routes(socket, Ip::Family::kV4))) {
+  for (const auto& each : TRY(kernel::list_routes(socket, family))) {
     if (each.destination) continue;
     if (found) return false;
     found = each;
@@ -48,9 +71,9 @@ Result<bool> has_default_route(const std::string& path, const std::optional<Ip>&
   return found && found->gateway == gateway;
 }
 
-Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route) {
+Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route, Ip::Family family) {
   std::vector<Cidr> prefixes;
-  for (const auto& each : TRY(kernel::list_routes(route, Ip::Family::kV4)))
+  for (const auto& each : TRY(kernel::list_routes(route, family)))
     if (each.destination && !each.gateway && each.link_index != 0)
       prefixes.push_back(*each.destination);
   return prefixes;
@@ -60,6 +83,23 @@ Result<bool> bridge_netfilter_on() {
   const auto value = kernel::read_sysctl("net/bridge/bridge-nf-call-iptables");
   if (!value && value.error().kind == ErrorKind::kNotFound) return false;
   return TRY(value) != "0";
+}
+
+bool has_ipv6() {
+  return ::access("/proc/sys/net/ipv6", F_OK) == 0;
+}
+
+// FNV-1a (RFC 9923 has it): a fixed function, unlike std::hash.
+std::uint64_t host_seed(std::string_view root) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  const auto mix = [&](std::string_view text) {
+    for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3;
+  };
+  std::string machine;
+  std::ifstream("/etc/machine-id") >> machine;
+  mix(machine);
+  mix(root);
+  return hash;
 }
 
 }  // namespace berth::engine

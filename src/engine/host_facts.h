@@ -12,29 +12,40 @@
 
 namespace berth::engine {
 
-inline constexpr std::string_view kIpForward = "net/ipv4/ip_forward";
+/// The sysctl that makes the host forward packets of `family`.
+[[nodiscard]] std::string_view forwarding_key(Ip::Family family);
+[[nodiscard]] Result<bool> forwarding_on(Ip::Family family);
+
+/// accept_ra of the devices by which the host has learned routes from router advertisements and
+/// which is 1: what forwarding would make deaf.
+[[nodiscard]] Result<std::vector<std::string>> sysctls_of_advertised_routes();
 
 /// Destinations of the host's routes (default routes left out): what a new subnet must not overlap.
-[[nodiscard]] Result<std::vector<Cidr>> routed_prefixes(kernel::Socket& route);
+[[nodiscard]] Result<std::vector<Cidr>> routed_prefixes(kernel::Socket& route, Ip::Family family);
 
 /// The MTU of the device that the best default route goes by; 1500 where there is none.
 [[nodiscard]] Result<std::uint32_t> default_mtu(kernel::Socket& route);
 
 [[nodiscard]] Result<bool> link_exists(kernel::Socket& route, const IfName& name);
 
-[[nodiscard]] Result<bool> ip_forward_on();
-
-/// Whether the one default route of the namespace at `path` goes by `gateway`. It does not where
-/// somebody inside has set another.
-[[nodiscard]] Result<bool> has_default_route(const std::string& path,
+/// Whether the one default route of `family` of the namespace at `path` goes by `gateway`. It does
+/// not where somebody inside has set another.
+[[nodiscard]] Result<bool> has_default_route(const std::string& path, Ip::Family family,
                                              const std::optional<Ip>& gateway);
 
 /// Subnets that the host is on: its routes without a gateway. A network over one of them would cut
 /// the host off from its neighbours.
-[[nodiscard]] Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route);
+[[nodiscard]] Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route,
+                                                           Ip::Family family);
 
 /// Whether bridged IPv4 frames pass through netfilter: br_netfilter is there and switched on
 /// (net.bridge.bridge-nf-call-iptables).
 [[nodiscard]] Result<bool> bridge_netfilter_on();
+
+/// Whether the kernel has IPv6.
+[[nodiscard]] bool has_ipv6();
+
+/// A number that stays the same for this machine (/etc/machine-id, machine-id(5)) and `root`.
+[[nodiscard]] std::uint64_t host_seed(std::string_view root);
 
 }  // namespace berth::engine

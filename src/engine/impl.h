@@ -16,6 +16,7 @@
 
 #include "base/unique_fd.h"
 #include "berth/engine.h"
+#include "drivers/interface.h"
 #include "engine/state.h"
 #include "kernel/netns/netns.h"
 #include "plan/apply.h"
@@ -61,10 +62,15 @@ struct Faults {
 struct TargetSandbox {
   Sandbox sandbox;
   plan::NsRef ns;
-  bool is_new = false;             ///< a foreign namespace that the store does not know yet
-  bool loopback_down = false;      ///< foreign: its lo is to be set up
-  bool has_default_route = false;  ///< foreign: somebody else's
+  bool is_new = false;            ///< a foreign namespace that the store does not know yet
+  bool loopback_down = false;     ///< foreign: its lo is to be set up
+  bool foreign_default4 = false;  ///< foreign: has a default route of somebody else's
+  bool foreign_default6 = false;
   std::vector<std::string> links;  ///< foreign: names in use
+
+  [[nodiscard]] bool has_foreign_default(Ip::Family family) const {
+    return family == Ip::Family::kV4 ? foreign_default4 : foreign_default6;
+  }
 };
 
 }  // namespace berth::engine
@@ -114,8 +120,14 @@ class Engine::Impl {
   void put_back(const engine::Change& change);
   /// Does another instance have networks in berth's table?
   Result<bool> others_have_networks();
+  /// What of the host's sysctls is to be switched so that it forwards for the network.
+  Result<std::vector<plan::SetSysctl>> forwarding_plan(const Network& network) const;
+  /// What the network is in the firewall's table.
+  std::vector<nft::Element> network_elements(const Network& network) const;
+  /// What drivers must know of the host. `bridge_netfilter` is read where it matters alone.
+  Result<drivers::Facts> facts(bool needs_bridge_netfilter) const;
   /// The operations that the network's kernel objects consist of.
-  plan::Plan network_plan(const Network& network, std::uint32_t mtu) const;
+  Result<plan::Plan> network_plan(const Network& network, std::uint32_t mtu) const;
 
   // engine.cc
   Result<Endpoint> connect(const Connect& request);
@@ -130,23 +142,29 @@ class Engine::Impl {
   /// Adds the end of `endpoints` to the change: routes and firewall first, links last, in one batch
   /// each.
   Status detach(engine::Change& change, const std::vector<Endpoint>& endpoints);
-  /// The default route of `sandbox` moves from `leaving` to the oldest of the networks that stay
-  /// and have a way out.
-  Status hand_on_default_route(engine::Change& change, const Sandbox& sandbox,
-                               const Endpoint& leaving, const std::vector<Endpoint>& all_leaving);
+  /// Decides for each family whether the default route goes by the last of `endpoints`, which is
+  /// joining, and notes it there. What takes it away from another one.
+  Result<plan::Plan> choose_default_routes(engine::Change& change,
+                                           const engine::TargetSandbox& target,
+                                           std::vector<Endpoint>& endpoints);
+  /// The default routes of `sandbox` move from `leaving` to the best of the endpoints that stay.
+  Status hand_on_default_routes(engine::Change& change, const Sandbox& sandbox,
+                                const Endpoint& leaving, const std::vector<Endpoint>& all_leaving);
+  Result<std::vector<std::uint32_t>> metrics_of(engine::State& state,
+                                                const std::vector<Endpoint>& endpoints);
   /// What the endpoint consists of: interface, addresses, routes, published ports.
   Result<plan::Plan> endpoint_plan(const Network& network, const Sandbox& sandbox,
                                    const Endpoint& endpoint) const;
 
-  /// body(), and once more if that failed for something that the dead may hold (a name, an address, a
-  /// port) and these have been collected. The lock is not held.
+  /// body(), and once more if that failed for something that the dead may hold (a name, an address,
+  /// a port) and these have been collected. The lock is not held.
   template <typename Body>
   auto with_dead_collected(Body body) -> decltype(body()) {
     auto done = body();
     if (done) return done;
     const auto kind = done.error().kind;
-    const bool held_by_somebody = kind == ErrorKind::kInUse || kind == ErrorKind::kExists ||
-                                  kind == ErrorKind::kExhausted;
+    const bool held_by_somebody =
+        kind == ErrorKind::kInUse || kind == ErrorKind::kExists || kind == ErrorKind::kExhausted;
     if (!held_by_somebody || config.only_plan || !collect_dead()) return done;
     return body();
   }
@@ -162,6 +180,9 @@ class Engine::Impl {
   Result<Sandbox> prepare(engine::Change& change, const CreateSandbox& request);
   Result<Sandbox> prepare(engine::Change& change, const RunProcess& request);
   Status prepare(engine::Change& change, const RemoveSandboxes& request);
+  /// Connects a new sandbox to the networks that `run` asks for, in their order.
+  Result<std::vector<Endpoint>> attach_all(engine::Change& change, const RunProcess& request,
+                                           engine::TargetSandbox target);
   std::expected<Started, RunError> run(const RunProcess& request);
   std::vector<Outcome> stop(const StopSandboxes& request);
   std::vector<Outcome> remove_all(const RemoveSandboxes& request);

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "base/result.h"
-#include "drivers/bridge/bridge.h"
+#include "drivers/driver.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -22,13 +22,13 @@ using engine::Change;
 
 constexpr std::string_view kDefaultDevice = "berth0";
 
-firewall::NetworkIntent intent_of(const Network& network) {
+firewall::NetworkIntent intent_of(const Network& network, std::string owner) {
   firewall::NetworkIntent intent{.bridge = network.bridge.device,
                                  .subnets = {},
                                  .internal = network.internal,
                                  .icc = network.bridge.icc,
                                  .masquerade = network.bridge.masquerade,
-                                 .owner = {}};
+                                 .owner = std::move(owner)};
   for (const auto& subnet : network.subnets) intent.subnets.push_back(subnet.cidr);
   return intent;
 }
@@ -52,24 +52,52 @@ Status check_overlap(const Cidr& subnet, const std::vector<Network>& networks) {
   return {};
 }
 
-Result<Subnet> choose_and_complete(SubnetRequest request, const std::vector<Network>& networks,
+// Whether the subnets of a network need an address that somebody routes at.
+bool wants_gateway(const Network& network, Ip::Family family) {
+  switch (network.driver) {
+    case Driver::kBridge: {
+      const auto& [mode4, mode6] = std::tie(network.bridge.mode4, network.bridge.mode6);
+      return (family == Ip::Family::kV4 ? mode4 : mode6) != GatewayMode::kIsolated;
+    }
+    case Driver::kMacvlan:
+      return !network.internal;
+    case Driver::kIpvlan:
+      return !network.internal && network.parent.ipvlan_mode == IpvlanMode::kL2;
+    case Driver::kHost:
+    case Driver::kNone:
+      break;
+  }
+  return false;
+}
+
+Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, SubnetRequest request,
+                                   const std::vector<Network>& others,
                                    std::span<const ipam::Pool> pools, kernel::Socket& route) {
   if (!request.subnet) {
     if (request.range || request.gateway || !request.aux.empty())
       return fail(ErrorKind::kInvalid,
                   "an ip-range, gateway or aux-address needs the subnet it is of: give --subnet");
-    auto used = TRY(engine::routed_prefixes(route));
-    for (const auto& network : networks)
-      for (const auto& subnet : network.subnets) used.push_back(subnet.cidr);
-    request.subnet = TRY(ipam::choose_subnet(pools, used));
+    auto used = TRY(engine::routed_prefixes(route, family));
+    for (const auto& other : others)
+      for (const auto& subnet : other.subnets) used.push_back(subnet.cidr);
+    for (const auto& subnet : network.subnets) used.push_back(subnet.cidr);
+    std::vector<ipam::Pool> of_family;
+    for (const auto& pool : pools)
+      if (pool.base.ip().family() == family) of_family.push_back(pool);
+    request.subnet = TRY(ipam::choose_subnet(of_family, used));
   }
-  auto subnet = TRY(ipam::complete_subnet(
-      {*request.subnet, request.range, request.gateway, std::move(request.aux)}));
-  TRY(check_overlap(subnet.cidr, networks));
-  for (const auto& connected : TRY(engine::connected_prefixes(route)))
-    if (connected.overlaps(subnet.cidr))
-      return fail(ErrorKind::kInvalid, "subnet {} overlaps {}, which the host is on: give a free one",
-                  subnet.cidr.str(), connected.str());
+  auto subnet =
+      TRY(ipam::complete_subnet({*request.subnet, request.range, request.gateway,
+                                 std::move(request.aux), wants_gateway(network, family)}));
+  // A bridge is a segment of its own; what is on a parent shares the segment that the parent is on.
+  if (network.driver == Driver::kBridge && network.bridge.managed) {
+    TRY(check_overlap(subnet.cidr, others));
+    for (const auto& connected : TRY(engine::connected_prefixes(route, family)))
+      if (connected.overlaps(subnet.cidr))
+        return fail(ErrorKind::kInvalid,
+                    "subnet {} overlaps {}, which the host is on: give a free one",
+                    subnet.cidr.str(), connected.str());
+  }
   if (ipam::usable_addresses(subnet) == 0)
     return fail(ErrorKind::kInvalid,
                 "the ip-range {} holds no address for a container: give a larger one",
@@ -77,13 +105,49 @@ Result<Subnet> choose_and_complete(SubnetRequest request, const std::vector<Netw
   return subnet;
 }
 
+// The network's subnets: those asked for, and for each family without one a block of the pools.
+Status add_subnets(Network& network, const std::vector<SubnetRequest>& asked,
+                   const std::vector<Network>& others, std::span<const ipam::Pool> pools,
+                   kernel::Socket& route) {
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    const bool v4 = family == Ip::Family::kV4;
+    std::vector<SubnetRequest> of_family;
+    for (const auto& request : asked) {
+      // What names no address of either family belongs to IPv4, as Docker has it.
+      const auto named = request.subnet ? request.subnet->ip().family() : Ip::Family::kV4;
+      if (named == family) of_family.push_back(request);
+    }
+    const bool wanted = v4 ? network.ipv4 : network.ipv6;
+    if (!wanted && !of_family.empty())
+      return fail(ErrorKind::kInvalid, "subnet {} is given, but the network has no {}",
+                  of_family.front().subnet ? of_family.front().subnet->str() : "",
+                  v4 ? "IPv4 (--ipv4=false)" : "IPv6 (--ipv6=false)");
+    if (!wanted) continue;
+    if (of_family.empty() && network.ipam == Ipam::kBerth) of_family.emplace_back();
+    if (network.driver == Driver::kBridge && of_family.size() > 1)
+      return fail(ErrorKind::kInvalid,
+                  "{} {} subnets given, a bridge network takes one of each family",
+                  of_family.size(), v4 ? "IPv4" : "IPv6");
+    for (auto& request : of_family)
+      network.subnets.push_back(
+          TRY(choose_and_complete(network, family, std::move(request), others, pools, route)));
+  }
+  return {};
+}
+
 std::vector<ipam::Pool> pools_of(const Config& config) {
   std::vector<ipam::Pool> pools;
   for (const auto& [base, size] : config.pools) pools.push_back({base, size});
-  if (pools.empty()) {
+  const auto has = [&](Ip::Family family) {
+    return std::ranges::any_of(
+        pools, [&](const ipam::Pool& pool) { return pool.base.ip().family() == family; });
+  };
+  if (!has(Ip::Family::kV4)) {
     const auto defaults = ipam::default_pools();
-    pools.assign(defaults.begin(), defaults.end());
+    pools.insert(pools.end(), defaults.begin(), defaults.end());
   }
+  if (!has(Ip::Family::kV6))
+    pools.push_back(ipam::unique_local_pool(engine::host_seed(config.root)));
   return pools;
 }
 
@@ -100,29 +164,42 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& reque
   network.name = request.name;
   network.driver = TRY(model::parse_driver(request.driver));
   network.created = engine::now();
+  network.ipv4 = request.ipv4;
+  const auto is_v6 = [](const SubnetRequest& subnet) {
+    return subnet.subnet && !subnet.subnet->ip().is_v4();
+  };
+  network.ipv6 = request.ipv6.value_or(std::ranges::any_of(request.subnets, is_v6));
   network.internal = request.internal;
+  network.attachable = request.attachable;
   network.labels = request.labels;
   network.options = request.options;
-  network.bridge = TRY(model::parse_bridge_options(request.options));
+  network.ipam = TRY(model::parse_ipam(request.ipam));
+  network.ipam_options = request.ipam_options;
+  TRY(model::read_options(network, request.options));
+  network.link.routes = request.routes;
+  if (!network.ipv4 && !network.ipv6)
+    return fail(ErrorKind::kInvalid, "network {}: neither IPv4 nor IPv6 is wanted: give --ipv6",
+                network.name);
 
   auto& route = *TRY(kernel.route());
   auto& device = network.bridge.device;
-  if (device.empty()) device = TRY(IfName::parse("br-" + engine::short_id(network.id)));
-  const auto same_device = [&](const Network& other) { return other.bridge.device == device; };
+  if (network.driver == Driver::kBridge && device.empty())
+    device = TRY(IfName::parse("br-" + engine::short_id(network.id)));
+  const auto same_device = [&](const Network& other) {
+    return !device.empty() && other.bridge.device == device;
+  };
   if (const auto other = std::ranges::find_if(others, same_device); other != others.end())
     return fail(ErrorKind::kExists, "network {}: bridge {} belongs to network {}", network.name,
                 device.str(), other->name);
 
-  if (request.subnets.size() > 1)
-    return fail(ErrorKind::kInvalid, "network {}: {} subnets given, a bridge network takes one",
-                network.name, request.subnets.size());
-  const auto asked = request.subnets.empty() ? SubnetRequest{} : request.subnets.front();
-  if (asked.subnet && !asked.subnet->ip().is_v4())
-    return fail(ErrorKind::kUnsupported, "network {}: subnet {} is IPv6: give an IPv4 subnet",
-                network.name, asked.subnet->str());
-  auto subnet = choose_and_complete(asked, others, pools_of(config), route);
-  if (!subnet) return std::unexpected(in_context(subnet.error(), "network {}", network.name));
-  network.subnets.push_back(*std::move(subnet));
+  const auto& binding = network.bridge.host_binding;
+  if (binding && !(binding->is_v4() ? network.ipv4 : network.ipv6))
+    return fail(ErrorKind::kInvalid,
+                "network {}: option {}={}: the network has no {}: give an {} address", network.name,
+                model::kOptionHostBinding, binding->str(), binding->is_v4() ? "IPv4" : "IPv6",
+                binding->is_v4() ? "IPv6" : "IPv4");
+  if (auto added = add_subnets(network, request.subnets, others, pools_of(config), route); !added)
+    return std::unexpected(in_context(added.error(), "network {}", network.name));
 
   change.verb = "create network " + network.name;
   change.durability = store::Durability::kFull;
@@ -141,16 +218,30 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
         "network {}: an interface {} exists already and is not this network's: remove it, or "
         "give another {}",
         network.name, device.str(), model::kOptionBridgeName);
-  engine::Realised realised{network.bridge.mtu};
+  engine::Realised realised{network.link.mtu};
   if (realised.mtu == 0) realised.mtu = TRY(engine::default_mtu(route));
   if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
-  plan::append(change.plan, network_plan(network, realised.mtu));
-  if (!network.internal && !TRY(engine::ip_forward_on())) {
-    change.plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
-    change.state.put_switched(engine::kIpForward, "0");
+  plan::append(change.plan, TRY(network_plan(network, realised.mtu)));
+  for (const auto& sysctl : TRY(forwarding_plan(network))) {
+    change.state.put_switched(sysctl.key, sysctl.previous);
+    change.plan.push_back(sysctl);
   }
   change.state.put_realised(network, realised);
   return realised;
+}
+
+Result<std::vector<plan::SetSysctl>> Engine::Impl::forwarding_plan(const Network& network) const {
+  std::vector<plan::SetSysctl> plan;
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    if (!engine::needs_forwarding(network, family) || TRY(engine::forwarding_on(family))) continue;
+    // A host that forwards IPv6 takes no router advertisements unless accept_ra is 2: it would lose
+    // its own way out (Documentation/networking/ip-sysctl.rst).
+    if (family == Ip::Family::kV6)
+      for (const auto& key : TRY(engine::sysctls_of_advertised_routes()))
+        plan.push_back({key, "2", "1"});
+    plan.push_back({std::string(engine::forwarding_key(family)), "1", "0"});
+  }
+  return plan;
 }
 
 // Who may not read the ruleset may still have the whole plan printed.
@@ -161,13 +252,17 @@ Result<bool> Engine::Impl::table_intact() {
   return intact;
 }
 
-plan::Plan Engine::Impl::network_plan(const Network& network, std::uint32_t mtu) const {
-  auto plan = drivers::bridge::create(network, mtu);
-  auto intent = intent_of(network);
-  intent.owner = fmt::format("{} {} {}", network.name, engine::short_id(network.id), instance);
-  for (auto& element : firewall::network_elements(intent))
+Result<plan::Plan> Engine::Impl::network_plan(const Network& network, std::uint32_t mtu) const {
+  auto plan = drivers::create(network, mtu, TRY(facts(false)));
+  for (auto& element : network_elements(network))
     plan.push_back(plan::AddElement{std::move(element)});
   return plan;
+}
+
+std::vector<nft::Element> Engine::Impl::network_elements(const Network& network) const {
+  if (network.driver != Driver::kBridge || !network.bridge.managed) return {};
+  return firewall::network_elements(intent_of(
+      network, fmt::format("{} {} {}", network.name, engine::short_id(network.id), instance)));
 }
 
 Status Engine::Impl::prepare(Change& change, const RemoveNetworks& request) {
@@ -202,19 +297,22 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
   plan::Plan links;
   for (const auto& network : networks) {
     if (const auto realised = TRY(state.realised(network))) {
-      auto intent = intent_of(network);
-      intent.owner = fmt::format("{} {} {}", network.name, engine::short_id(network.id), instance);
-      for (auto& element : firewall::network_elements(intent))
+      for (auto& element : network_elements(network))
         change.plan.push_back(plan::DeleteElement{std::move(element)});
-      plan::append(links, drivers::bridge::remove(network));
+      plan::append(links, drivers::remove(network));
     }
     state.erase(network);
   }
-  if (!TRY(state.forwarding_needed_without(networks))) {
-    const auto before = TRY(state.switched(engine::kIpForward));
-    if (before && !TRY(others_have_networks())) {
-      change.plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), *before, "1"});
-      state.erase_switched(engine::kIpForward);
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    if (TRY(state.forwarding_needed_without(networks, family)) || TRY(others_have_networks()))
+      continue;
+    const auto was_needed = [&](const Network& each) {
+      return engine::needs_forwarding(each, family);
+    };
+    if (std::ranges::none_of(networks, was_needed)) continue;
+    for (const auto& sysctl : TRY(state.switched_for(family))) {
+      change.plan.push_back(sysctl);
+      state.erase_switched(sysctl.key);
     }
   }
   bool last = !links.empty();
@@ -231,7 +329,7 @@ Status Engine::Impl::heal(const Network& network) {
   const auto realised = TRY(change.state.realised(network));
   if (!realised) return {};
   if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
-  plan::append(change.plan, TRY(plan::missing(kernel, network_plan(network, realised->mtu))));
+  plan::append(change.plan, TRY(plan::missing(kernel, TRY(network_plan(network, realised->mtu)))));
   return commit(change);
 }
 
@@ -277,9 +375,8 @@ Status Engine::Impl::add_predefined_networks() {
     network.predefined = true;
     if (driver == Driver::kBridge) {
       network.options = {{std::string(model::kOptionBridgeName), std::string(kDefaultDevice)}};
-      network.bridge = TRY(model::parse_bridge_options(network.options));
-      network.subnets.push_back(
-          TRY(choose_and_complete({}, {}, pools_of(config), *TRY(kernel.route()))));
+      TRY(model::read_options(network, network.options));
+      TRY(add_subnets(network, {}, {}, pools_of(config), *TRY(kernel.route())));
     }
     change.state.put(network);
   }

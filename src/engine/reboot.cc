@@ -59,7 +59,8 @@ Status Engine::Impl::notice_reboot() {
     if (sandbox.kind == SandboxKind::kNamespace) (void)kernel::Netns::remove(sandbox.netns_path);
     remove_files(sandbox);
   }
-  state.erase_switched(engine::kIpForward);
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6})
+    for (const auto& sysctl : TRY(state.switched_for(family))) state.erase_switched(sysctl.key);
   for (const auto& network : TRY(state.networks())) state.erase_realised(network);
   change.transaction.put("meta/boot", boot);
   return commit(change);

@@ -64,16 +64,14 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
 
   std::vector<Network> realised;
   for (auto& network : TRY(state.networks()))
-    if (network.driver == Driver::kBridge && TRY(state.realised(network)))
-      realised.push_back(std::move(network));
+    if (TRY(state.realised(network))) realised.push_back(std::move(network));
   if (!realised.empty() && !TRY(table_intact()))
     differs("table inet berth", plan::Plan{plan::EnsureTable{}});
 
   plan::Plan wanted;
   for (const auto& network : realised) {
-    auto plan = network_plan(network, TRY(state.realised(network))->mtu);
-    if (!network.internal && !TRY(engine::ip_forward_on()))
-      plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
+    auto plan = TRY(network_plan(network, TRY(state.realised(network))->mtu));
+    for (const auto& sysctl : TRY(forwarding_plan(network))) plan.push_back(sysctl);
     differs("network " + network.name, plan::missing(kernel, plan));
     plan::append(wanted, std::move(plan));
   }
@@ -108,13 +106,14 @@ Status Engine::Impl::prepare(Change& change, const Reconcile&) {
   plan::append(change.plan, std::move(change.last));
   change.last.clear();
   Status all;
-  bool table = false, forwarding = false;  // each network's plan has them, and one is enough
+  bool table = false;  // each network's plan has it and the sysctls, and one is enough
+  std::set<std::string> sysctls;
   TRY(find_differences([&](const std::string&, Change& mending, Status planned) {
     if (!planned) all = std::move(planned);
     for (auto& op : mending.plan) {
       const auto* sysctl = std::get_if<plan::SetSysctl>(&op);
       if (std::holds_alternative<plan::EnsureTable>(op) && std::exchange(table, true)) continue;
-      if (sysctl && sysctl->key == engine::kIpForward && std::exchange(forwarding, true)) continue;
+      if (sysctl && sysctl->ns.is_host() && !sysctls.insert(sysctl->key).second) continue;
       change.plan.push_back(std::move(op));
     }
   }));
@@ -187,8 +186,7 @@ std::vector<Error> Engine::Impl::reset() {
   for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "lock"})
     fs::remove(fs::path(config.root) / file, error);
   // Directories only if nothing else is in them: another instance may share --run.
-  for (const auto& directory :
-       {run_path("netns"), run_path("sandboxes"), config.root, config.run})
+  for (const auto& directory : {run_path("netns"), run_path("sandboxes"), config.root, config.run})
     fs::remove(directory, error);
   return errors;
 }

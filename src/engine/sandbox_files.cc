@@ -1,6 +1,6 @@
-// The files of a sandbox, in <run>/sandboxes/<id>: what it sees as /etc/hosts, hostname and resolv.conf,
-// and its log. They come before the record and go after it; what a process that was killed in between
-// leaves is found by having no record and no lock.
+// The files of a sandbox, in <run>/sandboxes/<id>: what it sees as /etc/hosts, hostname and
+// resolv.conf, and its log. They come before the record and go after it; what a process that was
+// killed in between leaves is found by having no record and no lock.
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -49,7 +49,8 @@ Status Engine::Impl::write_hosts(engine::State& state, const Sandbox& sandbox) {
     hosts.extra.push_back(TRY(sandbox::resolve(entry, std::nullopt)));
   }
   for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
-    hosts.addresses.push_back(endpoint.ip);
+    for (const auto& address : {endpoint.address4, endpoint.address6})
+      if (address) hosts.addresses.push_back(address->ip());
   return sandbox::write_in_place(directory_of(sandbox) + "/hosts", sandbox::hosts_text(hosts));
 }
 

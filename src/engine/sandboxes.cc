@@ -54,7 +54,8 @@ Result<std::string> name_for(engine::State& state, const std::string& asked) {
   }
 }
 
-// It becomes a line of /etc/hosts: letters, digits, '-', '_' and '.', as RFC 1123 and habit have it.
+// It becomes a line of /etc/hosts: letters, digits, '-', '_' and '.', as RFC 1123 and habit have
+// it.
 Status check_hostname(const std::string& hostname) {
   constexpr std::size_t kMaxBytes = 63;  // HOST_NAME_MAX is 64, a DNS label's limit is 63
   const auto allowed = [](unsigned char byte) {
@@ -80,6 +81,57 @@ Result<Sandbox> new_sandbox(engine::State& state, const std::string& name,
   return sandbox;
 }
 
+// Which of the networks' endpoints publishes the sandbox's ports: the one that the default route
+// will go by, among those whose ports can be published. Also checks that each is there once.
+Result<std::size_t> publisher_among(engine::State& state, const std::vector<Attachment>& networks) {
+  std::vector<std::string> ids;
+  std::optional<std::size_t> best;
+  const auto rank = [&](std::size_t i, const Network& network) {
+    const bool publishes = network.driver == Driver::kBridge && !network.internal;
+    return std::tuple(!publishes, -networks[i].options.gw_priority, network.link.metric,
+                      network.name);
+  };
+  decltype(rank(0, {})) best_rank;
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    const auto network = TRY(state.network(networks[i].network));
+    if (std::ranges::find(ids, network.id) != ids.end())
+      return fail(ErrorKind::kInvalid, "network {} is given twice", network.name);
+    ids.push_back(network.id);
+    auto this_rank = rank(i, network);
+    if (best && best_rank < this_rank) continue;
+    best = i;
+    best_rank = std::move(this_rank);
+  }
+  return best.value_or(0);
+}
+
+bool wants_endpoint(const EndpointOptions& options) {
+  return options.ip4 || options.ip6 || options.mac || !options.aliases.empty() ||
+         !options.ifname.empty() || !options.link_local.empty();
+}
+
+Result<NetworkMode> mode_for(engine::State& state, const RunProcess& request) {
+  if (request.networks.empty()) return NetworkMode::kNetworks;
+  TRY(publisher_among(state, request.networks));
+  for (const auto& each : request.networks) {
+    const auto network = TRY(state.network(each.network));
+    if (network.driver != Driver::kHost && network.driver != Driver::kNone) continue;
+    if (request.networks.size() > 1)
+      return fail(ErrorKind::kInvalid, "network {} leaves no place for another network",
+                  network.name);
+    if (network.driver == Driver::kHost)
+      return fail(ErrorKind::kUnsupported,
+                  "network host: a sandbox has a network namespace of its own; give a bridge "
+                  "network or none");
+    if (wants_endpoint(each.options) || !request.ports.empty())
+      return fail(ErrorKind::kInvalid,
+                  "network none has no addresses and no ports: --ip, --mac-address and -p need "
+                  "another --network");
+    return NetworkMode::kNone;
+  }
+  return NetworkMode::kNetworks;
+}
+
 // What `run` asks for, checked as far as it can be without the kernel.
 Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request) {
   auto sandbox = TRY(new_sandbox(state, request.name, request.hostname));
@@ -97,19 +149,10 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request) {
     if (!fs::is_directory(sandbox.rootfs))
       return fail(ErrorKind::kInvalid, "rootfs {} is not a directory", request.rootfs);
   }
-  const auto network = TRY(state.network(request.network));
-  const bool wants_endpoint = request.ip || request.mac || !request.ports.empty();
-  if (network.driver == Driver::kHost)
-    return fail(ErrorKind::kUnsupported,
-                "network host: a sandbox has a network namespace of its own; give a bridge network "
-                "or none");
-  if (network.driver == Driver::kNone) {
-    if (wants_endpoint)
-      return fail(ErrorKind::kInvalid,
-                  "network none has no addresses and no ports: --ip, --mac-address and -p need "
-                  "another --network");
-    sandbox.host_network = network.name;
-  }
+  sandbox.dns = request.dns;
+  sandbox.dns_search = request.dns_search;
+  sandbox.dns_options = request.dns_options;
+  sandbox.mode = TRY(mode_for(state, request));
   return sandbox;
 }
 
@@ -151,19 +194,30 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const CreateSandbox& reque
 
 // ---- run ----------------------------------------------------------------------------------------
 
+Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const RunProcess& request,
+                                                       engine::TargetSandbox target) {
+  auto networks = request.networks;
+  if (networks.empty()) networks.push_back({.network = "bridge", .options = {}});
+  const auto publisher = TRY(publisher_among(change.state, networks));
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    const Connect connect{networks[i].network, target.sandbox.name, networks[i].options,
+                          i == publisher ? request.ports : std::vector<PortSpec>{}};
+    ids.push_back(TRY(prepare(change, connect, target)).id);
+    target.sandbox.endpoints = ids;
+    target.loopback_down = false;
+  }
+  return change.state.endpoints(ids);
+}
+
 // For plan() only: run() below makes the namespace by starting the process.
 Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request) {
   auto sandbox = TRY(sandbox_for(change.state, request));
   const plan::NsRef ns{run_path("netns/" + engine::short_id(sandbox.id)), 0};
   sandbox.netns_path = ns.path;
   change.plan.push_back(plan::AddNetns{ns.path});
-  if (sandbox.host_network.empty()) {
-    engine::TargetSandbox target{.sandbox = sandbox, .ns = ns};
-    TRY(prepare(change,
-                Connect{request.network, sandbox.name, request.ip, request.mac, request.aliases,
-                        request.ports},
-                std::move(target)));
-  }
+  if (sandbox.mode == NetworkMode::kNetworks)
+    TRY(attach_all(change, request, {.sandbox = sandbox, .ns = ns}));
   change.plan.push_back(plan::StartProcess{ns, sandbox.hostname, sandbox.rootfs, sandbox.argv});
   return sandbox;
 }
@@ -235,20 +289,16 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     std::optional<Ip> gateway;
     std::vector<PortMapping> ports;
     sandbox.endpoints.clear();
-    if (sandbox.host_network.empty()) {
-      engine::TargetSandbox target{.sandbox = sandbox,
-                                   .ns = {sandbox.netns_path, sandbox.netns_inode},
-                                   .loopback_down = true};
-      const auto endpoint = TRY(prepare(attaching,
-                                        Connect{request.network, sandbox.name, request.ip,
-                                                request.mac, request.aliases, request.ports},
-                                        std::move(target)));
-      gateway = endpoint.gateway;
-      ports = endpoint.ports;
-      sandbox.endpoints.push_back(endpoint.id);
+    const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
+    if (sandbox.mode == NetworkMode::kNetworks) {
+      for (const auto& endpoint : TRY(attach_all(
+               attaching, request, {.sandbox = sandbox, .ns = ns, .loopback_down = true}))) {
+        if (endpoint.default4 || !gateway) gateway = endpoint.gateway4;
+        ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
+        sandbox.endpoints.push_back(endpoint.id);
+      }
     } else {
-      attaching.plan.push_back(
-          plan::SetLinkUp{{sandbox.netns_path, sandbox.netns_inode}, TRY(IfName::parse("lo"))});
+      attaching.plan.push_back(plan::SetLinkUp{ns, TRY(IfName::parse("lo"))});
     }
     sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, gateway));
     attaching.state.put(sandbox);
@@ -258,9 +308,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     return write_files(attaching.state, sandbox);
   };
   if (auto attached = with_dead_collected(attach); !attached) {
-    {
-      const auto killed = std::move(pending);
-    }
+    { const auto killed = std::move(pending); }
     sandbox.auto_remove = true;  // nothing of it is to remain
     (void)finish_if_known(sandbox, 125);
     remove_files(sandbox);

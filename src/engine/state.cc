@@ -21,8 +21,17 @@ Result<Ip> ip_from_hex(std::string_view text) {
   return Ip::from_bytes(bytes);
 }
 
+// Of one family, so that the keys sort by address.
+std::string lease_prefix(std::string_view network_id, Ip::Family family) {
+  return fmt::format("lease/{}/{}/", network_id, family == Ip::Family::kV4 ? 4 : 6);
+}
+
 std::string lease_key(std::string_view network_id, const Ip& ip) {
-  return fmt::format("lease/{}/{}", network_id, hex(ip.bytes()));
+  return lease_prefix(network_id, ip.family()) + hex(ip.bytes());
+}
+
+std::string hint_key(std::string_view network_id, const Cidr& subnet) {
+  return fmt::format("hint/{}/{}", network_id, hex(subnet.ip().bytes()));
 }
 
 std::string port_prefix(const PortMapping& mapping) {
@@ -34,6 +43,12 @@ std::string port_key(const PortMapping& mapping) {
 }
 
 }  // namespace
+
+bool needs_forwarding(const Network& network, Ip::Family family) {
+  const bool has_family = family == Ip::Family::kV4 ? network.ipv4 : network.ipv6;
+  return network.driver == Driver::kBridge && !network.internal && network.bridge.managed &&
+         has_family;
+}
 
 // ---- references ---------------------------------------------------------------------------------
 
@@ -98,7 +113,7 @@ void State::put(const Network& network) {
 void State::erase(const Network& network) {
   tx_.erase("network/" + network.id);
   tx_.erase("network-name/" + network.name);
-  tx_.erase("hint/" + network.id);
+  for (const auto& subnet : network.subnets) tx_.erase(hint_key(network.id, subnet.cidr));
   erase_realised(network);
 }
 
@@ -119,9 +134,10 @@ void State::erase_realised(const Network& network) {
   tx_.erase("realised/" + network.id);
 }
 
-Result<bool> State::forwarding_needed_without(const std::vector<Network>& except) {
+Result<bool> State::forwarding_needed_without(const std::vector<Network>& except,
+                                              Ip::Family family) {
   for (const auto& network : TRY(networks())) {
-    if (network.driver != Driver::kBridge || network.internal) continue;
+    if (!needs_forwarding(network, family)) continue;
     if (std::ranges::find(except, network.id, &Network::id) != except.end()) continue;
     if (TRY(realised(network))) return true;
   }
@@ -155,16 +171,19 @@ Result<std::vector<Endpoint>> State::endpoints_of_network(std::string_view netwo
 void State::put(const Endpoint& endpoint) {
   tx_.put("endpoint/" + endpoint.id, model::to_json(endpoint));
   tx_.put(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id), endpoint.sandbox_id);
-  tx_.put(lease_key(endpoint.network_id, endpoint.ip), endpoint.id);
+  for (const auto& address : {endpoint.address4, endpoint.address6})
+    if (address) tx_.put(lease_key(endpoint.network_id, address->ip()), endpoint.id);
   for (const auto& mapping : endpoint.ports) take_port(mapping, endpoint.id);
 }
 
 Status State::erase(const Endpoint& endpoint) {
   tx_.erase("endpoint/" + endpoint.id);
   tx_.erase(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id));
-  tx_.erase(lease_key(endpoint.network_id, endpoint.ip));
   for (const auto& mapping : endpoint.ports) free_port(mapping);
-  return lower_hint(endpoint.network_id, endpoint.ip);
+  const auto network = TRY(network_by_id(endpoint.network_id));
+  for (const auto& address : {endpoint.address4, endpoint.address6})
+    if (address) TRY(free_lease(network, address->ip()));
+  return {};
 }
 
 // ---- sandboxes ----------------------------------------------------------------------------------
@@ -221,10 +240,10 @@ void State::erase(const Sandbox& sandbox) {
 
 Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
   std::optional<Ip> hint;
-  if (const auto text = TRY(tx_.get("hint/" + network.id))) {
+  if (const auto text = TRY(tx_.get(hint_key(network.id, subnet.cidr)))) {
     if (const auto ip = Ip::parse(*text)) hint = *ip;
   }
-  const auto prefix = fmt::format("lease/{}/", network.id);
+  const auto prefix = lease_prefix(network.id, subnet.cidr.ip().family());
   const auto taken_from = [&](const Ip& from, const std::function<bool(const Ip&)>& visit) {
     Status read;
     auto scanned =
@@ -237,7 +256,7 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
   };
   auto ip = ipam::first_free(subnet, hint, taken_from);
   if (!ip) return std::unexpected(in_context(ip.error(), "network {}", network.name));
-  tx_.put("hint/" + network.id, ip->str());
+  tx_.put(hint_key(network.id, subnet.cidr), ip->str());
   return ip;
 }
 
@@ -254,11 +273,16 @@ Status State::reserve(const Network& network, const Subnet& subnet, const Ip& ip
   return {};
 }
 
-Status State::lower_hint(const std::string& network_id, const Ip& freed) {
-  const auto text = TRY(tx_.get("hint/" + network_id));
-  if (!text) return {};
-  const auto hint = Ip::parse(*text);
-  if (hint && freed < *hint) tx_.put("hint/" + network_id, freed.str());
+Status State::free_lease(const Network& network, const Ip& ip) {
+  tx_.erase(lease_key(network.id, ip));
+  for (const auto& subnet : network.subnets) {
+    if (!subnet.cidr.contains(ip)) continue;
+    const auto key = hint_key(network.id, subnet.cidr);
+    const auto text = TRY(tx_.get(key));
+    if (!text) continue;
+    const auto hint = Ip::parse(*text);
+    if (hint && ip < *hint) tx_.put(key, ip.str());
+  }
   return {};
 }
 
@@ -301,6 +325,19 @@ Result<std::optional<std::string>> State::switched(std::string_view sysctl) {
 
 void State::put_switched(std::string_view sysctl, std::string_view before) {
   tx_.put(fmt::format("switched/{}", sysctl), std::string(before));
+}
+
+Result<std::vector<plan::SetSysctl>> State::switched_for(Ip::Family family) {
+  std::vector<plan::SetSysctl> back;
+  constexpr std::string_view kPrefix = "switched/";
+  const auto of_family =
+      fmt::format("{}net/{}/", kPrefix, family == Ip::Family::kV4 ? "ipv4" : "ipv6");
+  TRY(tx_.scan(of_family, [&](std::string_view key, std::string_view before) {
+    const std::string sysctl(key.substr(kPrefix.size()));
+    back.push_back({sysctl, std::string(before), sysctl.ends_with("/accept_ra") ? "2" : "1"});
+    return true;
+  }));
+  return back;
 }
 
 void State::erase_switched(std::string_view sysctl) {

@@ -7,8 +7,8 @@
 //   sandbox/<id>                          Sandbox
 //   sandbox-name/<name>                   -> sandbox id
 //   netns/<inode>                         -> sandbox id (of foreign namespaces)
-//   lease/<network>/<address in hex>      -> endpoint id
-//   hint/<network>                        an address below which all of the range are taken
+//   lease/<network>/<4 or 6>/<address in hex>  -> endpoint id
+//   hint/<network>/<subnet in hex>        an address below which all of the range are taken
 //   port/<protocol>/<port>/<host address> -> endpoint id (port in 5 digits, so that keys sort)
 //   realised/<network>                    its kernel objects have been made; the endpoints' MTU
 //   switched/<sysctl>                     its value before berth switched it
@@ -25,6 +25,7 @@
 
 #include "berth/network.h"
 #include "engine/transaction.h"
+#include "plan/op.h"
 
 namespace berth::engine {
 
@@ -32,6 +33,9 @@ namespace berth::engine {
 struct Realised {
   std::uint32_t mtu = 0;  ///< bytes, of every endpoint
 };
+
+/// Does the network need the host to forward packets of `family`?
+[[nodiscard]] bool needs_forwarding(const Network& network, Ip::Family family);
 
 class State {
  public:
@@ -46,8 +50,8 @@ class State {
   Result<std::optional<Realised>> realised(const Network& network);
   void put_realised(const Network& network, const Realised& realised);
   void erase_realised(const Network& network);
-  /// Is another network than `except` realised that needs the host to forward?
-  Result<bool> forwarding_needed_without(const std::vector<Network>& except);
+  /// Is another network than `except` realised that needs the host to forward `family`?
+  Result<bool> forwarding_needed_without(const std::vector<Network>& except, Ip::Family family);
 
   // Endpoints: the document, its index, its lease and its ports go together.
   Result<Endpoint> endpoint(std::string_view id);
@@ -83,12 +87,14 @@ class State {
   Result<std::optional<std::string>> switched(std::string_view sysctl);
   void put_switched(std::string_view sysctl, std::string_view before);
   void erase_switched(std::string_view sysctl);
+  /// What switches back those of `family`.
+  Result<std::vector<plan::SetSysctl>> switched_for(Ip::Family family);
 
  private:
   /// The id that `reference` means among the documents at `kind`, by the name index `index`.
   Result<std::string> resolve(std::string_view kind, std::string_view index, std::string_view what,
                               std::string_view reference);
-  Status lower_hint(const std::string& network_id, const Ip& freed);
+  Status free_lease(const Network& network, const Ip& ip);
 
   Transaction& tx_;
 };

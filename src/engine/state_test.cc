@@ -21,7 +21,7 @@ class StateTest : public ::testing::Test {
     Endpoint made;
     made.id = random_id();
     made.network_id = network_.id;
-    made.ip = ip;
+    made.address4 = Cidr(ip, 29);
     made.mac = Mac::from_ip(ip);
     made.ports = std::move(ports);
     state_.put(made);
@@ -74,9 +74,9 @@ TEST_F(StateTest, AddressesAreGivenOutFromTheLowestAndComeBack) {
   EXPECT_EQ(allocate().error().kind, ErrorKind::kExhausted);
   ASSERT_TRUE(state_.erase(endpoints[3]));
   ASSERT_TRUE(state_.erase(endpoints[1]));
-  EXPECT_EQ(allocate().value(), endpoints[1].ip);
-  endpoint(endpoints[1].ip);
-  EXPECT_EQ(allocate().value(), endpoints[3].ip);
+  EXPECT_EQ(allocate().value(), endpoints[1].address4->ip());
+  endpoint(endpoints[1].address4->ip());
+  EXPECT_EQ(allocate().value(), endpoints[3].address4->ip());
 }
 
 TEST_F(StateTest, AnAddressThatIsTakenIsNotReservedAgain) {

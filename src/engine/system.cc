@@ -27,6 +27,13 @@ std::uint64_t bytes_of_files(const std::string& directory) {
 
 }  // namespace
 
+Result<drivers::Facts> Engine::Impl::facts(bool needs_bridge_netfilter) const {
+  static const bool kIpv6 = engine::has_ipv6();  // a kernel does not change that
+  return drivers::Facts{
+      .bridge_netfilter = needs_bridge_netfilter && TRY(engine::bridge_netfilter_on()),
+      .ipv6 = kIpv6};
+}
+
 Result<Info> Engine::Impl::info() {
   Info info;
   info.version = BERTH_VERSION;
@@ -36,9 +43,10 @@ Result<Info> Engine::Impl::info() {
   uname(&kernel_name);
   info.kernel = kernel_name.release;
   info.netns_inode = TRY(kernel::Netns::current()).inode();
-  info.ip_forward = TRY(engine::ip_forward_on());
+  info.ip_forward = TRY(engine::forwarding_on(Ip::Family::kV4));
   Change look(*store);
-  info.ip_forward_by_berth = TRY(look.state.switched(engine::kIpForward)).has_value();
+  info.ip_forward_by_berth =
+      TRY(look.state.switched(engine::forwarding_key(Ip::Family::kV4))).has_value();
   info.networks = TRY(look.state.networks()).size();
   for (const auto& sandbox : TRY(look.state.sandboxes())) {
     ++info.sandboxes;

@@ -106,11 +106,15 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
     target.links.push_back(link.name.str());
     if (link.name.str() == "lo") target.loopback_down = !link.up;
   }
-  bool own_default = false;
-  for (const auto& endpoint : TRY(state.endpoints(target.sandbox.endpoints)))
-    own_default = own_default || endpoint.default_route;
+  bool own4 = false, own6 = false;
+  for (const auto& endpoint : TRY(state.endpoints(target.sandbox.endpoints))) {
+    own4 = own4 || endpoint.default4;
+    own6 = own6 || endpoint.default6;
+  }
   for (const auto& route : TRY(kernel::list_routes(socket, Ip::Family::kV4)))
-    if (!route.destination && !own_default) target.has_default_route = true;
+    if (!route.destination && !own4) target.foreign_default4 = true;
+  for (const auto& route : TRY(kernel::list_routes(socket, Ip::Family::kV6)))
+    if (!route.destination && !own6) target.foreign_default6 = true;
   return target;
 }
 

@@ -12,14 +12,9 @@ constexpr std::int64_t kSecond = 1'000'000'000;  // nanoseconds
 constexpr std::size_t kShortId = 12;             // digits
 constexpr std::string_view kDefaultNetwork = "bridge";
 
-bool has_address(const Endpoint& endpoint) {
-  return endpoint.prefix > 0;
-}
-
-// The address with its prefix length where it is of `family`, else "".
-std::string cidr_text(const Endpoint& endpoint, Ip::Family family) {
-  if (!has_address(endpoint) || endpoint.ip.family() != family) return "";
-  return Cidr(endpoint.ip, endpoint.prefix).str();
+template <typename T>
+std::string text_or_empty(const std::optional<T>& value) {
+  return value ? value->str() : "";
 }
 
 std::string mac_text(const Endpoint& endpoint) {
@@ -28,34 +23,37 @@ std::string mac_text(const Endpoint& endpoint) {
 
 // Gateway, IPAddress and the like: one endpoint's addresses under Docker's names.
 void add_addresses(Json& out, const Endpoint& endpoint) {
-  const bool v4 = has_address(endpoint) && endpoint.ip.is_v4();
-  const bool v6 = has_address(endpoint) && !endpoint.ip.is_v4();
-  const auto gateway = endpoint.gateway ? endpoint.gateway->str() : std::string();
-  out["Gateway"] = v4 ? gateway : "";
-  out["IPAddress"] = v4 ? endpoint.ip.str() : "";
-  out["IPPrefixLen"] = v4 ? endpoint.prefix : 0;
-  out["IPv6Gateway"] = v6 ? gateway : "";
-  out["GlobalIPv6Address"] = v6 ? endpoint.ip.str() : "";
-  out["GlobalIPv6PrefixLen"] = v6 ? endpoint.prefix : 0;
+  const auto add = [&](const char* gateway_key, const std::optional<Ip>& gateway,
+                       const char* ip_key, const char* prefix_key,
+                       const std::optional<Cidr>& address) {
+    out[gateway_key] = text_or_empty(gateway);
+    out[ip_key] = address ? address->ip().str() : "";
+    out[prefix_key] = address ? address->prefix() : 0;
+  };
+  add("Gateway", endpoint.gateway4, "IPAddress", "IPPrefixLen", endpoint.address4);
+  add("IPv6Gateway", endpoint.gateway6, "GlobalIPv6Address", "GlobalIPv6PrefixLen",
+      endpoint.address6);
   out["MacAddress"] = mac_text(endpoint);
-}
-
-Json ipam_form(const std::vector<Subnet>& subnets) {
-  Json config = Json::array();
-  for (const auto& subnet : subnets) {
-    Json entry = {{"Subnet", subnet.cidr.str()}};
-    if (subnet.range) entry["IPRange"] = subnet.range->str();
-    entry["Gateway"] = subnet.gateway.str();
-    for (const auto& [name, ip] : subnet.aux) entry["AuxiliaryAddresses"][name] = ip.str();
-    config.push_back(std::move(entry));
-  }
-  return {{"Driver", "default"}, {"Options", Json::object()}, {"Config", std::move(config)}};
 }
 
 Json labels_form(const Labels& labels) {
   Json out = Json::object();
   for (const auto& [key, value] : labels) out[key] = value;
   return out;
+}
+
+Json ipam_form(const Network& network) {
+  Json config = Json::array();
+  for (const auto& subnet : network.subnets) {
+    Json entry = {{"Subnet", subnet.cidr.str()}};
+    if (subnet.range) entry["IPRange"] = subnet.range->str();
+    if (subnet.gateway) entry["Gateway"] = subnet.gateway->str();
+    for (const auto& [name, ip] : subnet.aux) entry["AuxiliaryAddresses"][name] = ip.str();
+    config.push_back(std::move(entry));
+  }
+  return {{"Driver", name(network.ipam)},
+          {"Options", labels_form(network.ipam_options)},
+          {"Config", std::move(config)}};
 }
 
 Json state_form(const Sandbox& sandbox) {
@@ -84,7 +82,7 @@ Json extra_hosts_form(const std::vector<std::string>& lines) {
 }
 
 std::string network_mode(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
-  if (!sandbox.host_network.empty()) return sandbox.host_network;
+  if (sandbox.mode != NetworkMode::kNetworks) return std::string(name(sandbox.mode));
   return endpoints.empty() ? "none" : endpoints.front().network_name;
 }
 
@@ -121,31 +119,27 @@ std::string rfc3339(std::int64_t time) {
 }
 
 Json network_form(const Network& network, std::span<const NetworkMember> members) {
-  const auto has_family = [&](Ip::Family family) {
-    return std::ranges::any_of(
-        network.subnets, [&](const Subnet& subnet) { return subnet.cidr.ip().family() == family; });
-  };
   Json containers = Json::object();
   for (const auto& [endpoint, sandbox_name] : members) {
     containers[endpoint.sandbox_id] = {{"Name", sandbox_name},
                                        {"EndpointID", endpoint.id},
                                        {"MacAddress", mac_text(endpoint)},
-                                       {"IPv4Address", cidr_text(endpoint, Ip::Family::kV4)},
-                                       {"IPv6Address", cidr_text(endpoint, Ip::Family::kV6)}};
+                                       {"IPv4Address", text_or_empty(endpoint.address4)},
+                                       {"IPv6Address", text_or_empty(endpoint.address6)}};
   }
   return {{"Name", network.name},
           {"Id", network.id},
           {"Created", rfc3339(network.created)},
           {"Scope", "local"},
           {"Driver", name(network.driver)},
-          {"EnableIPv4", network.subnets.empty() || has_family(Ip::Family::kV4)},
-          {"EnableIPv6", has_family(Ip::Family::kV6)},
-          {"IPAM", ipam_form(network.subnets)},
+          {"EnableIPv4", network.ipv4},
+          {"EnableIPv6", network.ipv6},
+          {"IPAM", ipam_form(network)},
           {"Internal", network.internal},
-          {"Attachable", false},
+          {"Attachable", network.attachable},
           {"Ingress", false},
-          {"ConfigFrom", {{"Network", ""}}},
-          {"ConfigOnly", false},
+          {"ConfigFrom", {{"Network", network.config_from}}},
+          {"ConfigOnly", network.config_only},
           {"Containers", std::move(containers)},
           {"Options", labels_form(network.options)},
           {"Labels", labels_form(network.labels)}};
@@ -165,24 +159,29 @@ Json ports_form(std::span<const Endpoint> endpoints) {
 Json endpoint_form(const Sandbox& sandbox, const Endpoint& endpoint) {
   const auto short_id = sandbox.id.substr(0, kShortId);
   Json out = {{"IPAMConfig", nullptr}, {"Links", nullptr}, {"Aliases", nullptr}};
-  if (endpoint.requested_ip) {
-    const auto* key = endpoint.requested_ip->is_v4() ? "IPv4Address" : "IPv6Address";
-    out["IPAMConfig"] = {{key, endpoint.requested_ip->str()}};
-  }
+  const auto& asked = endpoint.asked;
+  if (asked.ip4) out["IPAMConfig"]["IPv4Address"] = asked.ip4->str();
+  if (asked.ip6) out["IPAMConfig"]["IPv6Address"] = asked.ip6->str();
+  for (const auto& address : asked.link_local)
+    out["IPAMConfig"]["LinkLocalIPs"].push_back(address.ip().str());
+  if (!asked.links.empty()) out["Links"] = asked.links;
   // Docker names sandboxes to one another on user-defined networks only.
-  const bool named = has_address(endpoint) && endpoint.network_name != kDefaultNetwork;
+  const bool has_address = endpoint.address4 || endpoint.address6;
+  const bool named = has_address && endpoint.network_name != kDefaultNetwork;
   if (named) {
-    out["Aliases"] = endpoint.aliases;
+    out["Aliases"] = asked.aliases;
     out["Aliases"].push_back(short_id);
   }
   out["NetworkID"] = endpoint.network_id;
   out["EndpointID"] = endpoint.id;
   add_addresses(out, endpoint);
+  out["GwPriority"] = asked.gw_priority;
   out["DriverOpts"] = nullptr;
+  if (!asked.driver_options.empty()) out["DriverOpts"] = labels_form(asked.driver_options);
   out["DNSNames"] = nullptr;
   if (named) {
     std::vector<std::string> names = {sandbox.name};
-    names.insert(names.end(), endpoint.aliases.begin(), endpoint.aliases.end());
+    names.insert(names.end(), asked.aliases.begin(), asked.aliases.end());
     names.push_back(short_id);
     names.push_back(sandbox.hostname);
     out["DNSNames"] = Json::array();

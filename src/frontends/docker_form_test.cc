@@ -12,10 +12,9 @@ Endpoint sample_endpoint() {
   endpoint.id = "56cd85c5121d7d14146fcacc75599f6c56034e758e81f405a51437276ac6ac9f";
   endpoint.network_id = "af1dbf619ac62be1ad8a6b63696d3e6edff77cceab6cd0ee78de4b51e0d33683";
   endpoint.network_name = "mybridge0";
-  endpoint.ip = Ip::v4(192, 168, 100, 2);
-  endpoint.prefix = 24;
-  endpoint.gateway = Ip::v4(192, 168, 100, 1);
-  endpoint.mac = Mac::from_ip(endpoint.ip);
+  endpoint.address4 = Cidr(Ip::v4(192, 168, 100, 2), 24);
+  endpoint.gateway4 = Ip::v4(192, 168, 100, 1);
+  endpoint.mac = Mac::from_ip(endpoint.address4->ip());
   endpoint.ports = {{Protocol::kTcp, Ip(), 12211, 8080}};
   return endpoint;
 }
@@ -49,6 +48,7 @@ TEST(EndpointForm, IsWhatDockerInspectShows) {
     "GlobalIPv6Address": "",
     "GlobalIPv6PrefixLen": 0,
     "MacAddress": "02:42:c0:a8:64:02",
+    "GwPriority": 0,
     "DriverOpts": null,
     "DNSNames": [
         "br0_container",
@@ -59,8 +59,8 @@ TEST(EndpointForm, IsWhatDockerInspectShows) {
 
 TEST(EndpointForm, ShowsWhatWasAskedFor) {
   auto endpoint = sample_endpoint();
-  endpoint.requested_ip = endpoint.ip;
-  endpoint.aliases = {"db"};
+  endpoint.asked.ip4 = endpoint.address4->ip();
+  endpoint.asked.aliases = {"db"};
   const auto form = endpoint_form(sample_sandbox(), endpoint);
   EXPECT_EQ(form["IPAMConfig"].dump(), R"({"IPv4Address":"192.168.100.2"})");
   EXPECT_EQ(form["Aliases"].dump(), R"(["db","882cac3e472f"])");
@@ -68,9 +68,10 @@ TEST(EndpointForm, ShowsWhatWasAskedFor) {
 
 TEST(EndpointForm, Ipv6HasItsOwnFields) {
   auto endpoint = sample_endpoint();
-  endpoint.ip = *Ip::parse("fd00::2");
-  endpoint.prefix = 64;
-  endpoint.gateway = *Ip::parse("fd00::1");
+  endpoint.address4.reset();
+  endpoint.gateway4.reset();
+  endpoint.address6 = *Cidr::parse("fd00::2/64");
+  endpoint.gateway6 = *Ip::parse("fd00::1");
   const auto form = endpoint_form(sample_sandbox(), endpoint);
   EXPECT_EQ(form["GlobalIPv6Address"], "fd00::2");
   EXPECT_EQ(form["GlobalIPv6PrefixLen"], 64);

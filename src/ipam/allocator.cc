@@ -14,9 +14,13 @@ Cidr block_of(const Subnet& subnet) {
 
 // The addresses that first_free() never gives out, as numbers, each once, ascending.
 std::vector<Uint128> reserved_in(const Subnet& subnet) {
-  std::vector<Uint128> reserved = {subnet.cidr.first().number(), subnet.gateway.number()};
+  std::vector<Uint128> reserved;
+  if (!is_point_to_point(subnet.cidr)) {
+    reserved.push_back(subnet.cidr.first().number());
+    if (subnet.cidr.ip().is_v4()) reserved.push_back(subnet.cidr.last().number());
+  }
+  if (subnet.gateway) reserved.push_back(subnet.gateway->number());
   for (const auto& [name, ip] : subnet.aux) reserved.push_back(ip.number());
-  if (subnet.cidr.ip().is_v4()) reserved.push_back(subnet.cidr.last().number());
   std::ranges::sort(reserved);
   return reserved;
 }
@@ -63,7 +67,7 @@ Result<Ip> first_free(const Subnet& subnet, std::optional<Ip> hint, const TakenF
 
 Status check_static(const Subnet& subnet, const Ip& ip) {
   TRY(check_host_address(subnet.cidr, ip, fmt::format("address {}", ip.str())));
-  if (ip == subnet.gateway)
+  if (subnet.gateway == ip)
     return fail(ErrorKind::kInUse,
                 "address {} is the gateway of subnet {}: give the container another one", ip.str(),
                 subnet.cidr.str());

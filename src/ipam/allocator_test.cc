@@ -166,7 +166,7 @@ std::set<Ip> all_usable(const Subnet& network) {
     usable.insert(Ip::from_number(block.ip().family(), at));
   usable.erase(network.cidr.first());
   if (network.cidr.ip().is_v4()) usable.erase(network.cidr.last());
-  usable.erase(network.gateway);
+  if (network.gateway) usable.erase(*network.gateway);
   for (const auto& [name, address] : network.aux) usable.erase(address);
   return usable;
 }

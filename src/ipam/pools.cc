@@ -59,6 +59,13 @@ std::span<const Pool> default_pools() {
   return kPools;
 }
 
+Pool unique_local_pool(std::uint64_t seed) {
+  constexpr int kGlobalIdBits = 40, kPrefix = 48, kSubnetPrefix = 64;
+  const auto global_id = static_cast<Uint128>(seed & ((std::uint64_t{1} << kGlobalIdBits) - 1));
+  const auto number = (Uint128{0xfd} << 120) | (global_id << (128 - kPrefix));
+  return {{Ip::from_number(Ip::Family::kV6, number), kPrefix}, kSubnetPrefix};
+}
+
 Result<Pool> parse_pool(std::string_view text) {
   std::optional<Cidr> base;
   std::optional<int> size;

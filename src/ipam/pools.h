@@ -5,6 +5,7 @@
 // which containers would otherwise cut off.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,10 @@ struct Pool {
 
 /// Docker's own IPv4 pools, in its order (moby, daemon/libnetwork/ipamutils/utils.go).
 [[nodiscard]] std::span<const Pool> default_pools();
+
+/// The /48 that unasked IPv6 subnets come from, in blocks of /64: fd00::/8 and 40 bits of `seed`
+/// (RFC 4193, 3.1). The same seed gives the same prefix, so that addresses stay over restarts.
+[[nodiscard]] Pool unique_local_pool(std::uint64_t seed);
 
 /// Docker's form, "base=172.30.0.0/16,size=24". Both keys are required, in any order.
 [[nodiscard]] Result<Pool> parse_pool(std::string_view text);

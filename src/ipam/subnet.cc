@@ -63,7 +63,7 @@ Result<Ip> default_gateway(const Cidr& subnet, const std::map<Ip, std::string>& 
 
 }  // namespace
 
-Status check_subnet(const Cidr& cidr) {
+Status check_subnet(const Cidr& cidr, bool wants_gateway) {
   if (!cidr.is_network())
     return fail(ErrorKind::kInvalid, "invalid subnet {}: it should be {}", cidr.str(),
                 cidr.network().str());
@@ -72,15 +72,21 @@ Status check_subnet(const Cidr& cidr) {
         ErrorKind::kInvalid,
         "invalid subnet {}: it has {} in it ({}), and containers need ordinary unicast ones",
         cidr.str(), special->what, special->block.str());
-  if (const int longest = cidr.ip().bits() - 2; cidr.prefix() > longest)
-    return fail(ErrorKind::kInvalid,
-                "subnet {} is too small: a network needs addresses for a gateway and a container, "
-                "so the prefix can be /{} at most",
-                cidr.str(), longest);
+  const int longest = cidr.ip().bits() - (wants_gateway ? 2 : 1);
+  if (cidr.prefix() > longest)
+    return fail(
+        ErrorKind::kInvalid,
+        "subnet {} is too small: a network needs {}, so the prefix can be /{} at most", cidr.str(),
+        wants_gateway ? "addresses for a gateway and a container" : "two addresses", longest);
   return {};
 }
 
+bool is_point_to_point(const Cidr& cidr) {
+  return cidr.prefix() == cidr.ip().bits() - 1;
+}
+
 Ip last_host_address(const Cidr& cidr) {
+  if (is_point_to_point(cidr)) return cidr.last();
   return cidr.ip().is_v4() ? Ip::from_number(Ip::Family::kV4, cidr.last().number() - 1)
                            : cidr.last();
 }
@@ -89,7 +95,7 @@ Status check_host_address(const Cidr& cidr, const Ip& ip, std::string_view what)
   if (!cidr.contains(ip))
     return fail(ErrorKind::kInvalid, "{} is outside subnet {}: it has to be one of its addresses",
                 what, cidr.str());
-  if (ip == cidr.first())
+  if (ip == cidr.first() && !is_point_to_point(cidr))
     return fail(ErrorKind::kInvalid,
                 "{} is the network address of subnet {}: give one after it, up to {}", what,
                 cidr.str(), last_host_address(cidr).str());
@@ -101,18 +107,17 @@ Status check_host_address(const Cidr& cidr, const Ip& ip, std::string_view what)
 }
 
 Result<Subnet> complete_subnet(const SubnetRequest& request) {
-  TRY(check_subnet(request.subnet));
+  TRY(check_subnet(request.subnet, request.wants_gateway));
   if (request.range) TRY(check_range(request.subnet, *request.range));
   const auto aux = TRY(names_by_address(request));
-  Ip gateway;
-  if (request.gateway) {
-    gateway = *request.gateway;
-    TRY(check_host_address(request.subnet, gateway, fmt::format("gateway {}", gateway.str())));
-    if (const auto taken = aux.find(gateway); taken != aux.end())
+  auto gateway = request.gateway;
+  if (gateway) {
+    TRY(check_host_address(request.subnet, *gateway, fmt::format("gateway {}", gateway->str())));
+    if (const auto taken = aux.find(*gateway); taken != aux.end())
       return fail(ErrorKind::kInvalid,
                   "auxiliary address {}={} is the gateway's: give one of them another address",
-                  taken->second, gateway.str());
-  } else {
+                  taken->second, gateway->str());
+  } else if (request.wants_gateway) {
     gateway = TRY(default_gateway(request.subnet, aux));
   }
   return Subnet{request.subnet, request.range, gateway, request.aux};

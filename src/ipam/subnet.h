@@ -24,14 +24,19 @@ struct SubnetRequest {
   std::optional<Cidr> range;
   std::optional<Ip> gateway;
   std::map<std::string, Ip> aux;  ///< by name: addresses that other machines have
+  bool wants_gateway = true;      ///< where none is asked for: choose one
 };
 
 /// Whether containers can live in `cidr`: no host bits set, ordinary unicast addresses, and room
-/// for a gateway and a container (IPv4 /30, IPv6 /126). Pools keep to this as well.
-Status check_subnet(const Cidr& cidr);
+/// for a gateway and a container (IPv4 /30, IPv6 /126), or for two containers (RFC 3021's /31 and
+/// RFC 6164's /127) where there is no gateway. Pools keep to this as well.
+Status check_subnet(const Cidr& cidr, bool wants_gateway = true);
 
-/// Checks every part of `request`. The gateway, where none is asked for, is the lowest address of
-/// the subnet (not of the range) that is a host's and not an auxiliary one.
+/// A /31 or /127: both of its addresses are hosts'.
+bool is_point_to_point(const Cidr& cidr);
+
+/// Checks every part of `request`. The gateway, where one is wanted and none asked for, is the
+/// lowest address of the subnet (not of the range) that is a host's and not an auxiliary one.
 Result<Subnet> complete_subnet(const SubnetRequest& request);
 
 /// Whether `ip` may be a host's in `cidr`: inside, not the network's own, not broadcast. The error

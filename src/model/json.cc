@@ -1,66 +1,54 @@
 #include "model/json.h"
 
+#include <concepts>
+
 #include "base/json_writer.h"
 #include "base/result.h"
+#include "model/names.h"
 
 namespace berth {
 
-static std::string_view name(SandboxKind kind) {
-  switch (kind) {
-    case SandboxKind::kProcess:
-      return "process";
-    case SandboxKind::kNamespace:
-      return "namespace";
-    case SandboxKind::kForeign:
-      return "foreign";
-  }
-  return "unknown";
-}
-
 // The enums are stored by name, so that a reordered enumeration never changes a document's meaning;
 // a name that this berth does not know is refused rather than taken for another.
-template <typename Enum, std::size_t N>
-static void read_enum(const nlohmann::json& in, Enum& value, const Enum (&known)[N]) {
-  const auto& text = in.get_ref<const std::string&>();
-  for (const auto each : known) {
-    if (name(each) != text) continue;
-    value = each;
-    return;
-  }
-  throw std::invalid_argument("'" + text + "' is unknown to this berth");
-}
+template <typename Enum>
+concept Named = std::is_enum_v<Enum> && requires(Enum value) {
+  { name(value) } -> std::same_as<std::string_view>;
+};
 
-static void write_json(json::Writer& writer, Driver driver) {
-  writer.write(name(driver));
+template <Named Enum>
+static void write_json(json::Writer& writer, Enum value) {
+  writer.write(name(value));
 }
-static void from_json(const nlohmann::json& in, Driver& driver) {
-  read_enum(in, driver, {Driver::kBridge, Driver::kHost, Driver::kNone});
-}
-static void write_json(json::Writer& writer, SandboxKind kind) {
-  writer.write(name(kind));
-}
-static void from_json(const nlohmann::json& in, SandboxKind& kind) {
-  read_enum(in, kind, {SandboxKind::kProcess, SandboxKind::kNamespace, SandboxKind::kForeign});
-}
-static void write_json(json::Writer& writer, SandboxState state) {
-  writer.write(name(state));
-}
-static void from_json(const nlohmann::json& in, SandboxState& state) {
-  read_enum(in, state, {SandboxState::kCreated, SandboxState::kRunning, SandboxState::kExited});
+template <Named Enum>
+static void from_json(const nlohmann::json& in, Enum& value) {
+  const auto& text = in.get_ref<const std::string&>();
+  const auto known = model::by_name<Enum>(text);
+  if (!known) throw std::invalid_argument("'" + text + "' is unknown to this berth");
+  value = *known;
 }
 
 BERTH_JSON_FIELDS_OR_DEFAULT(Subnet, cidr, range, gateway, aux)
-BERTH_JSON_FIELDS_OR_DEFAULT(BridgeSettings, device, icc, masquerade, host_binding, mtu)
-BERTH_JSON_FIELDS_OR_DEFAULT(Network, id, name, driver, created, internal, predefined, labels,
-                             options, subnets, bridge)
+BERTH_JSON_FIELDS_OR_DEFAULT(Route, destination, kind, gateway, metric)
+BERTH_JSON_FIELDS_OR_DEFAULT(LinkSettings, mtu, ifname_prefix, metric, default_route, routes,
+                             announcements, announce_interval_ms)
+BERTH_JSON_FIELDS_OR_DEFAULT(BridgeSettings, device, adopted, managed, icc, masquerade, mode4,
+                             mode6, inhibit_ipv4, host_binding, snat4, snat6, relay6to4, vlan,
+                             port_isolation, mac_spoof_check, vrf, trusted)
+BERTH_JSON_FIELDS_OR_DEFAULT(ParentSettings, device, origin, lower, vlan, macvlan_mode, ipvlan_mode,
+                             ipvlan_flag, sources, broadcast_limit, host_access, host_device)
+BERTH_JSON_FIELDS_OR_DEFAULT(Network, id, name, driver, created, ipv4, ipv6, internal, attachable,
+                             predefined, config_only, config_from, labels, options, ipam,
+                             ipam_options, subnets, link, bridge, parent)
 BERTH_JSON_FIELDS_OR_DEFAULT(PortMapping, protocol, host_ip, host_port, container_port)
+BERTH_JSON_FIELDS_OR_DEFAULT(EndpointOptions, ip4, ip6, mac, link_local, aliases, links, ifname,
+                             host_ifname, gw_priority, driver_options)
 BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id, ifname,
-                             host_ifname, ip, prefix, requested_ip, gateway, default_route, mac,
-                             mtu, aliases, ports)
+                             host_ifname, address4, address6, gateway4, gateway6, on_link, default4,
+                             default6, mac, mtu, sysctls, ports, asked)
 BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, kind, state, netns_path, netns_inode,
-                             argv, rootfs, host_network, extra_hosts, labels, auto_remove, tty, log,
+                             argv, rootfs, mode, shares, extra_hosts, labels, auto_remove, tty, log,
                              pid, pid_start, shim_pid, shim_start, exit_code, created, started,
-                             finished, endpoints)
+                             finished, endpoints, dns, dns_search, dns_options)
 
 }  // namespace berth
 
@@ -69,13 +57,18 @@ namespace {
 
 // What the engine relies on without asking again.
 void check(const Network& network) {
-  if (network.driver == Driver::kBridge &&
-      (network.subnets.empty() || network.bridge.device.empty()))
-    throw std::invalid_argument("a bridge network has a device and a subnet");
+  if (network.config_only) return;
+  if (network.driver == Driver::kBridge && network.bridge.device.empty())
+    throw std::invalid_argument("a bridge network has a device");
+  const bool has_parent = network.driver == Driver::kMacvlan || network.driver == Driver::kIpvlan;
+  if (has_parent && network.parent.device.empty())
+    throw std::invalid_argument("a macvlan or ipvlan network has a parent");
 }
 void check(const Endpoint& endpoint) {
-  if (endpoint.prefix < 0 || endpoint.prefix > endpoint.ip.bits())
-    throw std::invalid_argument("prefix is no prefix length");
+  if (endpoint.address4 && !endpoint.address4->ip().is_v4())
+    throw std::invalid_argument("address4 is no IPv4 address");
+  if (endpoint.address6 && endpoint.address6->ip().is_v4())
+    throw std::invalid_argument("address6 is no IPv6 address");
   if (endpoint.mac == Mac()) throw std::invalid_argument("an endpoint has a MAC address");
 }
 void check(const Sandbox&) {}

@@ -24,7 +24,41 @@ Network full_network() {
                       Cidr::parse("10.1.0.64/26").value(),
                       ip("10.1.0.1"),
                       {{"printer", ip("10.1.0.9")}}}};
-  network.bridge = {IfName::parse("br0").value(), false, false, ip("127.0.0.1"), 1400};
+  network.ipv4 = false;
+  network.ipv6 = network.attachable = network.config_only = true;
+  network.config_from = "template";
+  network.ipam = Ipam::kDhcp;
+  network.ipam_options = {{"a", "b"}};
+  network.link = {1400,
+                  "net",
+                  50,
+                  false,
+                  {{Cidr::parse("10.2.0.0/16").value(), RouteKind::kBlackhole, ip("10.1.0.7"), 9}},
+                  1,
+                  200};
+  auto& bridge = network.bridge;
+  bridge.device = IfName::parse("br0").value();
+  bridge.adopted = bridge.inhibit_ipv4 = bridge.port_isolation = bridge.mac_spoof_check = true;
+  bridge.managed = bridge.icc = bridge.masquerade = bridge.relay6to4 = false;
+  bridge.mode4 = GatewayMode::kRouted;
+  bridge.mode6 = GatewayMode::kIsolated;
+  bridge.host_binding = ip("127.0.0.1");
+  bridge.snat4 = ip("10.0.0.9");
+  bridge.snat6 = ip("fd00::9");
+  bridge.vlan = 7;
+  bridge.vrf = IfName::parse("vrf0").value();
+  bridge.trusted = {IfName::parse("eth1").value()};
+  network.parent = {IfName::parse("eth0.50").value(),
+                    ParentSettings::Origin::kVlan,
+                    IfName::parse("eth0").value(),
+                    50,
+                    MacvlanMode::kSource,
+                    IpvlanMode::kL3s,
+                    IpvlanFlag::kVepa,
+                    {Mac::parse("02:42:0a:01:00:02").value()},
+                    -1,
+                    true,
+                    IfName::parse("shim0").value()};
   return network;
 }
 
@@ -36,14 +70,24 @@ Endpoint full_endpoint() {
   endpoint.sandbox_id = std::string(64, 'c');
   endpoint.ifname = IfName::parse("eth0").value();
   endpoint.host_ifname = IfName::parse("veth1234567").value();
-  endpoint.ip = ip("10.1.0.2");
-  endpoint.prefix = 24;
-  endpoint.requested_ip = ip("10.1.0.2");
-  endpoint.gateway = ip("10.1.0.1");
-  endpoint.default_route = true;
+  endpoint.address4 = Cidr::parse("10.1.0.2/24").value();
+  endpoint.address6 = Cidr::parse("fd00::2/64").value();
+  endpoint.gateway4 = ip("10.1.0.1");
+  endpoint.gateway6 = ip("fd00::1");
+  endpoint.on_link = endpoint.default4 = endpoint.default6 = true;
+  endpoint.sysctls = {"net/ipv4/conf/eth0/log_martians=1"};
+  endpoint.asked = {ip("10.1.0.2"),
+                    ip("fd00::2"),
+                    Mac::parse("02:42:0a:01:00:02").value(),
+                    {Cidr::parse("169.254.1.1/16").value()},
+                    {"www", "api"},
+                    {"db:database"},
+                    IfName::parse("eth0").value(),
+                    IfName::parse("veth1234567").value(),
+                    5,
+                    {{"a", "b"}}};
   endpoint.mac = Mac::parse("02:42:0a:01:00:02").value();
   endpoint.mtu = 1400;
-  endpoint.aliases = {"www", "api"};
   endpoint.ports = {{Protocol::kUdp, ip("127.0.0.1"), 53, 5353}};
   return endpoint;
 }
@@ -59,7 +103,11 @@ Sandbox full_sandbox() {
   sandbox.netns_inode = 18446744073709551615U;
   sandbox.argv = {"sh", "-c", "echo \"ü\""};
   sandbox.rootfs = "/srv";
-  sandbox.host_network = "none";
+  sandbox.mode = NetworkMode::kContainer;
+  sandbox.shares = std::string(64, 'd');
+  sandbox.dns = {"10.0.0.53"};
+  sandbox.dns_search = {"lan"};
+  sandbox.dns_options = {"ndots:1"};
   sandbox.extra_hosts = {"db:10.0.0.1"};
   sandbox.labels = {{"a", "1"}};
   sandbox.auto_remove = sandbox.tty = sandbox.log = true;
@@ -82,7 +130,9 @@ TEST(ModelJson, NetworksComeBackAsTheyWere) {
   EXPECT_EQ(back.subnets, network.subnets);
   EXPECT_EQ(back.labels, network.labels);
   EXPECT_EQ(back.bridge.device, network.bridge.device);
-  EXPECT_EQ(back.bridge.mtu, 1400U);
+  EXPECT_EQ(back.link.mtu, 1400U);
+  EXPECT_EQ(back.link.routes, network.link.routes);
+  EXPECT_EQ(back.parent.macvlan_mode, MacvlanMode::kSource);
   EXPECT_FALSE(back.bridge.icc);
   EXPECT_EQ(back.created, network.created);
 }
@@ -93,12 +143,13 @@ TEST(ModelJson, EndpointsComeBackAsTheyWere) {
   EXPECT_EQ(to_json(back), to_json(endpoint));
   EXPECT_EQ(back.ports, endpoint.ports);
   EXPECT_EQ(back.mac, endpoint.mac);
-  EXPECT_EQ(back.gateway, endpoint.gateway);
-  EXPECT_EQ(back.aliases, endpoint.aliases);
+  EXPECT_EQ(back.gateway4, endpoint.gateway4);
+  EXPECT_EQ(back.address6, endpoint.address6);
+  EXPECT_EQ(back.asked.aliases, endpoint.asked.aliases);
 
   auto internal = full_endpoint();
-  internal.gateway = internal.requested_ip = std::nullopt;
-  EXPECT_EQ(endpoint_from_json(to_json(internal)).value().gateway, std::nullopt);
+  internal.gateway4 = internal.asked.ip4 = std::nullopt;
+  EXPECT_EQ(endpoint_from_json(to_json(internal)).value().gateway4, std::nullopt);
 }
 
 TEST(ModelJson, SandboxesComeBackAsTheyWere) {
@@ -131,12 +182,13 @@ TEST(ModelJson, WhatIsNoSuchDocumentIsCorrupt) {
     ASSERT_FALSE(result) << what;
     EXPECT_EQ(result.error().kind, ErrorKind::kCorrupt) << what;
   };
-  for (const char* text :
-       {"", "x", "[]", "null", "5", R"({"id":5})", R"({"driver":"overlay"})", R"({"driver":5})",
-        R"({"driver":"bridge"})", R"({"driver":"host","subnets":[{"cidr":"10.0.0.0"}]})"})
+  for (const char* text : {"", "x", "[]", "null", "5", R"({"id":5})", R"({"driver":"overlay"})",
+                           R"({"driver":5})", R"({"driver":"bridge"})", R"({"driver":"macvlan"})",
+                           R"({"driver":"host","subnets":[{"cidr":"10.0.0.0"}]})"})
     expect_corrupt(network_from_json(text), text);
-  for (const char* text : {"", "[]", R"({"ip":"10.0.0.256"})", R"({"mac":"x"})", R"({"prefix":33})",
-                           R"({"prefix":-1})", R"({"ports":[{"protocol":"icmp"}]})"})
+  for (const char* text :
+       {"", "[]", R"({"address4":"10.0.0.256/24"})", R"({"address4":"fd00::2/64"})",
+        R"({"mac":"x"})", R"({"address4":"10.0.0.1/33"})", R"({"ports":[{"protocol":"icmp"}]})"})
     expect_corrupt(endpoint_from_json(text), text);
   for (const char* text :
        {"", "[]", R"({"kind":"vm"})", R"({"state":"paused"})", R"({"argv":"sh"})"})

@@ -1,9 +1,13 @@
-// Driver options by their Docker names, read once at the front door into typed settings.
-// Names, defaults and meanings: moby daemon/libnetwork/drivers/bridge/labels.go and
-// docs.docker.com "Bridge network driver".
+// Options of networks and endpoints by their names, read once at the front door into typed
+// settings.
+//
+// Names, defaults and meanings: moby daemon/libnetwork/drivers/{bridge,macvlan,ipvlan} and
+// netlabel/labels.go; netavark src/network/constants.rs for the short names; the CNI plugins for
+// port isolation and the spoof check. docs/options.md has them all in one table.
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "berth/network.h"
 
@@ -16,12 +20,25 @@ inline constexpr std::string_view kOptionMasquerade =
 inline constexpr std::string_view kOptionHostBinding =
     "com.docker.network.bridge.host_binding_ipv4";
 inline constexpr std::string_view kOptionMtu = "com.docker.network.driver.mtu";
+inline constexpr std::string_view kOptionParent = "parent";
 
-/// The settings that `options` ask for; `device` stays empty where no bridge name is given.
-/// An unknown name is refused with the nearest known one, a bad value with what is allowed.
-[[nodiscard]] Result<BridgeSettings> parse_bridge_options(const Labels& options);
+/// Reads `options` into the settings of `network`, whose driver is known. A name that the driver
+/// does not have is refused with the nearest that it has, a bad value with what is allowed.
+[[nodiscard]] Status read_options(Network& network, const Labels& options);
 
-/// The driver called `text`: bridge; host and null (or none) exist once and cannot be asked for.
+/// Reads the driver options of one endpoint: what they say that EndpointOptions has a place for
+/// goes there. Refused where the two contradict each other.
+[[nodiscard]] Status read_endpoint_options(EndpointOptions& endpoint);
+
+/// The sysctls among an endpoint's driver options, as KEY=VALUE with slashes; `ifname` stands where
+/// they say IFNAME. Only keys of that interface are allowed.
+[[nodiscard]] Result<std::vector<std::string>> endpoint_sysctls(const Labels& driver_options,
+                                                                const IfName& ifname);
+
+/// The driver called `text`; host and null (or none) exist once and cannot be asked for.
 [[nodiscard]] Result<Driver> parse_driver(std::string_view text);
+
+/// default (or empty, or netavark's host-local), dhcp, null (or none).
+[[nodiscard]] Result<Ipam> parse_ipam(std::string_view text);
 
 }  // namespace berth::model

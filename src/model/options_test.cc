@@ -5,49 +5,58 @@
 namespace berth::model {
 namespace {
 
-TEST(ParseBridgeOptions, WithoutAnyAreTheDefaults) {
-  const auto settings = parse_bridge_options({}).value();
-  EXPECT_TRUE(settings.device.empty());
-  EXPECT_TRUE(settings.icc);
-  EXPECT_TRUE(settings.masquerade);
-  EXPECT_TRUE(settings.host_binding.is_unspecified());
-  EXPECT_EQ(settings.mtu, 0U);
+Result<Network> read(Driver driver, const Labels& options) {
+  Network network;
+  network.driver = driver;
+  if (auto done = read_options(network, options); !done) return std::unexpected(done.error());
+  return network;
+}
+Result<Network> read_bridge(const Labels& options) {
+  return read(Driver::kBridge, options);
 }
 
-TEST(ParseBridgeOptions, TakesDockersNames) {
-  const auto settings =
-      parse_bridge_options({{"com.docker.network.bridge.name", "mybr0"},
-                            {"com.docker.network.bridge.enable_icc", "false"},
-                            {"com.docker.network.bridge.enable_ip_masquerade", "0"},
-                            {"com.docker.network.bridge.host_binding_ipv4", "127.0.0.1"},
-                            {"com.docker.network.driver.mtu", "1450"}})
-          .value();
-  EXPECT_EQ(settings.device.str(), "mybr0");
-  EXPECT_FALSE(settings.icc);
-  EXPECT_FALSE(settings.masquerade);
-  EXPECT_EQ(settings.host_binding.str(), "127.0.0.1");
-  EXPECT_EQ(settings.mtu, 1450U);
+TEST(ReadOptions, WithoutAnyAreTheDefaults) {
+  const auto settings = read_bridge({}).value();
+  EXPECT_TRUE(settings.bridge.device.empty());
+  EXPECT_TRUE(settings.bridge.icc);
+  EXPECT_TRUE(settings.bridge.masquerade);
+  EXPECT_TRUE(!settings.bridge.host_binding);
+  EXPECT_EQ(settings.link.mtu, 0U);
 }
 
-TEST(ParseBridgeOptions, BooleansAreGosAndMtuHasItsLimits) {
+TEST(ReadOptions, TakesDockersNames) {
+  const auto settings = read_bridge({{"com.docker.network.bridge.name", "mybr0"},
+                                     {"com.docker.network.bridge.enable_icc", "false"},
+                                     {"com.docker.network.bridge.enable_ip_masquerade", "0"},
+                                     {"com.docker.network.bridge.host_binding_ipv4", "127.0.0.1"},
+                                     {"com.docker.network.driver.mtu", "1450"}})
+                            .value();
+  EXPECT_EQ(settings.bridge.device.str(), "mybr0");
+  EXPECT_FALSE(settings.bridge.icc);
+  EXPECT_FALSE(settings.bridge.masquerade);
+  EXPECT_EQ(settings.bridge.host_binding->str(), "127.0.0.1");
+  EXPECT_EQ(settings.link.mtu, 1450U);
+}
+
+TEST(ReadOptions, BooleansAreGosAndMtuHasItsLimits) {
   const auto icc = [](const char* value) {
-    return parse_bridge_options({{std::string(kOptionIcc), value}});
+    return read_bridge({{std::string(kOptionIcc), value}});
   };
   for (const char* value : {"1", "t", "T", "true", "TRUE", "True"})
-    EXPECT_TRUE(icc(value).value().icc) << value;
+    EXPECT_TRUE(icc(value).value().bridge.icc) << value;
   for (const char* value : {"0", "f", "F", "false", "FALSE", "False"})
-    EXPECT_FALSE(icc(value).value().icc) << value;
+    EXPECT_FALSE(icc(value).value().bridge.icc) << value;
   for (const char* value : {"", "yes", "tRUE", "2", "true "}) EXPECT_FALSE(icc(value)) << value;
 
   const auto mtu = [](const char* value) {
-    return parse_bridge_options({{std::string(kOptionMtu), value}});
+    return read_bridge({{std::string(kOptionMtu), value}});
   };
   for (const char* value : {"0", "68", "65535"}) EXPECT_TRUE(mtu(value)) << value;
   for (const char* value : {"", "67", "65536", "-1", "1500x", "4294967296"})
     EXPECT_FALSE(mtu(value)) << value;
 }
 
-TEST(ParseBridgeOptions, NamesTheNearestOfThoseThatAreKnown) {
+TEST(ReadOptions, NamesTheNearestOfThoseThatAreKnown) {
   const struct {
     const char* given;
     std::string_view nearest;
@@ -57,25 +66,25 @@ TEST(ParseBridgeOptions, NamesTheNearestOfThoseThatAreKnown) {
                {"com.docker.network.bridge.enable_ic", kOptionIcc},
                {"com.docker.network.bridge.host_binding_ip", kOptionHostBinding}};
   for (const auto& [given, nearest] : cases) {
-    const auto refused = parse_bridge_options({{given, "1"}});
+    const auto refused = read_bridge({{given, "1"}});
     ASSERT_FALSE(refused);
     EXPECT_TRUE(refused.error().message.ends_with("the nearest is " + std::string(nearest)))
         << refused.error().message;
   }
 }
 
-TEST(ParseBridgeOptions, AnErrorNamesTheOptionItsValueAndWhatIsAllowed) {
+TEST(ReadOptions, AnErrorNamesTheOptionItsValueAndWhatIsAllowed) {
   const struct {
     std::string_view option;
     const char* value;
     const char* allowed;
   } cases[] = {{kOptionIcc, "maybe", "true or false"},
                {kOptionMtu, "9", "68 to 65535"},
-               {kOptionHostBinding, "::1", "IPv4 address"},
+               {kOptionHostBinding, "localhost", "IP address"},
                {kOptionBridgeName, "a/b", ""},
                {kOptionBridgeName, "default", "kernel"}};
   for (const auto& [option, value, allowed] : cases) {
-    const auto refused = parse_bridge_options({{std::string(option), value}});
+    const auto refused = read_bridge({{std::string(option), value}});
     ASSERT_FALSE(refused) << option;
     EXPECT_EQ(refused.error().kind, ErrorKind::kInvalid);
     for (const std::string_view part : {option, std::string_view(value), std::string_view(allowed)})

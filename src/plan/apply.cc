@@ -1,6 +1,7 @@
 #include "plan/apply.h"
 
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -125,7 +126,10 @@ class Run {
   }
 
   void operator()(const SetSysctl& op) {
-    now([&] { return kernel::write_sysctl(op.key, op.value); });
+    now([&]() -> Status {
+      if (op.ns.is_host()) return kernel::write_sysctl(op.key, op.value);
+      return kernel::write_sysctl_in(*TRY(namespaces_.open(op.ns)), op.key, op.value);
+    });
   }
 
   void operator()(const EnsureTable&) {
@@ -202,12 +206,28 @@ class Run {
     return socket.request(kernel::set_link_up(TRY(IfName::parse("lo")), true));
   }
 
+  static std::uint8_t type_of(RouteKind kind) {
+    switch (kind) {
+      case RouteKind::kUnicast:
+        break;
+      case RouteKind::kBlackhole:
+        return RTN_BLACKHOLE;
+      case RouteKind::kUnreachable:
+        return RTN_UNREACHABLE;
+      case RouteKind::kProhibit:
+        return RTN_PROHIBIT;
+    }
+    return RTN_UNICAST;
+  }
+
   static kernel::Route route(const auto& op, int index) {
     kernel::Route route;
     route.family = op.gateway ? op.gateway->family() : op.destination->ip().family();
     route.destination = op.destination;
     route.gateway = op.gateway;
     route.link_index = index;
+    route.metric = op.metric;
+    route.type = type_of(op.kind);
     return route;
   }
 
@@ -224,6 +244,7 @@ class Run {
 
   template <typename Build>
   void with_index(const NsRef& ns, const IfName& link, Build build) {
+    if (link.empty()) return queue(ns, build(0));  // a blackhole's
     const auto index = index_of(ns, link);
     if (stopped()) return;
     if (!index) return settle(current_, std::unexpected(index.error()));

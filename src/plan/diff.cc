@@ -54,15 +54,22 @@ class Diff {
       const auto& there = (*TRY(links(address->ns))).addresses;
       if (!found || !there.contains({found->index, address->address})) missing.push_back(op);
     } else if (const auto* route = std::get_if<AddRoute>(&op)) {
-      const auto* found = TRY(link(route->ns, route->link));
+      const auto* found = route->link.empty() ? nullptr : TRY(link(route->ns, route->link));
       const auto& there = (*TRY(links(route->ns))).routes;
       const auto same = [&](const kernel::Route& other) {
-        return found && other.link_index == found->index && other.gateway == route->gateway &&
-               other.destination == route->destination;
+        const bool default_route = !route->destination || route->destination->prefix() == 0;
+        const auto& named = route->gateway ? *route->gateway : route->destination->ip();
+        return other.link_index == (found ? found->index : 0) && other.gateway == route->gateway &&
+               other.family == named.family() &&
+               (default_route ? !other.destination : other.destination == route->destination) &&
+               (route->metric == 0 || other.metric == route->metric);
       };
       if (std::ranges::none_of(there, same)) missing.push_back(op);
     } else if (const auto* sysctl = std::get_if<SetSysctl>(&op)) {
-      const auto value = kernel::read_sysctl(sysctl->key);
+      const auto value =
+          sysctl->ns.is_host()
+              ? kernel::read_sysctl(sysctl->key)
+              : kernel::read_sysctl_in(*TRY(namespaces_.open(sysctl->ns)), sysctl->key);
       if (!value || *value != sysctl->value) missing.push_back(op);
     } else if (const auto* add = std::get_if<AddElement>(&op)) {
       TRY(look_at(*add, missing));
@@ -123,6 +130,8 @@ class Diff {
     for (const auto& each : TRY(kernel::list_addresses(socket)))
       links.addresses.insert({each.link_index, each.address});
     links.routes = TRY(kernel::list_routes(socket, Ip::Family::kV4));
+    for (auto& each : TRY(kernel::list_routes(socket, Ip::Family::kV6)))
+      links.routes.push_back(std::move(each));
     return &links_.emplace(ns, std::move(links)).first->second;
   }
 

@@ -5,6 +5,10 @@
 
 namespace berth {  // where argument-dependent look-up finds them: a Field is a std::variant
 
+static void write_json(json::Writer& writer, RouteKind kind) {
+  writer.write(static_cast<int>(kind));
+}
+
 // A field is {"type": value}: its kind decides how many bytes the kernel's key has.
 static constexpr const char* kFieldKinds[] = {"ip", "protocol", "port", "ifname", "cidr"};
 static void write_json(json::Writer& writer, const nft::Field& field) {
@@ -56,9 +60,9 @@ BERTH_JSON_FIELDS(IsolatePort, name)
 BERTH_JSON_FIELDS(HairpinPort, name, on)
 BERTH_JSON_FIELDS(AddAddress, ns, link, address)
 BERTH_JSON_FIELDS(DeleteAddress, ns, link, address)
-BERTH_JSON_FIELDS(AddRoute, ns, destination, gateway, link)
-BERTH_JSON_FIELDS(DeleteRoute, ns, destination, gateway, link)
-BERTH_JSON_FIELDS(SetSysctl, key, value, previous)
+BERTH_JSON_FIELDS(AddRoute, ns, destination, gateway, link, kind, metric)
+BERTH_JSON_FIELDS(DeleteRoute, ns, destination, gateway, link, kind, metric)
+BERTH_JSON_FIELDS(SetSysctl, key, value, previous, ns)
 BERTH_JSON_FIELDS(AddElement, element)
 BERTH_JSON_FIELDS(DeleteElement, element)
 BERTH_JSON_FIELDS(FlushFlows, protocol, address, port)

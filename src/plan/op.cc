@@ -51,10 +51,12 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           },
           [&](const AddRoute& add) -> Inverse {
             if (made.holds(add.ns, add.link)) return std::nullopt;
-            return DeleteRoute{add.ns, add.destination, add.gateway, add.link};
+            return DeleteRoute{add.ns,   add.destination, add.gateway,
+                               add.link, add.kind,        add.metric};
           },
           [&](const DeleteRoute& gone) -> Inverse {
-            return AddRoute{gone.ns, gone.destination, gone.gateway, gone.link};
+            return AddRoute{gone.ns,   gone.destination, gone.gateway,
+                            gone.link, gone.kind,        gone.metric};
           },
           [&](const HairpinPort& set) -> Inverse {
             if (made.holds({}, set.name)) return std::nullopt;
@@ -62,7 +64,7 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           },
           [](const SetSysctl& set) -> Inverse {
             if (set.previous.empty()) return std::nullopt;  // dies with the device it belongs to
-            return SetSysctl{set.key, set.previous, set.value};
+            return SetSysctl{set.key, set.previous, set.value, set.ns};
           },
           [](const DeleteAddress& gone) -> Inverse {
             return AddAddress{gone.ns, gone.link, gone.address};

@@ -14,6 +14,7 @@
 
 #include "berth/address.h"
 #include "berth/ifname.h"
+#include "berth/network.h"
 #include "kernel/nft/element.h"
 
 namespace berth::plan {
@@ -94,24 +95,32 @@ struct DeleteAddress {
   Cidr address;
 };
 
+/// A route of protocol "static". A blackhole and its like have neither gateway nor link.
 struct AddRoute {
   NsRef ns;
-  std::optional<Cidr> destination;  ///< none: the default route
+  std::optional<Cidr> destination;  ///< none: the default route of the gateway's family
   std::optional<Ip> gateway;
   IfName link;
+  RouteKind kind = RouteKind::kUnicast;
+  std::uint32_t metric = 0;  ///< 0: the kernel's default
+  friend bool operator==(const AddRoute&, const AddRoute&) = default;
 };
 struct DeleteRoute {
   NsRef ns;
   std::optional<Cidr> destination;
   std::optional<Ip> gateway;
   IfName link;
+  RouteKind kind = RouteKind::kUnicast;
+  std::uint32_t metric = 0;
 };
 
-/// Writes a sysctl of the host side. `previous` is what it held when the plan was made.
+/// Writes a sysctl of the namespace. `previous` is what it held when the plan was made; empty for
+/// one that goes with a device that the plan makes.
 struct SetSysctl {
   std::string key;  ///< path below /proc/sys: net/ipv4/ip_forward
   std::string value;
   std::string previous;
+  NsRef ns{};
 };
 
 /// Makes the table `inet berth` where it is missing or damaged.
@@ -150,8 +159,7 @@ struct SignalProcess {
 using Op = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, DeleteLink, SetLinkUp,
                         JoinBridge, IsolatePort, HairpinPort, AddAddress, DeleteAddress, AddRoute,
                         DeleteRoute, SetSysctl, EnsureTable, DeleteTableIfUnused, AddElement,
-                        DeleteElement, FlushFlows, StartProcess,
-                        SignalProcess>;
+                        DeleteElement, FlushFlows, StartProcess, SignalProcess>;
 
 /// Operations in the order in which they are to happen.
 using Plan = std::vector<Op>;

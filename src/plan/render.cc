@@ -32,15 +32,23 @@ std::string mtu_words(std::uint32_t mtu) {
   return mtu == 0 ? "" : fmt::format(" mtu {}", mtu);
 }
 
-std::string broadcast_words(const Cidr& address) {
-  if (!address.ip().is_v4() || address.prefix() > 30) return "";
+// As kernel::add_address has it: IPv6 without duplicate address detection.
+std::string address_words(const Cidr& address) {
+  if (!address.ip().is_v4()) return " nodad";
+  if (address.prefix() > 30) return "";
   return fmt::format(" broadcast {}", address.last().str());
 }
 
-std::string route_words(const std::optional<Cidr>& destination, const std::optional<Ip>& gateway,
-                        const IfName& link) {
-  return fmt::format("{}{} dev {} proto static", destination ? destination->str() : "default",
-                     gateway ? " via " + gateway->str() : "", quoted(link.str()));
+// `ip` takes "default" for IPv4's unless a gateway says otherwise, so ::/0 is written out.
+std::string route_words(const auto& op) {
+  std::string words;
+  if (op.kind != RouteKind::kUnicast) words = std::string(name(op.kind)) + " ";
+  words += op.destination ? op.destination->str() : "default";
+  if (op.gateway) words += " via " + op.gateway->str();
+  if (!op.link.empty()) words += " dev " + quoted(op.link.str());
+  words += " proto static";
+  if (op.metric != 0) words += fmt::format(" metric {}", op.metric);
+  return words;
 }
 
 // Collects commands; nft statements wait until something else comes, and go out as one transaction.
@@ -78,20 +86,16 @@ class Renderer {
   }
   void operator()(const AddAddress& op) {
     add(in(op.ns, fmt::format("ip addr add {}{} dev {}", op.address.str(),
-                              broadcast_words(op.address), quoted(op.link.str()))));
+                              address_words(op.address), quoted(op.link.str()))));
   }
   void operator()(const DeleteAddress& op) {
     add(in(op.ns, fmt::format("ip addr del {} dev {}", op.address.str(), quoted(op.link.str()))));
   }
-  void operator()(const AddRoute& op) {
-    add(in(op.ns, "ip route add " + route_words(op.destination, op.gateway, op.link)));
-  }
-  void operator()(const DeleteRoute& op) {
-    add(in(op.ns, "ip route del " + route_words(op.destination, op.gateway, op.link)));
-  }
+  void operator()(const AddRoute& op) { add(in(op.ns, "ip route add " + route_words(op))); }
+  void operator()(const DeleteRoute& op) { add(in(op.ns, "ip route del " + route_words(op))); }
   // sysctl(8) reads '/' as the separator too, which leaves the dots of an interface name alone.
   void operator()(const SetSysctl& op) {
-    command("sysctl -qw {}", quoted(op.key + "=" + op.value));
+    add(in(op.ns, "sysctl -qw " + quoted(op.key + "=" + op.value)));
   }
   void operator()(const EnsureTable&) { nft(nft::text(firewall::table())); }
   // "If unused" in shell: no bridge of any instance, no rule of the administrator's.

@@ -36,7 +36,7 @@ class EngineConcurrency : public EngineTest {
     const auto endpoints = must(instance->endpoints_of_network(must(instance->network("net1")).id));
     EXPECT_EQ(endpoints.size(), count);
     for (const auto& endpoint : endpoints) {
-      addresses.insert(endpoint.ip);
+      addresses.insert(endpoint.address4->ip());
       for (const auto& mapping : endpoint.ports)
         host_ports.emplace(mapping.protocol, mapping.host_port);
     }
@@ -96,9 +96,7 @@ TEST_F(EngineConcurrency, KilledOnesDoNoHarmToTheOthers) {
     waitpid(victim, nullptr, 0);
   }
   for (const auto child : children) expect_success(child);
-  {
-    const auto held = must(instance.impl().lock());
-  }
+  { const auto held = must(instance.impl().lock()); }
   expect_agreement(instance);
   for (int i = 0; i < kVictims; ++i)
     (void)instance->disconnect({.network = "net1", .target = targets[i].target()});

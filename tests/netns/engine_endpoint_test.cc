@@ -63,10 +63,10 @@ TEST_F(EngineEndpoint, Document000ComesAndGoesWithoutATrace) {
   EXPECT_EQ(endpoint.ifname, ifname("eth0"));
   EXPECT_TRUE(endpoint.host_ifname.str().starts_with("veth"));
   EXPECT_EQ(endpoint.host_ifname.str().size(), 11U);
-  EXPECT_EQ(endpoint.ip, ip("192.168.100.2"));
-  EXPECT_EQ(endpoint.prefix, 24);
+  EXPECT_EQ(endpoint.address4->ip(), ip("192.168.100.2"));
+  EXPECT_EQ(endpoint.address4->prefix(), 24);
   EXPECT_EQ(endpoint.mac.str(), "02:42:c0:a8:64:02");
-  EXPECT_EQ(endpoint.gateway, ip("192.168.100.1"));
+  EXPECT_EQ(endpoint.gateway4, ip("192.168.100.1"));
 
   const auto link = json_of("ip -j -d link show eth0", &target.netns)[0];
   EXPECT_EQ(link["address"], "02:42:c0:a8:64:02");
@@ -90,7 +90,8 @@ TEST_F(EngineEndpoint, ASandboxOfBerthsAndAProcessAreTargetsToo) {
   instance.make_network(1);
   const auto before = picture(instance);
   const auto sandbox = must(instance->create_sandbox({.name = "box"}));
-  EXPECT_EQ(must(instance->connect({.network = "net1", .target = "box"})).ip, ip("10.1.0.2"));
+  EXPECT_EQ(must(instance->connect({.network = "net1", .target = "box"})).address4->ip(),
+            ip("10.1.0.2"));
   const auto box = must(kernel::Netns::open(sandbox.netns_path));
   EXPECT_EQ(json_of("ip -j -4 addr show eth0", &box)[0]["addr_info"][0]["local"], "10.1.0.2");
 
@@ -153,7 +154,7 @@ TEST_F(EngineEndpoint, APathThatNamesAnotherNamespaceByNowIsANewTarget) {
     must(instance->connect({.network = "net1", .target = first.target()}));
   }
   TargetNs second(path);
-  EXPECT_EQ(must(instance->connect({.network = "net1", .target = second.target()})).ip,
+  EXPECT_EQ(must(instance->connect({.network = "net1", .target = second.target()})).address4->ip(),
             ip("10.1.0.2"));
   expect_agreement(instance);
 }
@@ -168,7 +169,7 @@ TEST_F(EngineEndpoint, WhatIsInAForeignNamespaceIsLeftAlone) {
       &target.netns);
   const auto endpoint = must(instance->connect({.network = "net1", .target = target.target()}));
   EXPECT_EQ(endpoint.ifname, ifname("eth1"));
-  EXPECT_FALSE(endpoint.default_route);
+  EXPECT_FALSE(endpoint.default4);
   EXPECT_EQ(default_gateway(target), "192.0.2.1");
   const auto flags = json_of("ip -j link show lo", &target.netns)[0]["flags"];
   EXPECT_NE(std::ranges::find(flags, "UP"), flags.end());
@@ -189,7 +190,7 @@ TEST_F(EngineEndpoint, TheDefaultRouteIsTheOldestsWithAWayOut) {
   must(instance->disconnect({.network = "net3", .target = target.target()}));
   EXPECT_EQ(default_gateway(target), "");
   const auto again = must(instance->connect({.network = "net2", .target = target.target()}));
-  EXPECT_TRUE(again.default_route);
+  EXPECT_TRUE(again.default4);
   EXPECT_EQ(again.ifname, ifname("eth1"));
 }
 
@@ -201,19 +202,21 @@ TEST_F(EngineEndpoint, AddressesAreTheFirstFreeOfTheRange) {
   });
   TargetNs a, b, c, d, e;
   const auto connect = [&](TargetNs& target, std::optional<Ip> address = {}) {
-    return instance->connect({.network = "net1", .target = target.target(), .ip = address});
+    return instance->connect(
+        {.network = "net1", .target = target.target(), .options = {.ip4 = address}});
   };
-  EXPECT_EQ(must(connect(a)).ip, ip("10.1.0.4"));
-  EXPECT_EQ(must(connect(b)).ip, ip("10.1.0.6"));
-  EXPECT_EQ(must(connect(c)).ip, ip("10.1.0.7"));
+  EXPECT_EQ(must(connect(a)).address4->ip(), ip("10.1.0.4"));
+  EXPECT_EQ(must(connect(b)).address4->ip(), ip("10.1.0.6"));
+  EXPECT_EQ(must(connect(c)).address4->ip(), ip("10.1.0.7"));
   const auto full = picture(instance, {&d});
   expect_refused(connect(d), ErrorKind::kExhausted, {"net1", "10.1.0.4/30"});
   expect_same(picture(instance, {&d}), full);
 
-  EXPECT_EQ(must(connect(d, ip("10.1.0.200"))).ip, ip("10.1.0.200"))
+  EXPECT_EQ(must(connect(d, ip("10.1.0.200"))).address4->ip(), ip("10.1.0.200"))
       << "--ip may be outside the range";
   must(instance->disconnect({.network = "net1", .target = a.target()}));
-  EXPECT_EQ(must(connect(e)).ip, ip("10.1.0.4")) << "what was given back is given out again";
+  EXPECT_EQ(must(connect(e)).address4->ip(), ip("10.1.0.4"))
+      << "what was given back is given out again";
   expect_refused(connect(a, ip("10.1.0.6")), ErrorKind::kInUse, {"10.1.0.6", b.target()});
   must(instance->disconnect({.network = "net1", .target = b.target()}));
   EXPECT_EQ(must(connect(a, ip("10.1.0.6"))).mac.str(), "02:42:0a:01:00:06");
@@ -226,7 +229,7 @@ TEST_F(EngineEndpoint, AHardwareAddressCanBeGiven) {
   TargetNs target;
   must(instance->connect({.network = "net1",
                           .target = target.target(),
-                          .mac = must(Mac::parse("02:00:00:00:00:07"))}));
+                          .options = {.mac = must(Mac::parse("02:00:00:00:00:07"))}}));
   EXPECT_EQ(json_of("ip -j link show eth0", &target.netns)[0]["address"], "02:00:00:00:00:07");
 }
 
@@ -285,7 +288,7 @@ TEST_F(EngineEndpoint, APlanChangesNothing) {
       {Publish{"net1", target.target(), ports({"7001:70/udp"})}, true},
       {Unpublish{"net1", target.target(), {{Protocol::kTcp, Ip(), 7000, 70}}}, true},
       {CreateSandbox{.name = "box"}, true},
-      {RunProcess{.name = "web", .network = "net1", .argv = {"true"}}, true},
+      {RunProcess{.name = "web", .networks = {{"net1", {}}}, .argv = {"true"}}, true},
       {StopSandboxes{}, false},
       {RemoveSandboxes{{target.target()}, true}, true},
       {Reconcile{}, false},

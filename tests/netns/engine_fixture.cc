@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "engine/ids.h"
 #include "kernel/sysctl/sysctl.h"
 #include "plan/json.h"
 
@@ -271,11 +272,13 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
     for (const auto& endpoint : must(look.state.endpoints_of_network(network.id))) {
       expected.insert(endpoint.host_ifname.str());
       keys.insert("endpoint/" + endpoint.id);
-      keys.insert("lease/" + network.id + "/" +
-                  fmt::format("{:08x}", static_cast<std::uint32_t>(endpoint.ip.number())));
+      for (const auto& address : {endpoint.address4, endpoint.address6})
+        if (address)
+          keys.insert(fmt::format("lease/{}/{}/{}", network.id, address->ip().is_v4() ? 4 : 6,
+                                  engine::hex(address->ip().bytes())));
       for (const auto& mapping : endpoint.ports)
-        keys.insert(fmt::format("port/{}/{:05}/{:08x}", name(mapping.protocol), mapping.host_port,
-                                static_cast<std::uint32_t>(mapping.host_ip.number())));
+        keys.insert(fmt::format("port/{}/{:05}/{}", name(mapping.protocol), mapping.host_port,
+                                engine::hex(mapping.host_ip.bytes())));
       const auto sandbox = must(look.state.sandbox(endpoint.sandbox_id));
       EXPECT_NE(std::ranges::find(sandbox.endpoints, endpoint.id), sandbox.endpoints.end());
     }

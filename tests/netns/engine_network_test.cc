@@ -105,7 +105,7 @@ TEST_F(EngineNetwork, BridgeGetsItsDeviceWithItsFirstEndpoint) {
   EXPECT_NE(shell("ip link show berth0").status, 0);
   const auto endpoint = must(instance->connect({.network = "bridge", .target = target.target()}));
   EXPECT_EQ(shell("ip link show berth0").status, 0);
-  EXPECT_EQ(endpoint.ip, ip("172.17.0.2"));
+  EXPECT_EQ(endpoint.address4->ip(), ip("172.17.0.2"));
   EXPECT_EQ(ip_forward(), "1");
   expect_agreement(instance);
   expect_refused(remove(instance, "bridge", true), ErrorKind::kInvalid, {"bridge", "predefined"});

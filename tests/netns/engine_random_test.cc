@@ -141,8 +141,9 @@ class EngineRandom : public EngineTest {
         const auto target = std::ranges::find(targets_, name, &TargetNs::target) - targets_.begin();
         std::set<Port> host_ports;
         for (const auto& mapping : each.ports) host_ports.insert(mapping.host_port);
-        endpoints.push_back({static_cast<int>(target), each.ip, host_ports});
-        EXPECT_EQ(each.default_route, order_[target].front() == number) << name;
+        endpoints.push_back({static_cast<int>(target), each.address4->ip(), host_ports});
+        // Of the networks of a target the one whose name is the first has the default route.
+        EXPECT_EQ(each.default4, *std::ranges::min_element(order_[target]) == number) << name;
       }
       std::ranges::sort(endpoints);
     }

@@ -154,7 +154,7 @@ TEST_F(EngineReconcile, AfterARestartNetworksAreMadeAgainAndEndpointsForgotten) 
   TargetNs target;
   EXPECT_EQ(must(engine.connect(
                      {.network = "net1", .target = target.target(), .ports = ports({"7000:70"})}))
-                .ip,
+                .address4->ip(),
             ip("10.1.0.2"));
   for (const auto& error : engine.reset()) ADD_FAILURE() << error.message;
   EXPECT_EQ(ip_forward(), "0");

@@ -103,12 +103,17 @@ TEST_F(EngineRefusal, OfNetworksBySubnet) {
       {[](auto& request) { request.subnets = {subnet("127.0.0.0/24")}; },
        ErrorKind::kInvalid,
        {"127.0.0.0/24", "loopback"}},
-      {[](auto& request) { request.subnets = {subnet("fd00::/64")}; },
-       ErrorKind::kUnsupported,
-       {"fd00::/64", "IPv4"}},
-      {[](auto& request) { request.subnets = {subnet("10.8.0.0/24"), subnet("10.9.0.0/24")}; },
+      {[](auto& request) {
+         request.subnets = {subnet("fd00::/64")};
+         request.ipv6 = false;
+       },
        ErrorKind::kInvalid,
-       {"2 subnets"}},
+       {"fd00::/64", "no IPv6"}},
+      {[](auto& request) {
+         request.subnets = {subnet("10.8.0.0/24"), subnet("10.9.0.0/24")};
+       },
+       ErrorKind::kInvalid,
+       {"2 IPv4 subnets"}},
       {[](auto& request) {
          request.subnets = {{.subnet = {}, .range = {}, .gateway = ip("10.9.0.1"), .aux = {}}};
        },
@@ -123,7 +128,9 @@ TEST_F(EngineRefusal, OfNetworksBySubnet) {
       {subnet_with([](auto& subnet) { subnet.range = cidr("10.8.0.0/26"); }),
        ErrorKind::kInvalid,
        {"range 10.8.0.0/26"}},
-      {subnet_with([](auto& subnet) { subnet.aux = {{"a", ip("10.8.0.1")}}; }),
+      {subnet_with([](auto& subnet) {
+         subnet.aux = {{"a", ip("10.8.0.1")}};
+       }),
        ErrorKind::kInvalid,
        {"a=10.8.0.1"}},
   });
@@ -153,19 +160,19 @@ TEST_F(EngineRefusal, OfConnections) {
       {{.network = "net1", .target = user.target()},
        ErrorKind::kExists,
        {user.target(), "net1", "already"}},
-      {{.network = "net1", .target = "box", .ip = ip("10.1.1.1")},
+      {{.network = "net1", .target = "box", .options = {.ip4 = ip("10.1.1.1")}},
        ErrorKind::kInvalid,
        {"net1", "10.1.1.1", "10.1.0.0/24"}},
-      {{.network = "net1", .target = "box", .ip = ip("10.1.0.1")},
+      {{.network = "net1", .target = "box", .options = {.ip4 = ip("10.1.0.1")}},
        ErrorKind::kInUse,
        {"10.1.0.1", "gateway"}},
-      {{.network = "net1", .target = "box", .ip = ip("10.1.0.255")},
+      {{.network = "net1", .target = "box", .options = {.ip4 = ip("10.1.0.255")}},
        ErrorKind::kInvalid,
        {"10.1.0.255", "broadcast"}},
-      {{.network = "net1", .target = "box", .ip = ip("10.1.0.2")},
+      {{.network = "net1", .target = "box", .options = {.ip4 = ip("10.1.0.2")}},
        ErrorKind::kInUse,
        {"10.1.0.2", user.target()}},
-      {{.network = "net2", .target = "box", .ip = ip("10.2.0.9")},
+      {{.network = "net2", .target = "box", .options = {.ip4 = ip("10.2.0.9")}},
        ErrorKind::kInUse,
        {"10.2.0.9", "printer"}},
       {{.network = "net1", .target = "box", .ports = ports({"7000:80"})},

@@ -1,17 +1,44 @@
 #include "drivers/bridge/bridge.h"
 
-namespace berth::drivers::bridge {
+#include <fmt/format.h>
 
-plan::Plan create(const Network& network, std::uint32_t mtu) {
+namespace berth::drivers::bridge {
+namespace {
+
+// The address is fixed: otherwise a bridge takes its lowest port's and changes it as ports come and
+// go, and neighbours lose it (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id).
+Mac mac_of(const Network& network) {
+  for (const auto& subnet : network.subnets)
+    if (subnet.gateway) return Mac::from_ip(*subnet.gateway);
+  const auto number = static_cast<Uint128>(std::stoul(network.id.substr(0, 8), nullptr, 16));
+  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
+}
+
+bool has_address(const Network& network, const Subnet& subnet) {
+  const bool v4 = subnet.cidr.ip().is_v4();
+  const auto mode = v4 ? network.bridge.mode4 : network.bridge.mode6;
+  return network.bridge.managed && subnet.gateway && mode != GatewayMode::kIsolated &&
+         !(v4 && network.bridge.inhibit_ipv4);
+}
+
+}  // namespace
+
+plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts) {
   plan::Plan plan;
   const auto& device = network.bridge.device;
-  const auto& subnet = network.subnets.front();
-  // The address is fixed: otherwise a bridge takes its lowest port's and changes it as ports come
-  // and go, and neighbours lose it (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id).
-  plan.push_back(plan::AddBridge{device, Mac::from_ip(subnet.gateway), mtu});
-  for (const auto& each : network.subnets)
-    plan.push_back(plan::AddAddress{{}, device, Cidr(each.gateway, each.cidr.prefix())});
-  plan.push_back(plan::SetSysctl{"net/ipv4/conf/" + device.str() + "/route_localnet", "1", ""});
+  plan.push_back(plan::AddBridge{device, mac_of(network), mtu});
+  const auto set = [&](std::string_view family, std::string_view name, std::string_view value) {
+    plan.push_back(plan::SetSysctl{fmt::format("net/{}/conf/{}/{}", family, device.str(), name),
+                                   std::string(value), ""});
+  };
+  if (network.ipv6 && facts.ipv6) {
+    set("ipv6", "disable_ipv6", "0");
+    set("ipv6", "accept_ra", "0");
+  }
+  for (const auto& subnet : network.subnets)
+    if (has_address(network, subnet))
+      plan.push_back(plan::AddAddress{{}, device, Cidr(*subnet.gateway, subnet.cidr.prefix())});
+  if (network.ipv4) set("ipv4", "route_localnet", "1");
   return plan;
 }
 
@@ -20,26 +47,20 @@ plan::Plan remove(const Network& network) {
 }
 
 plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::NsRef& sandbox,
-                  bool bridge_netfilter) {
+                  const Facts& facts) {
   plan::Plan plan;
   plan.push_back(plan::AddVeth{endpoint.host_ifname, network.bridge.device, endpoint.mtu, sandbox,
                                endpoint.ifname, endpoint.mac});
-  if (bridge_netfilter && !endpoint.ports.empty())
+  if (facts.bridge_netfilter && !endpoint.ports.empty())
     plan.push_back(plan::HairpinPort{endpoint.host_ifname, true});
-  if (!bridge_netfilter && !network.bridge.icc)
+  if (!facts.bridge_netfilter && !network.bridge.icc)
     plan.push_back(plan::IsolatePort{endpoint.host_ifname});
-  plan.push_back(plan::AddAddress{sandbox, endpoint.ifname, Cidr(endpoint.ip, endpoint.prefix)});
-  plan.push_back(plan::SetLinkUp{sandbox, endpoint.ifname});
-  if (endpoint.default_route) plan.push_back(default_route(endpoint, sandbox));
+  plan::append(plan, configure(network, endpoint, sandbox, facts));
   return plan;
 }
 
 plan::Plan detach(const Endpoint& endpoint) {
   return {plan::DeleteLink{endpoint.host_ifname}};
-}
-
-plan::AddRoute default_route(const Endpoint& endpoint, const plan::NsRef& sandbox) {
-  return {sandbox, std::nullopt, endpoint.gateway, endpoint.ifname};
 }
 
 }  // namespace berth::drivers::bridge

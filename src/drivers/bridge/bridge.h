@@ -1,9 +1,9 @@
 // The bridge driver: network + endpoint -> the devices, addresses and routes they consist of.
 //
 // Theory of operation (documents: Linux bridge(8), veth(4); Docker's bridge driver). A network is a
-// Linux bridge that carries the gateway's address. An endpoint is a veth pair: the host's end is a
-// port of the bridge, the sandbox's end has the address and, on a network with a way out, the
-// default route by the gateway.
+// Linux bridge that carries the gateways' addresses. An endpoint is a veth pair: the host's end is
+// a port of the bridge, the sandbox's end has the addresses and, on a network with a way out, the
+// default routes by the gateways.
 //
 // Two things depend on whether bridged frames pass through netfilter (br_netfilter):
 //   They do not: with icc off every port is isolated, so that the bridge keeps the containers
@@ -16,22 +16,20 @@
 #pragma once
 
 #include "berth/network.h"
+#include "drivers/interface.h"
 #include "plan/op.h"
 
 namespace berth::drivers::bridge {
 
-/// The bridge device with its gateway address. 127.0.0.1 of the host reaches published ports
+/// The bridge device with its gateways' addresses. 127.0.0.1 of the host reaches published ports
 /// through it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall
-/// guards.
-[[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu);
+/// guards. With IPv6 the host takes no router advertisements from containers.
+[[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
 [[nodiscard]] plan::Plan remove(const Network& network);
 
-/// The sandbox's interface. `bridge_netfilter`: bridged frames pass through netfilter.
+/// The sandbox's interface.
 [[nodiscard]] plan::Plan attach(const Network& network, const Endpoint& endpoint,
-                                const plan::NsRef& sandbox, bool bridge_netfilter);
+                                const plan::NsRef& sandbox, const Facts& facts);
 [[nodiscard]] plan::Plan detach(const Endpoint& endpoint);
-
-/// The default route of an endpoint.
-[[nodiscard]] plan::AddRoute default_route(const Endpoint& endpoint, const plan::NsRef& sandbox);
 
 }  // namespace berth::drivers::bridge

@@ -21,11 +21,10 @@ Endpoint endpoint() {
   Endpoint made;
   made.ifname = IfName::parse("eth0").value();
   made.host_ifname = IfName::parse("vethef6b174").value();
-  made.ip = Ip::v4(192, 168, 100, 2);
-  made.prefix = 24;
-  made.mac = Mac::from_ip(made.ip);
-  made.gateway = Ip::v4(192, 168, 100, 1);
-  made.default_route = true;
+  made.address4 = Cidr(Ip::v4(192, 168, 100, 2), 24);
+  made.mac = Mac::from_ip(made.address4->ip());
+  made.gateway4 = Ip::v4(192, 168, 100, 1);
+  made.default4 = true;
   made.mtu = 1500;
   return made;
 }
@@ -33,13 +32,14 @@ Endpoint endpoint() {
 const plan::NsRef kBlue{"/run/netns/blue", 1};
 
 Lines attached(const Network& to, const Endpoint& what, bool bridge_netfilter) {
-  return plan::render(attach(to, what, kBlue, bridge_netfilter));
+  return plan::render(attach(to, what, kBlue, {.bridge_netfilter = bridge_netfilter}));
 }
 
 const Lines kPlain = {
     "ip link add name vethef6b174 mtu 1500 master mybr0 type veth peer name eth0 address "
     "02:42:c0:a8:64:02 mtu 1500 netns /run/netns/blue",
     "ip link set vethef6b174 up",
+    "nsenter --net=/run/netns/blue sysctl -qw net/ipv6/conf/eth0/disable_ipv6=1",
     "nsenter --net=/run/netns/blue ip addr add 192.168.100.2/24 broadcast 192.168.100.255 dev eth0",
     "nsenter --net=/run/netns/blue ip link set eth0 up",
     "nsenter --net=/run/netns/blue ip route add default via 192.168.100.1 dev eth0 proto static"};
@@ -51,7 +51,7 @@ Lines with_port_command(const std::string& command) {
 }
 
 TEST(BridgeDriver, CreatesTheBridgeWithItsGateway) {
-  EXPECT_EQ(plan::render(create(network(), 1450)),
+  EXPECT_EQ(plan::render(create(network(), 1450, {})),
             (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 mtu 1450 type bridge",
                    "ip link set mybr0 up",
                    "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
@@ -67,7 +67,7 @@ TEST(BridgeDriver, AttachesWithAVeth) {
 
 TEST(BridgeDriver, WithoutADefaultRouteThereIsNone) {
   auto second = endpoint();
-  second.default_route = false;
+  second.default4 = false;
   auto lines = kPlain;
   lines.pop_back();
   EXPECT_EQ(attached(network(), second, false), lines);

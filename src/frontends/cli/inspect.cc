@@ -22,10 +22,10 @@ Result<Json> inspected_network(Engine& engine, const Network& network) {
 
 Result<Json> inspected_sandbox(Engine& engine, const Sandbox& sandbox) {
   auto endpoints = TRY(engine.endpoints_of_sandbox(sandbox));
-  if (endpoints.empty() && !sandbox.host_network.empty()) {
+  if (endpoints.empty() && !predefined_network(sandbox).empty()) {
     // Docker lists host and none among the networks as well, without addresses.
     Endpoint endpoint;
-    const auto network = TRY(engine.network(sandbox.host_network));
+    const auto network = TRY(engine.network(std::string(predefined_network(sandbox))));
     endpoint.network_id = network.id;
     endpoint.network_name = network.name;
     endpoints.push_back(std::move(endpoint));

@@ -53,14 +53,15 @@ Action build_connect(CLI::App& app) {
   add_text(app, "--ip", "IP", options->ip, "Address; else the first free one of the range");
   add_text(app, "--mac-address", "MAC", options->mac,
            "Hardware address; else 02:42 and the IPv4 address");
-  add_list(app, "--alias", "NAME", options->request.aliases, "A further name within the network");
+  add_list(app, "--alias", "NAME", options->request.options.aliases,
+           "A further name within the network");
   add_list(app, "-p,--publish", "PORT", options->ports,
            "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");
   add_dry_run(app, options->dry_run);
   return [options](Context& context) -> Result<int> {
     auto& request = options->request;
-    request.ip = TRY(parse_optional<Ip>("--ip", options->ip));
-    request.mac = TRY(parse_optional<Mac>("--mac-address", options->mac));
+    request.options.ip4 = TRY(parse_optional<Ip>("--ip", options->ip));
+    request.options.mac = TRY(parse_optional<Mac>("--mac-address", options->mac));
     request.ports = TRY(parse_ports(options->ports));
     auto engine = TRY(context.open(options->dry_run));
     if (options->dry_run.on) return show_plan(engine, options->dry_run, request);

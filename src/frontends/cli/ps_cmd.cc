@@ -30,7 +30,7 @@ Json headings() {
 }
 
 std::string networks_text(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints) {
-  if (endpoints.empty()) return sandbox.host_network;
+  if (endpoints.empty()) return std::string(predefined_network(sandbox));
   std::string out;
   for (const auto& endpoint : endpoints) {
     if (!out.empty()) out += ',';
@@ -60,7 +60,7 @@ Json row_of(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints, bool
 bool matches(const Filters& filters, const Sandbox& sandbox,
              const std::vector<Endpoint>& endpoints) {
   const auto on_network = [&](const std::string& wanted) {
-    return sandbox.host_network == wanted ||
+    return predefined_network(sandbox) == wanted ||
            std::ranges::any_of(endpoints, [&](const Endpoint& endpoint) {
              return endpoint.network_name == wanted || endpoint.network_id.starts_with(wanted);
            });

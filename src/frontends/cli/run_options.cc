@@ -37,10 +37,11 @@ Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string
   RunProcess request;
   request.name = options.name;
   request.hostname = options.hostname;
-  request.network = options.network;
-  request.ip = TRY(parse_optional<Ip>("--ip", options.ip));
-  request.mac = TRY(parse_optional<Mac>("--mac-address", options.mac));
-  request.aliases = options.aliases;
+  auto& network = request.networks.emplace_back();
+  network.network = options.network;
+  network.options.ip4 = TRY(parse_optional<Ip>("--ip", options.ip));
+  network.options.mac = TRY(parse_optional<Mac>("--mac-address", options.mac));
+  network.options.aliases = options.aliases;
   request.ports = TRY(parse_ports(options.ports));
   request.add_hosts = options.add_hosts;
   request.labels = TRY(parse_pairs("--label", options.labels));

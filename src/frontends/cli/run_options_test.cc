@@ -33,7 +33,7 @@ TEST(RunOptions, ReadsTheSampleOfDockersDocumentation) {
   EXPECT_TRUE(request.tty);
   EXPECT_TRUE(request.auto_remove);
   EXPECT_FALSE(request.open_stdin);
-  EXPECT_EQ(request.network, "mybridge0");
+  EXPECT_EQ(request.networks.at(0).network, "mybridge0");
   EXPECT_EQ(request.name, "br0_container");
   ASSERT_EQ(request.ports.size(), 1U);
   EXPECT_EQ(request.ports[0].host_first, 12211);
@@ -43,9 +43,9 @@ TEST(RunOptions, ReadsTheSampleOfDockersDocumentation) {
 
 TEST(RunOptions, DefaultsToTheBridgeNetworkInTheForeground) {
   const auto request = requested({"true"});
-  EXPECT_EQ(request.network, "bridge");
+  EXPECT_EQ(request.networks.at(0).network, "bridge");
   EXPECT_FALSE(request.detach || request.tty || request.open_stdin || request.auto_remove);
-  EXPECT_FALSE(request.ip || request.mac);
+  EXPECT_FALSE(request.networks[0].options.ip4 || request.networks[0].options.mac);
 }
 
 TEST(RunOptions, OptionsAfterTheCommandAreTheCommands) {
@@ -64,7 +64,7 @@ TEST(RunOptions, ListsTakeOneMoreValueEachTime) {
   EXPECT_EQ(request.ports.size(), 2U);
   EXPECT_EQ(request.ports[1].protocol, Protocol::kUdp);
   EXPECT_EQ(request.add_hosts, (Words{"db:10.0.0.1", "gw:host-gateway"}));
-  EXPECT_EQ(request.aliases, (Words{"a", "b"}));
+  EXPECT_EQ(request.networks[0].options.aliases, (Words{"a", "b"}));
   EXPECT_EQ(request.labels, (Labels{{"k", "v"}, {"flag", ""}}));
   EXPECT_EQ(request.argv, Words{"cmd"});
 }
@@ -81,8 +81,8 @@ TEST(RunOptions, HIsTheHostname) {
 
 TEST(RunOptions, AddressesAreParsed) {
   const auto request = requested({"--ip", "10.0.0.7", "--mac-address", "02:42:0a:00:00:07", "cmd"});
-  EXPECT_EQ(request.ip, Ip::v4(10, 0, 0, 7));
-  EXPECT_EQ(request.mac->str(), "02:42:0a:00:00:07");
+  EXPECT_EQ(request.networks[0].options.ip4, Ip::v4(10, 0, 0, 7));
+  EXPECT_EQ(request.networks[0].options.mac->str(), "02:42:0a:00:00:07");
 }
 
 TEST(RunOptions, EnvironmentIsDockersPlusWhatIsGiven) {

@@ -57,7 +57,9 @@ std::optional<Route> parse_route(const MessageView& message) {
   const auto header = message.header<rtmsg>();
   if (message.type() != RTM_NEWROUTE || !header) return std::nullopt;
   if (header->rtm_family != AF_INET && header->rtm_family != AF_INET6) return std::nullopt;
-  Route route{.family = header->rtm_family == AF_INET ? Ip::Family::kV4 : Ip::Family::kV6};
+  Route route{.family = header->rtm_family == AF_INET ? Ip::Family::kV4 : Ip::Family::kV6,
+              .type = header->rtm_type,
+              .protocol = header->rtm_protocol};
   std::uint32_t table = header->rtm_table;
   std::optional<Ip> destination;
   for (const auto& attribute : message.attributes(sizeof *header)) {
@@ -98,15 +100,18 @@ Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family) {
   auto found = socket.dump<Route>({{RTM_GETROUTE, 0, header}, "list routes"}, &parse_route);
   // A namespace has no main table before its first route.
   if (!found && found.error().sys == ENOENT) return std::vector<Route>{};
+  // A kernel without IPv6 answers with all families that it has (rtnl_dump_all).
+  if (found) std::erase_if(*found, [&](const Route& each) { return each.family != family; });
   return found;
 }
 
 Request add_route(const Route& route) {
   auto header = route_header(route);
-  header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_type = RTN_UNICAST;
-  header.rtm_scope =
-      route.gateway || route.family == Ip::Family::kV6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  header.rtm_protocol = route.protocol;
+  header.rtm_type = route.type;
+  // A neighbour's scope is the link; what is further away, or nowhere, has the universe's.
+  const bool on_link = route.type == RTN_UNICAST && !route.gateway;
+  header.rtm_scope = on_link && route.family == Ip::Family::kV4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, header);
   put_route(message, route);
   return {std::move(message), fmt::format("add route {}", describe(route))};
@@ -115,6 +120,7 @@ Request add_route(const Route& route) {
 Request delete_route(const Route& route) {
   auto header = route_header(route);
   header.rtm_scope = RT_SCOPE_NOWHERE;  // of any scope
+  if (route.type != RTN_UNICAST) header.rtm_type = route.type;
   Message message(RTM_DELROUTE, 0, header);
   put_route(message, route);
   return {std::move(message), fmt::format("delete route {}", describe(route))};

@@ -19,6 +19,8 @@ struct Route {
   int link_index = 0;               ///< of several next hops, the first one's; 0: none (blackhole)
   std::optional<Ip> source;         ///< the source address that the host prefers on this route
   std::uint32_t metric = 0;         ///< less is preferred; 0: the kernel's default
+  std::uint8_t type = 1;            ///< RTN_* of linux/rtnetlink.h; RTN_UNICAST
+  std::uint8_t protocol = 4;        ///< RTPROT_*, who made it; RTPROT_STATIC
 
   friend bool operator==(const Route&, const Route&) = default;
 };

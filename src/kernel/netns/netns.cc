@@ -129,15 +129,20 @@ Status run_status_in(const Netns& netns, const std::function<Status()>& body) {
 // process in a user namespace that does not own its network namespace). What is left is a kernel
 // without the few bytes that a switch takes: then the process ends, since to go on would change the
 // wrong host, and what it had begun is rolled back like any killed process's.
-Result<Socket> open_socket_in(const Netns& netns, int protocol) {
-  const UniqueFd home(::open(kOwnNamespace, O_RDONLY | O_CLOEXEC));
+Result<UniqueFd> step_into(const Netns& netns) {
+  UniqueFd home(::open(kOwnNamespace, O_RDONLY | O_CLOEXEC));
   if (!home) return fail_sys(errno, "open network namespace '{}'", kOwnNamespace);
-  if (::setns(home.get(), CLONE_NEWNET) != 0)
-    return run_in(netns, [&] { return Socket::open(protocol); });
+  if (::setns(home.get(), CLONE_NEWNET) != 0) return fail_sys(errno, "enter one's own namespace");
   TRY(enter(netns));
-  auto socket = Socket::open(protocol);
+  return home;
+}
+
+void step_back(const UniqueFd& home) {
   if (::setns(home.get(), CLONE_NEWNET) != 0) std::abort();
-  return socket;
+}
+
+Result<Socket> open_socket_in(const Netns& netns, int protocol) {
+  return visit(netns, [&] { return Socket::open(protocol); });
 }
 
 }  // namespace berth::kernel

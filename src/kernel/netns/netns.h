@@ -1,13 +1,13 @@
 // Network namespaces: opening, making and removing them, and doing something inside one.
 //
 // Theory of operation: a namespace is a property of a thread, and a thread that could not switch
-// back would do all its later work in the wrong place. So what must happen inside a namespace runs on
-// a thread made for it, which ends there and never switches back: run_in(). Most of berth needs no
-// more than a netlink socket born inside, which then speaks for that namespace from any thread.
-// open_socket_in() is on the path of every attach, and on a busy machine a new thread waits for a
-// processor: 10 microseconds become 4 milliseconds, a tick of the scheduler. So it switches there and
-// back, having made sure of the way back first: see netns.cc. In the kernel layer, netns.cc alone
-// calls setns() and unshare().
+// back would do all its later work in the wrong place. So what must happen inside a namespace runs
+// on a thread made for it, which ends there and never switches back: run_in(). Most of berth needs
+// no more than a netlink socket born inside, which then speaks for that namespace from any thread.
+// What is on the path of every attach (open_socket_in()) uses visit(): on a busy machine a new
+// thread waits for a processor, and 10 microseconds become 4 milliseconds, a tick of the scheduler.
+// So it switches there and back, having made sure of the way back first: see netns.cc. In the
+// kernel layer, netns.cc alone calls setns() and unshare().
 //
 // Named namespaces are files that the namespace is bind-mounted on, as `ip netns add` makes them;
 // it lives until remove(), whoever ends meanwhile. Other mount namespaces that got a copy of the
@@ -81,6 +81,20 @@ template <typename Body>
     if (!entered) return std::unexpected(entered.error());
     return *std::move(returned);
   }
+}
+
+/// Switches the calling thread to `netns` and back, before and after a `body` of a few system calls
+/// which must not throw; see netns.cc. Where that is not permitted, run_in().
+[[nodiscard]] Result<UniqueFd> step_into(const Netns& netns);
+void step_back(const UniqueFd& home);
+
+template <typename Body>
+[[nodiscard]] auto visit(const Netns& netns, Body&& body) -> decltype(body()) {
+  const auto home = step_into(netns);
+  if (!home) return run_in(netns, std::forward<Body>(body));
+  auto result = body();
+  step_back(*home);
+  return result;
 }
 
 /// A netlink socket that speaks for `netns`.

@@ -1,0 +1,23 @@
+// Network + endpoint -> operations, by the network's driver. Each driver's own header says how its
+// networks are made; here is the choice between them.
+#pragma once
+
+#include "berth/network.h"
+#include "drivers/interface.h"
+#include "plan/op.h"
+
+namespace berth::drivers {
+
+/// What every endpoint of the network stands on. `mtu`: bytes, of the endpoints.
+[[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
+/// Its end: deletions of links alone.
+[[nodiscard]] plan::Plan remove(const Network& network);
+
+/// The sandbox's interface with its addresses and routes.
+[[nodiscard]] plan::Plan attach(const Network& network, const Endpoint& endpoint,
+                                const plan::NsRef& sandbox, const Facts& facts);
+/// Its end: deletions of links alone.
+[[nodiscard]] plan::Plan detach(const Network& network, const Endpoint& endpoint,
+                                const plan::NsRef& sandbox);
+
+}  // namespace berth::drivers

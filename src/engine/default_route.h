@@ -1,0 +1,26 @@
+// Which endpoint a sandbox's default route goes by. One rule for both families, each on its own
+// (docs.docker.com, "docker network connect --gw-priority"; netavark's metric as a second word):
+//
+//   the highest gw-priority; of equal ones the lowest metric of the network; of equal ones the
+//   first name of a network
+//
+// among those that are a way out in that family. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "berth/network.h"
+
+namespace berth::engine {
+
+/// The index of that endpoint; none if none is a way out. `metrics`: of the endpoints' networks.
+[[nodiscard]] std::optional<std::size_t> default_route_by(std::span<const Endpoint> endpoints,
+                                                          std::span<const std::uint32_t> metrics,
+                                                          Ip::Family family);
+
+[[nodiscard]] bool has_default(const Endpoint& endpoint, Ip::Family family);
+void set_default(Endpoint& endpoint, Ip::Family family, bool on);
+
+}  // namespace berth::engine
