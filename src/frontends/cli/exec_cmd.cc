@@ -65,7 +65,7 @@ Action build_exec(CLI::App& app) {
   add_argument(app, "TARGET", options->target, "A sandbox's name or id, netns:PATH or pid:N");
   add_flag(app, "-d,--detach", spec.detach, "Go on in the background");
   add_flag(app, "-i,--interactive", spec.open_stdin, "Keep standard input open");
-  add_flag(app, "-t,--tty", spec.tty, "Give the command this terminal");
+  add_flag(app, "-t,--tty", spec.tty, "Give the command a terminal");
   add_list(app, "-e,--env", "KEY=VALUE", options->env,
            "Set an environment variable; KEY alone takes this shell's");
   add_text(app, "-w,--workdir", "DIR", spec.workdir, "Working directory in the sandbox [/]");
