@@ -64,7 +64,8 @@ void open_streams(const ExecSpec& spec, int terminal, const shim::FailurePipe& f
 }
 
 void become_user(const User& user, const shim::FailurePipe& failures) {
-  if (setgroups(0, nullptr) != 0 || setgid(user.gid) != 0 || setuid(user.uid) != 0) {
+  if (setgroups(user.groups.size(), user.groups.data()) != 0 || setgid(user.gid) != 0 ||
+      setuid(user.uid) != 0) {
     failures.give_up("become user %u, group %u", user.uid, user.gid);
   }
 }
@@ -78,6 +79,9 @@ void become_user(const User& user, const shim::FailurePipe& failures) {
   open_streams(spec, terminal, failures);
   if (!spec.workdir.empty() && chdir(spec.workdir.c_str()) != 0) {
     failures.give_up("change to the working directory %s", spec.workdir.c_str());
+  }
+  if (spec.user && terminal >= 0 && fchown(terminal, spec.user->uid, -1) != 0) {
+    failures.give_up("give the pseudo-terminal to user %u", spec.user->uid);
   }
   if (spec.user) become_user(*spec.user, failures);
   auto environment = pointers(env);

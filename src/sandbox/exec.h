@@ -13,8 +13,6 @@
 // For single-threaded programs: the child runs library code between fork and exec.
 #pragma once
 
-#include <sys/types.h>
-
 #include <expected>
 #include <optional>
 #include <string>
@@ -22,13 +20,9 @@
 
 #include "sandbox/process_id.h"
 #include "sandbox/start_error.h"
+#include "sandbox/users.h"
 
 namespace berth::sandbox {
-
-struct User {
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
 
 struct ExecSpec {
   std::vector<std::string> argv;

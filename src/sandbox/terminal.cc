@@ -1,9 +1,7 @@
 #include "sandbox/terminal.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,20 +10,10 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "sandbox/root.h"
 
 namespace berth::sandbox {
 namespace {
-
-// Whoever owns the root may have made /dev/ptmx anything: no link of it leads out.
-UniqueFd open_ptmx(const std::string& root) {
-  const UniqueFd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return {};
-  open_how how{};
-  how.flags = O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT;
-  return UniqueFd(
-      static_cast<int>(::syscall(SYS_openat2, directory.get(), "dev/ptmx", &how, sizeof how)));
-}
 
 // All of `bytes`, waiting where the descriptor is one that does not block.
 bool write_all(int fd, std::string_view bytes) {
@@ -76,7 +64,7 @@ Result<Terminal> Terminal::open(const std::string& root, bool forward_input) {
                 "one of the two");
   Terminal terminal;
   terminal.forward_input_ = forward_input;
-  terminal.master_ = open_ptmx(root);
+  terminal.master_ = open_in_root(root, "dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK);
   const int unlock = 0;
   if (!terminal.master_ || ::ioctl(terminal.master_.get(), TIOCSPTLCK, &unlock) != 0)
     return fail_sys(errno, "open a pseudo-terminal");

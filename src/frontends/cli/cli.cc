@@ -6,6 +6,7 @@
 #include "frontends/cli/help.h"
 #include "frontends/cli/options.h"
 #include "frontends/cli/output.h"
+#include "frontends/cli/version.h"
 
 namespace berth::cli {
 namespace {
@@ -33,8 +34,9 @@ int run_group(const Walk& at, Context& context) {
   const auto wanted = parser.parse(at.rest);
   if (!wanted) return usage_error(at, wanted.error());
   if (*wanted == Parser::Wanted::kVersion) {
-    print("berth version " BERTH_VERSION "\n");
-    return kExitOk;
+    const auto printed = print_version(parser.version_format());
+    if (!printed) complain(printed.error().message);
+    return printed ? kExitOk : kExitRefused;
   }
   if (*wanted == Parser::Wanted::kHelp || (is_root && at.rest.empty())) {
     print(help_text(at.path));

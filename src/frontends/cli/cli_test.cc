@@ -80,7 +80,8 @@ TEST(Usage, ErrorsAreOneSentenceWithAHint) {
   EXPECT_EQ(
       unknown.err,
       "berth: there is no verb 'frobnicate'; there are network, run, ps, inspect, exec, logs, "
-      "stop, rm, port, sandbox, plan, system, lab, help, completion; see 'berth --help'\n");
+      "stop, rm, port, sandbox, plan, system, lab, help, completion, version; see 'berth "
+      "--help'\n");
   EXPECT_EQ(ran({"network"}).err,
             "berth: network: the verb is missing; there are create, ls, inspect, rm, connect, "
             "disconnect; see 'berth network --help'\n");
@@ -108,6 +109,12 @@ TEST(Version, IsPrinted) {
   const auto version = ran({"--version"});
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_EQ(version.out, "berth version " BERTH_VERSION "\n");
+  EXPECT_EQ(ran({"version"}).out, version.out);
+  const auto json = ran({"version", "--format", "json"});
+  EXPECT_TRUE(json.out.starts_with(R"({"Client":{"Version":")" BERTH_VERSION "\"")) << json.out;
+  EXPECT_EQ(ran({"--version", "--format", "json"}).out, json.out);
+  EXPECT_EQ(ran({"--version", "--format={{.Client.Os}}"}).out, "linux\n");
+  EXPECT_EQ(ran({"version", "--format", "{{.Nope}}"}).exit_code, 1);
 }
 
 TEST(Help, IsShownInEveryWay) {

@@ -116,9 +116,9 @@ Result<Engine> Context::open() const {
 }
 
 Result<Engine> Context::open(const DryRun& dry_run) const {
-  auto config = TRY(settings());
-  config.only_plan = dry_run.on;
-  return Engine::open(std::move(config));
+  auto chosen = TRY(settings());
+  chosen.only_plan = dry_run.on;
+  return Engine::open(std::move(chosen));
 }
 
 }  // namespace berth::cli

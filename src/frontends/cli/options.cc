@@ -94,8 +94,13 @@ Parser::Parser(const Verb& verb, Context& context)
   app_->set_help_flag();
   add_globals(*app_, context_);
   if (verb.build != nullptr) action_ = verb.build(*app_);
-  if (&verb == &kRoot)
+  if (&verb == &kRoot) {
     app_->add_flag("--version", wants_version_, "Print the version")->group(kGlobalGroup);
+    app_->add_option("--format", version_format_, "With --version: json or a template")
+        ->type_name("FORMAT")
+        ->group(kGlobalGroup)
+        ->take_last();
+  }
   // run's -h is --hostname, as Docker's is; everywhere else it is free for help.
   const bool h_is_free = app_->get_option_no_throw("-h") == nullptr;
   app_->set_help_flag(h_is_free ? "-h,--help" : "--help", "Print this help");

@@ -57,6 +57,8 @@ class Parser {
   /// Reads the words into what was declared. The error is a sentence about the usage.
   [[nodiscard]] std::expected<Wanted, std::string> parse(std::span<const std::string> words);
   [[nodiscard]] const Action& action() const { return action_; }
+  /// --format of `berth --version`.
+  [[nodiscard]] const std::string& version_format() const { return version_format_; }
 
   /// An option or argument as help, man pages and completion see it.
   struct Item {
@@ -80,6 +82,7 @@ class Parser {
   std::unique_ptr<CLI::App> app_;
   Action action_;
   bool wants_version_ = false;
+  std::string version_format_;
 };
 
 /// A whole number of `option`, or an error that names option, value and range.
