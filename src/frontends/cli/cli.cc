@@ -19,6 +19,12 @@ int usage_error(const Walk& at, std::string_view sentence) {
   return at.verb().usage;
 }
 
+int parse_error(const Walk& at, const Parser::Wrong& wrong) {
+  if (!wrong.is_value) return usage_error(at, wrong.sentence);
+  complain(wrong.sentence);
+  return at.verb().refused;
+}
+
 // A command line that ends at a group has named no verb: it asks for help, or is wrong.
 int run_group(const Walk& at, Context& context) {
   const bool is_root = at.path.size() == 1;
@@ -32,7 +38,7 @@ int run_group(const Walk& at, Context& context) {
     return usage_error(at, fmt::format("there is no verb '{}'; there are {}", at.unknown, known));
   Parser parser(at.verb(), context);
   const auto wanted = parser.parse(at.rest);
-  if (!wanted) return usage_error(at, wanted.error());
+  if (!wanted) return parse_error(at, wanted.error());
   if (*wanted == Parser::Wanted::kVersion) {
     const auto printed = print_version(parser.version_format());
     if (!printed) complain(printed.error().message);
@@ -48,7 +54,7 @@ int run_group(const Walk& at, Context& context) {
 int run_verb(const Walk& at, Context& context) {
   Parser parser(at.verb(), context);
   const auto wanted = parser.parse(at.rest);
-  if (!wanted) return usage_error(at, wanted.error());
+  if (!wanted) return parse_error(at, wanted.error());
   if (*wanted == Parser::Wanted::kHelp) {
     print(help_text(at.path));
     return kExitOk;
