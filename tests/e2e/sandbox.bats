@@ -203,6 +203,9 @@ leftovers() { # the names of veths and the number of elements of published ports
   [[ $output == *bin* && $output != *usr* ]]
   run h1 berth run --rm --rootfs "$root" --network net -- /bin/cat /etc/resolv.conf /etc/hosts
   [[ $output == *nameserver* && $output == *localhost* ]]
+  cd "$BATS_TEST_TMPDIR"
+  run h1 berth run --rm --rootfs ./rootfs --network net -- /bin/ls /
+  [[ $output == *bin* && $output != *usr* ]]
 }
 
 @test "twenty at once, each with an address of its own; all gone in one rm" {

@@ -211,9 +211,9 @@ TEST_F(Cli, ConfigurationGivesThePools) {
   const auto settings = context.settings();
   ASSERT_TRUE(settings) << settings.error().message;
   ASSERT_EQ(settings->pools.size(), 1U);
-  EXPECT_EQ(settings->pools[0], std::pair(*Cidr::parse("172.30.0.0/16"), 24));
+  EXPECT_EQ(settings->pools[0], (AddressPool{*Cidr::parse("172.30.0.0/16"), 24}));
   context.pools = {"base=10.0.0.0/8,size=20"};
-  EXPECT_EQ(context.settings()->pools[0], std::pair(*Cidr::parse("10.0.0.0/8"), 20));
+  EXPECT_EQ(context.settings()->pools[0], (AddressPool{*Cidr::parse("10.0.0.0/8"), 20}));
 }
 
 TEST_F(Cli, ConfigurationIsRefusedWhereItIsWrong) {
@@ -226,10 +226,10 @@ TEST_F(Cli, ConfigurationIsRefusedWhereItIsWrong) {
   EXPECT_NE(refused(R"({"pools":[]})").find("unknown key 'pools': there is default-address-pools"),
             std::string::npos);
   EXPECT_NE(refused(R"({"default-address-pools":[{"base":"172.30.0.1/16","size":24}]})")
-                .find("base 172.30.0.1/16 has host bits set; the network is 172.30.0.0/16"),
+                .find("invalid subnet 172.30.0.1/16: it should be 172.30.0.0/16"),
             std::string::npos);
   EXPECT_NE(refused(R"({"default-address-pools":[{"base":"172.30.0.0/16","size":8}]})")
-                .find("size 8 is not a prefix length"),
+                .find("size 8 is not possible"),
             std::string::npos);
   EXPECT_NE(refused(R"({"default-address-pools":[{"base":"172.30.0.0/16"}]})"), "accepted");
   EXPECT_NE(refused("{"), "accepted");
@@ -238,8 +238,10 @@ TEST_F(Cli, ConfigurationIsRefusedWhereItIsWrong) {
   EXPECT_FALSE(context.settings());
   context = {};
   context.pools = {"172.30.0.0/16"};
-  EXPECT_EQ(context.settings().error().message,
-            "--default-address-pool: '172.30.0.0/16' is neither base=CIDR nor size=BITS");
+  EXPECT_EQ(
+      context.settings().error().message,
+      "--default-address-pool: address pool '172.30.0.0/16': '172.30.0.0/16' is not expected: "
+      "give one base= and one size=, as in base=172.30.0.0/16,size=24");
 }
 
 TEST_F(Cli, OptionsComeBeforeTheEnvironment) {
