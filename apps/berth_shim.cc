@@ -17,7 +17,7 @@
 //
 // In the foreground the shim and the process stay in berth's session and process group, so the
 // terminal's Ctrl-C reaches the process; the shim itself blocks every signal. A foreground process
-// has berth's own streams and no log: an inherited terminal is worth more than a copy of its text.
+// has berth's own streams, or with --tty a pseudo-terminal whose text berth copies, and no log.
 // Detached, the shim leads a session of its own and is no child of berth.
 //
 // The on-exit program replaces the shim, with the exit code as its last argument, PATH as its whole

@@ -31,7 +31,7 @@ namespace berth {
 struct Config {
   std::string root = "/var/lib/berth";      ///< directory of the store, made (0700) where missing
   std::string run = "/run/berth";           ///< directory of the lock, namespace handles and logs
-  std::vector<std::pair<Cidr, int>> pools;  ///< where unasked subnets come from; empty: Docker's
+  std::vector<AddressPool> pools;           ///< where unasked subnets come from; empty: Docker's
   std::string program;                      ///< the berth program; empty: this process's own
   std::string shim;                         ///< the berth-shim program; empty: beside `program`
   bool only_plan = false;  ///< make nothing, not even a store: an instance that is none yet is

@@ -24,6 +24,17 @@ using Labels = std::map<std::string, std::string>;
 enum class Driver : std::uint8_t { kBridge, kMacvlan, kIpvlan, kHost, kNone };
 [[nodiscard]] std::string_view name(Driver driver);  ///< Docker's: "bridge", ..., "host", "null"
 
+/// Where unasked subnets come from: a prefix that is cut into blocks of one size.
+struct AddressPool {
+  Cidr base;
+  int size = 0;  ///< prefix length of the blocks
+  friend bool operator==(const AddressPool&, const AddressPool&) = default;
+};
+/// Docker's form, "base=172.30.0.0/16,size=24". Both keys are required, in any order.
+[[nodiscard]] Result<AddressPool> parse_address_pool(std::string_view text);
+/// Refuses a base that cannot be a network's, and a size that does not cut it into subnets.
+[[nodiscard]] Status check(const AddressPool& pool);
+
 /// A subnet as asked for: what is absent, berth chooses.
 struct SubnetRequest {
   std::optional<Cidr> subnet;     ///< none: the first free block of the default pools

@@ -137,7 +137,7 @@ Status add_subnets(Network& network, const std::vector<SubnetRequest>& asked,
 
 std::vector<ipam::Pool> pools_of(const Config& config) {
   std::vector<ipam::Pool> pools;
-  for (const auto& [base, size] : config.pools) pools.push_back({base, size});
+  pools.assign(config.pools.begin(), config.pools.end());
   const auto has = [&](Ip::Family family) {
     return std::ranges::any_of(
         pools, [&](const ipam::Pool& pool) { return pool.base.ip().family() == family; });

@@ -27,23 +27,6 @@ std::optional<Cidr> first_free_block(const Pool& pool, std::span<const Cidr> use
   return Cidr(Ip::from_number(family, block), pool.size);
 }
 
-Result<Cidr> parse_base(std::string_view text, std::string_view value) {
-  const auto base = Cidr::parse(value);
-  if (!base) return std::unexpected(in_context(base.error(), "address pool '{}'", text));
-  if (const auto good = check_subnet(*base); !good)
-    return std::unexpected(in_context(good.error(), "address pool '{}'", text));
-  return *base;
-}
-
-Result<int> parse_size(std::string_view text, std::string_view value) {
-  int size = 0;
-  const auto [end, error] = std::from_chars(value.begin(), value.end(), size);
-  if (error != std::errc{} || end != value.end())
-    return fail(ErrorKind::kInvalid, "address pool '{}': size '{}' is not a prefix length like 24",
-                text, value);
-  return size;
-}
-
 }  // namespace
 
 std::span<const Pool> default_pools() {
@@ -64,34 +47,6 @@ Pool unique_local_pool(std::uint64_t seed) {
   const auto global_id = static_cast<Uint128>(seed & ((std::uint64_t{1} << kGlobalIdBits) - 1));
   const auto number = (Uint128{0xfd} << 120) | (global_id << (128 - kPrefix));
   return {{Ip::from_number(Ip::Family::kV6, number), kPrefix}, kSubnetPrefix};
-}
-
-Result<Pool> parse_pool(std::string_view text) {
-  std::optional<Cidr> base;
-  std::optional<int> size;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const auto field = text.substr(begin, text.find(',', begin) - begin);
-    begin += field.size() + 1;
-    if (field.starts_with("base=") && !base) {
-      base = TRY(parse_base(text, field.substr(5)));
-    } else if (field.starts_with("size=") && !size) {
-      size = TRY(parse_size(text, field.substr(5)));
-    } else {
-      return fail(ErrorKind::kInvalid,
-                  "address pool '{}': '{}' is not expected: give one base= and one size=, as in "
-                  "base=172.30.0.0/16,size=24",
-                  text, field);
-    }
-  }
-  if (!base || !size)
-    return fail(ErrorKind::kInvalid,
-                "address pool '{}' has no {}: give one like base=172.30.0.0/16,size=24", text,
-                base ? "size" : "base");
-  if (const int longest = base->ip().bits() - 2; *size < base->prefix() || *size > longest)
-    return fail(ErrorKind::kInvalid,
-                "address pool '{}': size {} is not possible: {} to {} cut {} into subnets", text,
-                *size, base->prefix(), longest, base->str());
-  return Pool{*base, *size};
 }
 
 std::string str(const Pool& pool) {
@@ -117,3 +72,60 @@ Result<Cidr> choose_subnet(std::span<const Pool> pools, std::span<const Cidr> us
 }
 
 }  // namespace berth::ipam
+
+namespace berth {
+namespace {
+
+Result<int> parse_size(std::string_view text, std::string_view value) {
+  int size = 0;
+  const auto [end, error] = std::from_chars(value.begin(), value.end(), size);
+  if (error != std::errc{} || end != value.end())
+    return fail(ErrorKind::kInvalid, "address pool '{}': size '{}' is not a prefix length like 24",
+                text, value);
+  return size;
+}
+
+}  // namespace
+
+Status check(const AddressPool& pool) {
+  const auto& [base, size] = pool;
+  if (auto good = ipam::check_subnet(base); !good)
+    return std::unexpected(
+        in_context(std::move(good).error(), "address pool '{}'", ipam::str(pool)));
+  if (const int longest = base.ip().bits() - 2; size < base.prefix() || size > longest)
+    return fail(ErrorKind::kInvalid,
+                "address pool '{}': size {} is not possible: {} to {} cut {} into subnets",
+                ipam::str(pool), size, base.prefix(), longest, base.str());
+  return {};
+}
+
+Result<AddressPool> parse_address_pool(std::string_view text) {
+  std::optional<Cidr> base;
+  std::optional<int> size;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const auto field = text.substr(begin, text.find(',', begin) - begin);
+    begin += field.size() + 1;
+    if (field.starts_with("base=") && !base) {
+      auto parsed = Cidr::parse(field.substr(5));
+      if (!parsed)
+        return std::unexpected(in_context(std::move(parsed).error(), "address pool '{}'", text));
+      base = *parsed;
+    } else if (field.starts_with("size=") && !size) {
+      size = TRY(parse_size(text, field.substr(5)));
+    } else {
+      return fail(ErrorKind::kInvalid,
+                  "address pool '{}': '{}' is not expected: give one base= and one size=, as in "
+                  "base=172.30.0.0/16,size=24",
+                  text, field);
+    }
+  }
+  if (!base || !size)
+    return fail(ErrorKind::kInvalid,
+                "address pool '{}' has no {}: give one like base=172.30.0.0/16,size=24", text,
+                base ? "size" : "base");
+  const AddressPool pool{*base, *size};
+  TRY(check(pool));
+  return pool;
+}
+
+}  // namespace berth

@@ -13,7 +13,7 @@ Cidr cidr(std::string_view text) {
   return Cidr::parse(text).value();
 }
 Pool pool(std::string_view text) {
-  return parse_pool(text).value();
+  return parse_address_pool(text).value();
 }
 
 std::vector<Cidr> cidrs(std::initializer_list<std::string_view> texts) {
@@ -33,7 +33,7 @@ TEST(DefaultPools, AreDockers) {
 }
 
 TEST(DefaultPools, CanBeParsed) {
-  for (const auto& each : default_pools()) EXPECT_EQ(parse_pool(str(each)).value(), each);
+  for (const auto& each : default_pools()) EXPECT_EQ(parse_address_pool(str(each)).value(), each);
 }
 
 TEST(ParsePool, TakesBothKeysInAnyOrder) {
@@ -44,12 +44,12 @@ TEST(ParsePool, TakesBothKeysInAnyOrder) {
 }
 
 TEST(ParsePool, TakesSizesFromTheBaseToTheSmallestSubnet) {
-  EXPECT_TRUE(parse_pool("base=10.0.0.0/8,size=8"));
-  EXPECT_TRUE(parse_pool("base=10.0.0.0/8,size=30"));
-  EXPECT_TRUE(parse_pool("base=fd00::/8,size=126"));
-  EXPECT_FALSE(parse_pool("base=10.0.0.0/8,size=7"));
-  EXPECT_FALSE(parse_pool("base=10.0.0.0/8,size=31"));
-  EXPECT_FALSE(parse_pool("base=fd00::/8,size=127"));
+  EXPECT_TRUE(parse_address_pool("base=10.0.0.0/8,size=8"));
+  EXPECT_TRUE(parse_address_pool("base=10.0.0.0/8,size=30"));
+  EXPECT_TRUE(parse_address_pool("base=fd00::/8,size=126"));
+  EXPECT_FALSE(parse_address_pool("base=10.0.0.0/8,size=7"));
+  EXPECT_FALSE(parse_address_pool("base=10.0.0.0/8,size=31"));
+  EXPECT_FALSE(parse_address_pool("base=fd00::/8,size=127"));
 }
 
 TEST(ParsePool, RefusesOtherText) {
@@ -58,23 +58,23 @@ TEST(ParsePool, RefusesOtherText) {
         "base=10.0.0.0/8,size=24x", "base=10.0.0.0/8,size= 24", "base=10.0.0.0,size=24",
         "base=10.0.0.0/8,size=24,size=25", "base=10.0.0.0/8,base=11.0.0.0/8,size=24",
         "base=10.0.0.0/8,size=24,scope=local", "10.0.0.0/8,24", "base=10.0.0.0/8 size=24"}) {
-    const auto parsed = parse_pool(text);
+    const auto parsed = parse_address_pool(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().kind, ErrorKind::kInvalid) << text;
   }
 }
 
 TEST(ParsePool, RefusesBasesThatNoContainerCanUse) {
-  EXPECT_EQ(parse_pool("base=172.30.1.0/16,size=24").error().message,
+  EXPECT_EQ(parse_address_pool("base=172.30.1.0/16,size=24").error().message,
             "address pool 'base=172.30.1.0/16,size=24': invalid subnet 172.30.1.0/16: it should be "
             "172.30.0.0/16");
-  EXPECT_FALSE(parse_pool("base=0.0.0.0/0,size=24"));
-  EXPECT_FALSE(parse_pool("base=::/0,size=64"));
-  EXPECT_FALSE(parse_pool("base=224.0.0.0/8,size=24"));
+  EXPECT_FALSE(parse_address_pool("base=0.0.0.0/0,size=24"));
+  EXPECT_FALSE(parse_address_pool("base=::/0,size=64"));
+  EXPECT_FALSE(parse_address_pool("base=224.0.0.0/8,size=24"));
 }
 
 TEST(ParsePool, ErrorNamesTheTextAndTheSizesAllowed) {
-  EXPECT_EQ(parse_pool("base=10.0.0.0/8,size=31").error().message,
+  EXPECT_EQ(parse_address_pool("base=10.0.0.0/8,size=31").error().message,
             "address pool 'base=10.0.0.0/8,size=31': size 31 is not possible: 8 to 30 cut "
             "10.0.0.0/8 into subnets");
 }

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,13 +18,19 @@
 #include "sandbox/pidfd.h"
 #include "sandbox/shim/launch.h"
 #include "sandbox/shim/mounts.h"
+#include "sandbox/terminal.h"
 #include "sandbox/words.h"
 
 namespace berth::sandbox {
 namespace {
 
-// Joins namespaces in a child; gives up on the pipe if it cannot.
-using Join = std::function<void(const shim::FailurePipe&)>;
+// Where the command goes.
+struct Place {
+  // Joins its namespaces in a child; gives up on the pipe if it cannot.
+  std::function<void(const shim::FailurePipe&)> join;
+  std::string root;  // a path that leads to its root from here
+  std::string name;  // for errors
+};
 
 struct Pipe {
   UniqueFd reader;
@@ -36,8 +43,18 @@ Result<Pipe> make_pipe() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-void open_streams(const ExecSpec& spec, const shim::FailurePipe& failures) {
-  if (!spec.detach && (spec.open_stdin || spec.tty)) return;
+// `terminal`: the slave's descriptor, or -1.
+void open_streams(const ExecSpec& spec, int terminal, const shim::FailurePipe& failures) {
+  if (terminal >= 0) {
+    if (setsid() < 0 || ioctl(terminal, TIOCSCTTY, 0) != 0) {
+      failures.give_up("make the pseudo-terminal the controlling one");
+    }
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+      shim::use_as_stream(terminal, stream, failures);
+    }
+    return;
+  }
+  if (!spec.detach && spec.open_stdin) return;
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) failures.give_up("open /dev/null");
   shim::use_as_stream(null, STDIN_FILENO, failures);
@@ -47,19 +64,24 @@ void open_streams(const ExecSpec& spec, const shim::FailurePipe& failures) {
 }
 
 void become_user(const User& user, const shim::FailurePipe& failures) {
-  if (setgroups(0, nullptr) != 0 || setgid(user.gid) != 0 || setuid(user.uid) != 0) {
+  if (setgroups(user.groups.size(), user.groups.data()) != 0 || setgid(user.gid) != 0 ||
+      setuid(user.uid) != 0) {
     failures.give_up("become user %u, group %u", user.uid, user.gid);
   }
 }
 
 // The command's process, inside the namespaces.
-[[noreturn]] void become_command(const ExecSpec& spec, const shim::FailurePipe& failures) {
+[[noreturn]] void become_command(const ExecSpec& spec, int terminal,
+                                 const shim::FailurePipe& failures) {
   auto argv = spec.argv;
   auto env = with_path(spec.env);
   if (spec.detach) setsid();
-  open_streams(spec, failures);
+  open_streams(spec, terminal, failures);
   if (!spec.workdir.empty() && chdir(spec.workdir.c_str()) != 0) {
     failures.give_up("change to the working directory %s", spec.workdir.c_str());
+  }
+  if (spec.user && terminal >= 0 && fchown(terminal, spec.user->uid, -1) != 0) {
+    failures.give_up("give the pseudo-terminal to user %u", spec.user->uid);
   }
   if (spec.user) become_user(*spec.user, failures);
   auto environment = pointers(env);
@@ -77,24 +99,24 @@ void leave_to_init(const shim::FailurePipe& failures) {
 }
 
 // The child that joins, makes the command's process, says its pid on `announce` and ends.
-[[noreturn]] void join_and_fork(const ExecSpec& spec, const Join& join, int announce,
-                                const shim::FailurePipe& failures) {
-  join(failures);
+[[noreturn]] void join_and_fork(const ExecSpec& spec, const Place& place, int terminal,
+                                int announce, const shim::FailurePipe& failures) {
+  place.join(failures);
   const pid_t pid = shim::fork_with(spec.detach ? 0 : CLONE_PARENT);
   if (pid < 0) failures.give_up("fork in the sandbox");
   if (pid == 0) {
     if (spec.detach) leave_to_init(failures);
-    become_command(spec, failures);
+    become_command(spec, terminal, failures);
   }
   if (spec.detach) TEMP_FAILURE_RETRY(waitpid(pid, nullptr, 0));
   const bool said = write(announce, &pid, sizeof pid) == sizeof pid;
   _exit(said ? 0 : 1);
 }
 
-Result<int> wait_for(pid_t pid, bool tty) {
+Result<int> wait_for(pid_t pid, std::optional<Terminal> terminal) {
   const UniqueFd process(pidfd_open(pid, 0));
   if (!process) return fail_sys(errno, "open process {}", pid);
-  auto foreground = TRY(Foreground::enter(process.get(), tty));
+  auto foreground = TRY(Foreground::enter(process.get(), std::move(terminal)));
   TRY(foreground.wait_for(process.get()));
   int status = 0;
   if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) != pid) {
@@ -103,20 +125,19 @@ Result<int> wait_for(pid_t pid, bool tty) {
   return shim::exit_code_of(status);
 }
 
-std::expected<int, StartError> run(const ExecSpec& spec, const Join& join, std::string_view where) {
+std::expected<int, StartError> run(const ExecSpec& spec, const Place& place) {
   if (spec.argv.empty() || spec.argv.front().empty()) {
     return std::unexpected(Error{ErrorKind::kInvalid, "no command to run was given"});
   }
-  if (spec.tty && !spec.detach && !isatty(STDIN_FILENO)) {
-    return std::unexpected(
-        Error{ErrorKind::kInvalid, "--tty was given but standard input is not a terminal"});
-  }
+  std::optional<Terminal> terminal;
+  if (spec.tty && !spec.detach) terminal.emplace(TRY(Terminal::open(place.root, spec.open_stdin)));
   Pipe failures = TRY(make_pipe());
   Pipe announce = TRY(make_pipe());
   const pid_t joiner = fork();
   if (joiner < 0) return std::unexpected(system_error(errno, "fork"));
   if (joiner == 0) {
-    join_and_fork(spec, join, announce.writer.get(), shim::FailurePipe(failures.writer.get()));
+    join_and_fork(spec, place, terminal ? terminal->slave() : -1, announce.writer.get(),
+                  shim::FailurePipe(failures.writer.get()));
   }
   failures.writer.reset();
   announce.writer.reset();
@@ -128,37 +149,39 @@ std::expected<int, StartError> run(const ExecSpec& spec, const Join& join, std::
   shim::Failure failure{};
   if (shim::read_failure(failures.reader.get(), failure)) {
     if (was_made && !spec.detach) TEMP_FAILURE_RETRY(waitpid(pid, nullptr, 0));
-    return std::unexpected(start_error(failure, spec.argv.front(), where));
+    return std::unexpected(start_error(failure, spec.argv.front(), place.name));
   }
   if (!was_made) {
     return std::unexpected(Error{
-        ErrorKind::kIo, fmt::format("{}: the process that was to join it was killed", where)});
+        ErrorKind::kIo, fmt::format("{}: the process that was to join it was killed", place.name)});
   }
   if (spec.detach) return 0;
-  return TRY(wait_for(pid, spec.tty));
+  return TRY(wait_for(pid, std::move(terminal)));
 }
 
 }  // namespace
 
 std::expected<int, StartError> exec_in(const ProcessId& target, const ExecSpec& spec) {
   const UniqueFd process = TRY(open_process(target));
-  const Join join = [&](const shim::FailurePipe& failures) {
+  const auto join = [&](const shim::FailurePipe& failures) {
     constexpr int kNamespaces =
         CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
     if (setns(process.get(), kNamespaces) != 0) {
       failures.give_up("join the namespaces of process %d", target.pid);
     }
   };
-  return run(spec, join, fmt::format("exec in process {}'s sandbox", target.pid));
+  return run(spec, {.join = join,
+                    .root = fmt::format("/proc/{}/root", target.pid),
+                    .name = fmt::format("exec in process {}'s sandbox", target.pid)});
 }
 
 std::expected<int, StartError> exec_in_netns(int netns, const ExecSpec& spec) {
-  const Join join = [&](const shim::FailurePipe& failures) {
+  const auto join = [&](const shim::FailurePipe& failures) {
     if (setns(netns, CLONE_NEWNET) != 0) failures.give_up("join the network namespace");
     if (unshare(CLONE_NEWNS) != 0) failures.give_up("make a private mount namespace");
     shim::make_network_view(failures);
   };
-  return run(spec, join, "exec in a network namespace");
+  return run(spec, {.join = join, .root = "/", .name = "exec in a network namespace"});
 }
 
 }  // namespace berth::sandbox

@@ -6,13 +6,12 @@
 // child (CLONE_PARENT), so nothing stays between; detached it belongs to the sandbox's init.
 // exec.cc is the only file of this module that calls setns, and only in a child made for it.
 //
-// Standard streams: the caller's in the foreground (standard input with open_stdin or tty only,
-// else /dev/null), /dev/null all three when detached.
+// Standard streams: the caller's in the foreground (standard input with open_stdin only, else
+// /dev/null), or a pseudo-terminal of the sandbox's own (terminal.h) with tty; /dev/null all three
+// when detached.
 //
 // For single-threaded programs: the child runs library code between fork and exec.
 #pragma once
-
-#include <sys/types.h>
 
 #include <expected>
 #include <optional>
@@ -21,13 +20,9 @@
 
 #include "sandbox/process_id.h"
 #include "sandbox/start_error.h"
+#include "sandbox/users.h"
 
 namespace berth::sandbox {
-
-struct User {
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
 
 struct ExecSpec {
   std::vector<std::string> argv;
@@ -35,7 +30,7 @@ struct ExecSpec {
   std::string workdir;           ///< empty: / in a sandbox, else the caller's
   std::optional<User> user;      ///< nullopt: the caller's
   bool detach = false;
-  bool tty = false;  ///< standard input is a terminal, which the command gets
+  bool tty = false;  ///< a pseudo-terminal for it; nothing when detached
   bool open_stdin = false;
 };
 

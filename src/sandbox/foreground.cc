@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <span>
 
 #include "base/result.h"
 #include "sandbox/pidfd.h"
@@ -13,18 +14,21 @@ namespace berth::sandbox {
 namespace {
 
 constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+// Blocked with them, and dropped: the copying hears of a reader that has gone from write(2).
+constexpr int kDropped = SIGPIPE;
 constexpr int kPatience = 3;  // interrupts until the process is killed
 
 }  // namespace
 
-Result<Foreground> Foreground::enter(int process, bool tty) {
+Result<Foreground> Foreground::enter(int process, bool lent) {
   sigset_t forwarded;
   sigemptyset(&forwarded);
   for (const int number : kForwarded) sigaddset(&forwarded, number);
+  sigaddset(&forwarded, kDropped);
 
   Foreground foreground;
   foreground.process_ = process;
-  foreground.tty_ = tty;
+  foreground.lent_ = lent;
   UniqueFd signals(signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals) return fail_sys(errno, "make a signalfd");
   sigprocmask(SIG_BLOCK, &forwarded, &foreground.mask_before_);
@@ -33,10 +37,20 @@ Result<Foreground> Foreground::enter(int process, bool tty) {
   return foreground;
 }
 
+Result<Foreground> Foreground::enter(int process, std::optional<Terminal> terminal) {
+  auto foreground = TRY(enter(process, false));
+  if (terminal) {
+    foreground.terminal_.emplace(*std::move(terminal));
+    TRY(foreground.terminal_->begin());
+  }
+  return foreground;
+}
+
 Foreground::Foreground(Foreground&&) noexcept = default;
 
 Foreground::~Foreground() {
   if (!signals_) return;
+  terminal_.reset();
   if (terminal_group_ > 0 && tcgetpgrp(STDIN_FILENO) != terminal_group_) {
     // From a background group this would stop the caller (tcsetpgrp(3)).
     sigset_t stop;
@@ -47,16 +61,24 @@ Foreground::~Foreground() {
     tcsetpgrp(STDIN_FILENO, terminal_group_);
     sigprocmask(SIG_SETMASK, &before, nullptr);
   }
+  sigset_t dropped;
+  sigemptyset(&dropped);
+  sigaddset(&dropped, kDropped);
+  constexpr timespec kNoTime{};
+  sigtimedwait(&dropped, nullptr, &kNoTime);
   sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
 Status Foreground::wait_for(int fd) {
   while (true) {
-    pollfd events[] = {{fd, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-    if (TEMP_FAILURE_RETRY(poll(events, 2, -1)) < 0) {
+    pollfd events[] = {{fd, POLLIN, 0}, {signals_.get(), POLLIN, 0}, {-1, 0, 0}, {-1, 0, 0}};
+    const auto terminals = std::span(events).last<2>();
+    if (terminal_) terminal_->ask(terminals);
+    if (TEMP_FAILURE_RETRY(poll(events, std::size(events), -1)) < 0) {
       return fail_sys(errno, "wait for the process");
     }
     if (events[1].revents != 0) forward();
+    if (terminal_) terminal_->copy(terminals);
     if (events[0].revents != 0) return {};
   }
 }
@@ -65,10 +87,15 @@ void Foreground::forward() {
   signalfd_siginfo info{};
   while (read(signals_.get(), &info, sizeof info) == sizeof info) {
     int number = static_cast<int>(info.ssi_signo);
+    if (number == kDropped) continue;
+    if (number == SIGWINCH && terminal_) {
+      terminal_->resize();
+      continue;
+    }
     const bool is_interrupt = number == SIGINT || number == SIGTERM;
-    const bool gave_up = is_interrupt && !tty_ && ++interrupts_ >= kPatience;
+    const bool gave_up = is_interrupt && !lent_ && ++interrupts_ >= kPatience;
     if (gave_up) number = SIGKILL;
-    if (info.ssi_code == SI_KERNEL && !gave_up) continue;
+    if (info.ssi_code == SI_KERNEL && !terminal_ && !gave_up) continue;
     // A process that has just ended needs no signal.
     if (process_ >= 0) pidfd_send_signal(process_, number, nullptr, 0);
   }

@@ -31,7 +31,7 @@ Status check(const ProcessSpec& spec) {
   if (spec.argv.empty() || spec.argv.front().empty()) {
     return fail(ErrorKind::kInvalid, "sandbox {}: no command to run was given", spec.name);
   }
-  struct stat status{};
+  struct stat status {};
   if (spec.rootfs && (!spec.rootfs->starts_with('/') || stat(spec.rootfs->c_str(), &status) != 0 ||
                       !S_ISDIR(status.st_mode))) {
     return fail(ErrorKind::kInvalid, "rootfs \"{}\": the absolute path of a directory is allowed",
@@ -39,11 +39,6 @@ Status check(const ProcessSpec& spec) {
   }
   if (spec.detach && spec.log_file.empty()) {
     return fail(ErrorKind::kInvalid, "sandbox {}: a detached process needs a log file", spec.name);
-  }
-  if (spec.tty && !spec.detach && !isatty(STDIN_FILENO)) {
-    return fail(ErrorKind::kInvalid,
-                "--tty was given but standard input is not a terminal; leave --tty out or add "
-                "--detach");
   }
   if (spec.on_exit.size() + 2 > shim::kMaxOnExitWords) {
     return fail(ErrorKind::kInvalid, "an on-exit command of {} words: at most {} are allowed",
@@ -81,8 +76,9 @@ std::vector<std::string> shim_command(const ProcessSpec& spec) {
   return words;
 }
 
-// Starts the program with `sync` as its descriptor 3, and for a detached one no streams of ours.
-Result<pid_t> start_shim(const ProcessSpec& spec, int sync) {
+// Starts the program with `sync` as its descriptor 3. A detached one gets no streams of ours, one
+// with a terminal (not -1) has that as its standard input.
+Result<pid_t> start_shim(const ProcessSpec& spec, int sync, int terminal) {
   auto words = shim_command(spec);
   auto env = with_path(spec.env);
   posix_spawn_file_actions_t actions;
@@ -93,6 +89,7 @@ Result<pid_t> start_shim(const ProcessSpec& spec, int sync) {
       posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
     }
   }
+  if (terminal >= 0) posix_spawn_file_actions_adddup2(&actions, terminal, STDIN_FILENO);
   pid_t pid = -1;
   const int failed = posix_spawn(&pid, spec.shim.c_str(), &actions, nullptr, pointers(words).data(),
                                  pointers(env).data());
@@ -124,14 +121,18 @@ Error shim_died(const std::string& name) {
 
 Result<PendingProcess> PendingProcess::spawn(const ProcessSpec& spec) {
   TRY(check(spec));
+  PendingProcess pending;
+  if (spec.tty && !spec.detach) {
+    pending.terminal_.emplace(TRY(Terminal::open("/", spec.open_stdin)));
+  }
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return fail_sys(errno, "make a socket for the helper of sandbox {}", spec.name);
   }
-  PendingProcess pending;
   UniqueFd sync(ends[0]);
   UniqueFd theirs(ends[1]);
-  const pid_t child = TRY(start_shim(spec, theirs.get()));
+  const pid_t child =
+      TRY(start_shim(spec, theirs.get(), pending.terminal_ ? pending.terminal_->slave() : -1));
   theirs.reset();
   const auto report = receive(sync.get());
   // A detached shim has forked itself off by now, and what was spawned is ending.
@@ -148,7 +149,6 @@ Result<PendingProcess> PendingProcess::spawn(const ProcessSpec& spec) {
   pending.name_ = spec.name;
   pending.command_ = spec.argv.front();
   pending.detach_ = spec.detach;
-  pending.tty_ = spec.tty;
   pending.shim_.pid = report->shim_pid;
   pending.process_.pid = report->pid;
   pending.shim_fd_ = UniqueFd(pidfd_open(report->shim_pid, 0));
@@ -191,10 +191,10 @@ StartedProcess::StartedProcess(PendingProcess&& from)
       process_fd_(std::move(from.process_fd_)),
       name_(std::move(from.name_)),
       detach_(from.detach_),
-      tty_(from.tty_) {}
+      terminal_(std::move(from.terminal_)) {}
 
 Result<int> StartedProcess::wait() && {
-  auto foreground = TRY(Foreground::enter(process_fd_.get(), tty_));
+  auto foreground = TRY(Foreground::enter(process_fd_.get(), std::move(terminal_)));
   std::optional<int> exit_code;
   while (true) {
     TRY(foreground.wait_for(sync_.get()));

@@ -27,6 +27,7 @@
 #include "berth/result.h"
 #include "sandbox/process_id.h"
 #include "sandbox/start_error.h"
+#include "sandbox/terminal.h"
 
 namespace berth::sandbox {
 
@@ -42,7 +43,7 @@ struct ProcessSpec {
   std::string resolv_file;
   std::string log_file;  ///< written only when detached; appended to
   bool detach = false;
-  bool tty = false;
+  bool tty = false;  ///< a pseudo-terminal of its own: the caller's window to it, or the log's
   bool open_stdin = false;
   std::string workdir;  ///< empty: / in a rootfs, else the caller's
   std::string shim;     ///< path of berth-shim
@@ -82,7 +83,7 @@ class PendingProcess {
   std::string name_;
   std::string command_;
   bool detach_ = false;
-  bool tty_ = false;
+  std::optional<Terminal> terminal_;
 };
 
 class StartedProcess {
@@ -93,8 +94,9 @@ class StartedProcess {
   [[nodiscard]] const ProcessId& id() const { return process_; }
   [[nodiscard]] const ProcessId& shim() const { return shim_; }
 
-  /// Waits in the foreground, passing signals on (foreground.h), until the process has ended and
-  /// the on-exit program is done. Returns the exit code: 0-255, or 128 + the signal that ended it.
+  /// Waits in the foreground, passing on signals and its terminal's text (foreground.h), until the
+  /// process has ended and the on-exit program is done. Returns the exit code: 0-255, or 128 + the
+  /// signal that ended it.
   [[nodiscard]] Result<int> wait() &&;
 
  private:
@@ -107,7 +109,7 @@ class StartedProcess {
   UniqueFd process_fd_;
   std::string name_;
   bool detach_ = false;
-  bool tty_ = false;
+  std::optional<Terminal> terminal_;
 };
 
 }  // namespace berth::sandbox

@@ -87,11 +87,107 @@ refused() { # status word... -- berth arguments: the error is one line that has 
   refused 125 198.18.0.1 -- run -p 198.18.0.1:80:80 --network small -- true
 }
 
-@test "usage errors" {
-  refused 2 -- network create
-  refused 2 -- network create --nosuch x
-  refused 2 -- nosuch
-  refused 125 -- run --nosuch
+@test "values that do not parse are refusals: exit code 1, and 125 of run and exec" {
+  local bad
+  while read -r bad; do
+    # shellcheck disable=SC2086
+    refused 1 -- $bad
+  done <<'END'
+network create --internal=maybe x
+network create --subnet x x
+network create --subnet 10.7.0.0/24 --gateway x x
+network create --subnet 10.7.0.0/24 --ip-range x x
+network create --aux-address a=x --subnet 10.7.0.0/24 x
+network create --label =x x
+network create --opt =x x
+network connect --ip x small user
+network connect --mac-address x small user
+network connect -p x small user
+network disconnect --force=maybe small user
+network ls --filter x
+network ls --filter type=x
+network ls --format {{
+network inspect -f {{ small
+ps -n x
+ps -n 0
+ps --filter exited=x
+ps --filter status=x
+ps --format {{.Nope}}
+inspect -f {{ user
+logs -n x user
+logs --since x user
+stop -t x user
+stop -s x user
+rm --force=maybe user
+port user x
+port user 80/icmp
+sandbox create @
+lab up --hosts x x
+lab up --hosts 0 x
+lab up @
+plan --format x network create x
+plan --format x ps
+network create --dry-run --format x x
+system info -f {{
+version --format {{
+completion x
+--default-address-pool x network ls
+--default-address-pool base=10.0.0.0/8,size=99 network ls
+--config /no/such network ls
+END
+  while read -r bad; do
+    # shellcheck disable=SC2086
+    refused 125 -- run $bad --network small -- true
+  done <<'END'
+--ip x
+--mac-address x
+-p x
+--name @
+--hostname @
+--add-host x
+--add-host a:x
+--label =x
+--env =x
+--workdir /no/such
+--rootfs /no/such
+--rootfs /etc/passwd
+--dry-run --format x
+--rm=maybe
+END
+  refused 125 nosuch -- exec -u nosuch user true
+  refused 125 /no/such -- exec -w /no/such user true
+  refused 125 -- exec -e =x user true
+  refused 125 h1 -- lab exec h1 true
+}
+
+@test "usage errors: what is no flag, no verb, missing or too many: exit code 2, and 125 of run and exec" {
+  local bad
+  while read -r bad; do
+    # shellcheck disable=SC2086
+    refused 2 'see ' --help -- $bad
+  done <<'END'
+nosuch
+--nosuch
+network
+network nosuch
+network create
+network create --nosuch x
+network create --subnet
+network create x y
+network connect small
+ps x
+ps -n
+rm
+stop --nosuch user
+plan nosuch
+lab up
+system reset x
+END
+  refused 125 -- run
+  refused 125 -- run --nosuch true
+  refused 125 -- run --name
+  refused 125 -- exec user
+  refused 125 -- exec --nosuch user true
 }
 
 @test "a missing capability is named" {

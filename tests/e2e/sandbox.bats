@@ -84,6 +84,49 @@ leftovers() { # the names of veths and the number of elements of published ports
   [ -z "$(h1 berth ps -aq)" ]
 }
 
+@test "ps: the last ones, and filters" {
+  local names=(ps -a --format '{{.Names}}')
+  h1 berth run -d --name f1 --label tier=web --network net -- sh -c 'exit 3'
+  h1 berth run -d --name f2 --label tier=db --network none -- sleep 1000
+  local id
+  id=$(h1 berth run -d --name f3 --network net -- sleep 1000)
+  [ "$(h1 berth ps -lq --no-trunc)" = "$id" ]
+  [ "$(echo $(h1 berth ps -n 3 --format '{{.Names}}'))" = "f3 f2 f1" ]
+  [ "$(echo $(h1 berth "${names[@]}" -n 1 --filter network=none))" = f2 ]
+  [ "$(echo $(h1 berth ps --format '{{.Names}}' --filter exited=3))" = f1 ]
+  [ -z "$(h1 berth ps -q --filter exited=0)" ]
+  [ "$(echo $(h1 berth "${names[@]}" --filter label=tier=web --filter label=tier))" = f1 ]
+  [ "$(echo $(h1 berth "${names[@]}" --filter name=f2 --filter name=f3))" = "f3 f2" ]
+  [ "$(h1 berth "${names[@]}" --filter "id=${id:0:10}")" = f3 ]
+  [ "$(h1 berth "${names[@]}" --filter status=exited --filter label=tier)" = f1 ]
+  h1 berth rm -f f1 f2 f3
+}
+
+@test "exec: user, working directory, environment" {
+  h1 berth run -d --name s1 -e A=1 -e B=2 --network net -- sleep 1000
+  run h1 berth exec -u nobody -w /usr -e B=3 s1 -- sh -c 'echo $(id -u):$(id -g) $PWD $A $B $HOME'
+  [ "$output" = "65534:65534 /usr 1 3 /nonexistent" ]
+  run h1 berth exec -u 7:adm s1 -- sh -c 'echo $(id -u):$(id -g)'
+  [ "$output" = 7:4 ]
+  run h1 berth exec -u nosuch s1 -- true
+  [ "$status" -eq 125 ]
+  [[ $output == *"no user 'nosuch'"* ]]
+  h1 berth rm -f s1
+  # The names are the sandbox's own, and its links lead nowhere else.
+  local root=$BATS_TEST_TMPDIR/rootfs
+  mkdir -p "$root/bin" "$root/etc"
+  cp "$(command -v busybox)" "$root/bin/"
+  echo 'own:x:42:43::/:' >"$root/etc/passwd"
+  cp /etc/group "$BATS_TEST_TMPDIR/group"
+  ln -s "$BATS_TEST_TMPDIR/group" "$root/etc/group"
+  h1 berth run -d --name s1 --rootfs "$root" --network net -- /bin/busybox sleep 1000
+  run h1 berth exec -u own s1 /bin/busybox id -u
+  [ "$output" = 42 ]
+  run h1 berth exec -u own:adm s1 /bin/busybox id -u
+  [ "$status" -eq 125 ]
+  h1 berth rm -f s1
+}
+
 @test "stop ends the whole process tree" {
   h1 berth run -d --name tree --network net -- sh -c 'sleep 4321 & setsid sleep 4321 & wait'
   sleep 0.2
@@ -160,6 +203,9 @@ leftovers() { # the names of veths and the number of elements of published ports
   [[ $output == *bin* && $output != *usr* ]]
   run h1 berth run --rm --rootfs "$root" --network net -- /bin/cat /etc/resolv.conf /etc/hosts
   [[ $output == *nameserver* && $output == *localhost* ]]
+  cd "$BATS_TEST_TMPDIR"
+  run h1 berth run --rm --rootfs ./rootfs --network net -- /bin/ls /
+  [[ $output == *bin* && $output != *usr* ]]
 }
 
 @test "twenty at once, each with an address of its own; all gone in one rm" {

@@ -41,6 +41,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(text, "Cidr", Cidr::parse, write);
   check(text, "Mac", Mac::parse, write);
   check(text, "IfName", IfName::parse, write);
-  check(text, "Pool", ipam::parse_pool, [](const ipam::Pool& pool) { return ipam::str(pool); });
+  check(text, "Pool", parse_address_pool, [](const ipam::Pool& pool) { return ipam::str(pool); });
   return 0;
 }

@@ -6,6 +6,7 @@
 #include "frontends/cli/help.h"
 #include "frontends/cli/options.h"
 #include "frontends/cli/output.h"
+#include "frontends/cli/version.h"
 
 namespace berth::cli {
 namespace {
@@ -16,6 +17,12 @@ int usage_error(const Walk& at, std::string_view sentence) {
   const auto subject = at.path.size() > 1 ? name.substr(name.find(' ') + 1) + ": " : "";
   complain(fmt::format("{}{}; see '{} --help'", subject, sentence, name));
   return at.verb().usage;
+}
+
+int parse_error(const Walk& at, const Parser::Wrong& wrong) {
+  if (!wrong.is_value) return usage_error(at, wrong.sentence);
+  complain(wrong.sentence);
+  return at.verb().refused;
 }
 
 // A command line that ends at a group has named no verb: it asks for help, or is wrong.
@@ -31,10 +38,11 @@ int run_group(const Walk& at, Context& context) {
     return usage_error(at, fmt::format("there is no verb '{}'; there are {}", at.unknown, known));
   Parser parser(at.verb(), context);
   const auto wanted = parser.parse(at.rest);
-  if (!wanted) return usage_error(at, wanted.error());
+  if (!wanted) return parse_error(at, wanted.error());
   if (*wanted == Parser::Wanted::kVersion) {
-    print("berth version " BERTH_VERSION "\n");
-    return kExitOk;
+    const auto printed = print_version(parser.version_format());
+    if (!printed) complain(printed.error().message);
+    return printed ? kExitOk : kExitRefused;
   }
   if (*wanted == Parser::Wanted::kHelp || (is_root && at.rest.empty())) {
     print(help_text(at.path));
@@ -46,7 +54,7 @@ int run_group(const Walk& at, Context& context) {
 int run_verb(const Walk& at, Context& context) {
   Parser parser(at.verb(), context);
   const auto wanted = parser.parse(at.rest);
-  if (!wanted) return usage_error(at, wanted.error());
+  if (!wanted) return parse_error(at, wanted.error());
   if (*wanted == Parser::Wanted::kHelp) {
     print(help_text(at.path));
     return kExitOk;

@@ -14,60 +14,32 @@ namespace {
 constexpr const char* kDefaultConfig = "/etc/berth/config.json";
 constexpr const char* kPoolsKey = "default-address-pools";
 
-using Pool = std::pair<Cidr, int>;
-
-Result<Pool> checked_pool(const std::string& base, std::int64_t size) {
-  const auto cidr = TRY(Cidr::parse(base));
-  if (!cidr.is_network())
-    return fail(ErrorKind::kInvalid, "base {} has host bits set; the network is {}", base,
-                cidr.network().str());
-  if (size < cidr.prefix() || size > cidr.ip().bits())
-    return fail(ErrorKind::kInvalid, "size {} is not a prefix length from {}'s own to {}", size,
-                base, cidr.ip().bits());
-  return Pool(cidr, static_cast<int>(size));
-}
-
-// "base=172.30.0.0/16,size=24"
-Result<Pool> parse_pool(const std::string& text) {
-  std::string base;
-  std::string size;
-  for (std::size_t at = 0; at <= text.size();) {
-    const auto comma = std::min(text.find(',', at), text.size());
-    const auto part = text.substr(at, comma - at);
-    if (part.starts_with("base="))
-      base = part.substr(5);
-    else if (part.starts_with("size="))
-      size = part.substr(5);
-    else
-      return fail(ErrorKind::kInvalid, "'{}' is neither base=CIDR nor size=BITS", part);
-    at = comma + 1;
-  }
-  if (base.empty() || size.empty())
-    return fail(ErrorKind::kInvalid, "'{}' is not of the form base=CIDR,size=BITS", text);
-  return checked_pool(base, TRY(parse_number("size", size, 0, 128)));
-}
-
 // Docker's daemon.json form: [{"base": "172.30.0.0/16", "size": 24}]
-Result<std::vector<Pool>> pools_from_json(const nlohmann::json& list) {
-  std::vector<Pool> pools;
+Result<std::vector<AddressPool>> pools_from_json(const nlohmann::json& list) {
+  std::vector<AddressPool> pools;
   for (const auto& entry : list) {
     for (const auto& [key, value] : entry.items()) {
       if (key != "base" && key != "size")
         return fail(ErrorKind::kInvalid, "{}: unknown key '{}': there are base and size", kPoolsKey,
                     key);
     }
-    auto pool = checked_pool(entry.at("base").get<std::string>(), entry.at("size").get<int>());
+    const auto pool = [&]() -> Result<AddressPool> {
+      const AddressPool given{TRY(Cidr::parse(entry.at("base").get<std::string>())),
+                              entry.at("size").get<int>()};
+      TRY(check(given));
+      return given;
+    }();
     if (!pool) return std::unexpected(in_context(pool.error(), "{}", kPoolsKey));
     pools.push_back(*pool);
   }
   return pools;
 }
 
-Result<std::vector<Pool>> pools_of_file(const std::string& path, bool required) {
+Result<std::vector<AddressPool>> pools_of_file(const std::string& path, bool required) {
   errno = 0;
   std::ifstream file(path);
   if (!file) {
-    if (!required && errno == ENOENT) return std::vector<Pool>();
+    if (!required && errno == ENOENT) return std::vector<AddressPool>();
     return fail_sys(errno, "configuration {}", path);
   }
   const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -78,7 +50,7 @@ Result<std::vector<Pool>> pools_of_file(const std::string& path, bool required) 
         return fail(ErrorKind::kInvalid, "configuration {}: unknown key '{}': there is {}", path,
                     key, kPoolsKey);
     }
-    if (!document.contains(kPoolsKey)) return std::vector<Pool>();
+    if (!document.contains(kPoolsKey)) return std::vector<AddressPool>();
     auto pools = pools_from_json(document.at(kPoolsKey));
     if (!pools) return std::unexpected(in_context(pools.error(), "configuration {}", path));
     return pools;
@@ -104,7 +76,7 @@ Result<Config> Context::settings() const {
     return settings;
   }
   for (const auto& text : pools) {
-    auto pool = parse_pool(text);
+    auto pool = parse_address_pool(text);
     if (!pool) return std::unexpected(in_context(pool.error(), "--default-address-pool"));
     settings.pools.push_back(*pool);
   }
@@ -116,9 +88,9 @@ Result<Engine> Context::open() const {
 }
 
 Result<Engine> Context::open(const DryRun& dry_run) const {
-  auto config = TRY(settings());
-  config.only_plan = dry_run.on;
-  return Engine::open(std::move(config));
+  auto chosen = TRY(settings());
+  chosen.only_plan = dry_run.on;
+  return Engine::open(std::move(chosen));
 }
 
 }  // namespace berth::cli

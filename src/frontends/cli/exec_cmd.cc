@@ -1,6 +1,7 @@
 // berth exec
 #include <fcntl.h>
 
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -38,15 +39,28 @@ std::vector<std::string> own_environment() {
   return env;
 }
 
-std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, sandbox::ExecSpec spec,
-                                                std::span<const std::string> additions) {
+struct Options {
+  std::string target, user;
+  sandbox::ExecSpec spec;
+  std::vector<std::string> env;
+};
+
+std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, const Options& options,
+                                                std::vector<std::string> command) {
   const bool has_process = sandbox.kind == SandboxKind::kProcess;
   if (has_process && sandbox.state != SandboxState::kRunning)
     return std::unexpected(
         fail(ErrorKind::kInvalid, "sandbox {} is not running", sandbox.name).error());
+  auto spec = options.spec;
+  spec.argv = std::move(command);
   spec.env = has_process ? environment_of(sandbox) : own_environment();
   if (spec.env.empty()) spec.env = default_environment(spec.tty);
-  TRY(add_environment(spec.env, additions));
+  if (!options.user.empty()) {
+    const auto root = has_process ? fmt::format("/proc/{}/root", sandbox.pid) : "/";
+    spec.user = TRY(sandbox::find_user_in(root, options.user));
+    TRY(add_environment(spec.env, std::array{"HOME=" + spec.user->home}));
+  }
+  TRY(add_environment(spec.env, options.env));
   if (has_process) return sandbox::exec_in({sandbox.pid, sandbox.pid_start}, spec);
   const UniqueFd netns(::open(sandbox.netns_path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!netns)
@@ -55,17 +69,14 @@ std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, sandbox:
 }
 
 Action build_exec(CLI::App& app) {
-  struct Options {
-    std::string target;
-    sandbox::ExecSpec spec;
-    std::vector<std::string> env;
-  };
   auto options = std::make_shared<Options>();
   auto& spec = options->spec;
   add_argument(app, "TARGET", options->target, "A sandbox's name or id, netns:PATH or pid:N");
   add_flag(app, "-d,--detach", spec.detach, "Go on in the background");
   add_flag(app, "-i,--interactive", spec.open_stdin, "Keep standard input open");
-  add_flag(app, "-t,--tty", spec.tty, "Give the command this terminal");
+  add_flag(app, "-t,--tty", spec.tty, "Give the command a terminal");
+  add_text(app, "-u,--user", "USER[:GROUP]", options->user,
+           "Run as this user, by name or number, of the sandbox's /etc/passwd and /etc/group");
   add_list(app, "-e,--env", "KEY=VALUE", options->env,
            "Set an environment variable; KEY alone takes this shell's");
   add_text(app, "-w,--workdir", "DIR", spec.workdir, "Working directory in the sandbox [/]");
@@ -74,9 +85,7 @@ Action build_exec(CLI::App& app) {
       auto engine = TRY(context.open());
       return engine.sandbox(options->target);
     }();  // the engine is closed before the command runs
-    auto spec_with_command = options->spec;
-    spec_with_command.argv = context.command;
-    const auto exit_code = exec_in(TRY(sandbox), std::move(spec_with_command), options->env);
+    const auto exit_code = exec_in(TRY(sandbox), *options, context.command);
     if (exit_code) return *exit_code;
     complain(exit_code.error().error.message);
     return exit_code.error().exit_code;
@@ -94,7 +103,7 @@ constinit const Verb kExecVerb = {
     .examples =
         "berth exec server ip addr\n"
         "berth exec -it server bash\n"
-        "berth exec -e DEBUG=1 -w /tmp server -- env\n"
+        "berth exec -e DEBUG=1 -w /tmp -u www-data server -- env\n"
         "berth exec netns:/run/netns/blue ping -c1 192.168.100.1\n",
     .build = build_exec,
     .command_after = 1,

@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "frontends/cli/human.h"
+#include "frontends/cli/output.h"
 
 namespace berth::cli {
 namespace {
@@ -75,6 +76,18 @@ std::string aligned(const std::vector<std::string>& lines) {
     out += '\n';
   }
   return out;
+}
+
+Status print_form(std::string_view format, const Listing::Json& form, std::string_view text) {
+  if (format.empty()) {
+    print(text);
+  } else if (format == "json") {
+    print(compact(form) + "\n");
+  } else {
+    const auto parsed = TRY(Template::parse(format));
+    print(TRY(parsed.render(form)) + "\n");
+  }
+  return {};
 }
 
 std::string joined(const std::map<std::string, std::string>& labels) {

@@ -37,6 +37,10 @@ class Listing {
 /// characters for each but the last (docker/cli's tabwriter settings).
 [[nodiscard]] std::string aligned(const std::vector<std::string>& lines);
 
+/// Prints one object: `text`, or what `format` says: json, or a template of `form`.
+[[nodiscard]] Status print_form(std::string_view format, const Listing::Json& form,
+                                std::string_view text);
+
 /// "k=v,k2=v2"
 [[nodiscard]] std::string joined(const std::map<std::string, std::string>& labels);
 

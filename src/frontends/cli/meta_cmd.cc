@@ -30,6 +30,7 @@ Action build_plan(CLI::App& app) {
   add_text(app, "--format", "FORMAT", *format,
            "commands (the default), or json for the typed operations");
   return [format](Context& context) -> Result<int> {
+    TRY(check_plan_format(*format));
     const auto at = walk(context.command);
     auto words = at.rest;
     if (!at.verb().is_group()) {

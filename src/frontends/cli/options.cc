@@ -39,9 +39,16 @@ std::string sentence(const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
     return text.substr(0, text.find(' ')) + " is missing";
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) return name + " needs a value";
-  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr)
-    return "a flag was given a value other than true or false: " + text;
   return text;
+}
+
+// "Could not convert: --internal = maybe", which CLI11 says of flags only: all else is text.
+std::string value_sentence(const CLI::ConversionError& error) {
+  const std::string text = error.what();
+  const auto flag = text.substr(text.find(':') + 2);
+  const auto equals = flag.find(" = ");
+  return fmt::format("{} {}: the value is not true or false", flag.substr(0, equals),
+                     equals == std::string::npos ? "" : flag.substr(equals + 3));
 }
 
 }  // namespace
@@ -75,10 +82,13 @@ void add_dry_run(CLI::App& app, DryRun& into) {
            "With --dry-run: commands (the default), or json for the typed operations");
 }
 
+Status check_plan_format(std::string_view format) {
+  if (format.empty() || format == "json" || format == "commands") return {};
+  return fail(ErrorKind::kInvalid, "--format {}: a plan is printed as commands or json", format);
+}
+
 Result<int> show_plan(Engine& engine, const DryRun& dry_run, const Engine::Request& request) {
-  if (!dry_run.format.empty() && dry_run.format != "json" && dry_run.format != "commands")
-    return fail(ErrorKind::kInvalid, "--format {}: a plan is printed as commands or json",
-                dry_run.format);
+  TRY(check_plan_format(dry_run.format));
   const auto plan = TRY(engine.plan(request));
   if (dry_run.format == "json") {
     print(plan.json + "\n");
@@ -94,8 +104,13 @@ Parser::Parser(const Verb& verb, Context& context)
   app_->set_help_flag();
   add_globals(*app_, context_);
   if (verb.build != nullptr) action_ = verb.build(*app_);
-  if (&verb == &kRoot)
+  if (&verb == &kRoot) {
     app_->add_flag("--version", wants_version_, "Print the version")->group(kGlobalGroup);
+    app_->add_option("--format", version_format_, "With --version: json or a template")
+        ->type_name("FORMAT")
+        ->group(kGlobalGroup)
+        ->take_last();
+  }
   // run's -h is --hostname, as Docker's is; everywhere else it is free for help.
   const bool h_is_free = app_->get_option_no_throw("-h") == nullptr;
   app_->set_help_flag(h_is_free ? "-h,--help" : "--help", "Print this help");
@@ -152,26 +167,28 @@ Parser::Words Parser::split(std::span<const std::string> words) const {
   return out;
 }
 
-std::expected<Parser::Wanted, std::string> Parser::parse(std::span<const std::string> words) {
+std::expected<Parser::Wanted, Parser::Wrong> Parser::parse(std::span<const std::string> words) {
+  const auto wrong = [](std::string text) { return std::unexpected(Wrong{std::move(text)}); };
   auto [own, command] = split(words);
   try {
     std::ranges::reverse(own);
     app_->parse(std::move(own));
   } catch (const CLI::CallForHelp&) {
     return Wanted::kHelp;
+  } catch (const CLI::ConversionError& error) {
+    return std::unexpected(Wrong{value_sentence(error), true});
   } catch (const CLI::ParseError& error) {
-    return std::unexpected(sentence(error));
+    return wrong(sentence(error));
   }
   for (const auto& extra : app_->remaining()) {
     if (extra == "--") continue;
-    return std::unexpected(extra.starts_with('-')
-                               ? fmt::format("there is no flag {}", extra)
-                               : fmt::format("'{}' is an argument too many", extra));
+    return wrong(extra.starts_with('-') ? fmt::format("there is no flag {}", extra)
+                                        : fmt::format("'{}' is an argument too many", extra));
   }
   if (wants_version_) return Wanted::kVersion;
   context_.command = std::move(command);
   if (verb_.takes_command() && context_.command.empty() && !verb_.command_optional)
-    return std::unexpected(fmt::format("{} is missing", verb_.command_name));
+    return wrong(fmt::format("{} is missing", verb_.command_name));
   return Wanted::kAction;
 }
 

@@ -41,6 +41,8 @@ struct DryRun {
 };
 /// Every changing verb has these two.
 void add_dry_run(CLI::App& app, DryRun& into);
+/// Refuses a form that a plan has not.
+[[nodiscard]] Status check_plan_format(std::string_view format);
 /// Prints what the request would do.
 [[nodiscard]] Result<int> show_plan(Engine& engine, const DryRun& dry_run,
                                     const Engine::Request& request);
@@ -54,9 +56,15 @@ class Parser {
   ~Parser();
 
   enum class Wanted : std::uint8_t { kAction, kHelp, kVersion };
-  /// Reads the words into what was declared. The error is a sentence about the usage.
-  [[nodiscard]] std::expected<Wanted, std::string> parse(std::span<const std::string> words);
+  struct Wrong {
+    std::string sentence;
+    bool is_value = false;  ///< a refusal as any bad value, and no error of usage
+  };
+  /// Reads the words into what was declared.
+  [[nodiscard]] std::expected<Wanted, Wrong> parse(std::span<const std::string> words);
   [[nodiscard]] const Action& action() const { return action_; }
+  /// --format of `berth --version`.
+  [[nodiscard]] const std::string& version_format() const { return version_format_; }
 
   /// An option or argument as help, man pages and completion see it.
   struct Item {
@@ -80,6 +88,7 @@ class Parser {
   std::unique_ptr<CLI::App> app_;
   Action action_;
   bool wants_version_ = false;
+  std::string version_format_;
 };
 
 /// A whole number of `option`, or an error that names option, value and range.

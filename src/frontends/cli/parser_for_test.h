@@ -33,7 +33,7 @@ struct Parsed {
     Context context;
     Parser parser(verb, context);
     const auto wanted = parser.parse(words);
-    if (!wanted) usage_error = wanted.error();
+    if (!wanted) usage_error = wanted.error().sentence;
     command = context.command;
   }
 };

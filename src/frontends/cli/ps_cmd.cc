@@ -17,8 +17,8 @@ namespace {
 
 using Json = Listing::Json;
 
-constexpr std::array<std::string_view, 5> kFilterKeys = {"id", "label", "name", "network",
-                                                         "status"};
+constexpr std::array<std::string_view, 6> kFilterKeys = {"exited", "id",      "label",
+                                                         "name",   "network", "status"};
 constexpr std::array<std::string_view, 3> kStatuses = {"created", "running", "exited"};
 constexpr std::size_t kCommandWidth = 20;  // characters
 
@@ -65,45 +65,65 @@ bool matches(const Filters& filters, const Sandbox& sandbox,
              return endpoint.network_name == wanted || endpoint.network_id.starts_with(wanted);
            });
   };
+  const auto exited_with = [&](const std::string& code) {
+    return sandbox.state == SandboxState::kExited && code == std::to_string(sandbox.exit_code);
+  };
   return filters.pass("id", [&](const auto& id) { return sandbox.id.starts_with(id); }) &&
          filters.pass("name", [&](const auto& part) { return sandbox.name.contains(part); }) &&
          filters.pass("status", [&](const auto& state) { return state == name(sandbox.state); }) &&
-         filters.pass("network", on_network) && filters.pass_labels(sandbox.labels);
+         filters.pass("exited", exited_with) && filters.pass("network", on_network) &&
+         filters.pass_labels(sandbox.labels);
+}
+
+constexpr std::int64_t kMaxLast = 1'000'000'000;
+
+// -l and -n: how many at most.
+Result<std::int64_t> limit(bool latest, const std::string& last) {
+  if (!last.empty()) return parse_number("--last", last, 1, kMaxLast);
+  return latest ? 1 : kMaxLast;
 }
 
 Action build_ps(CLI::App& app) {
   struct Options {
     std::vector<std::string> filters;
-    std::string format;
-    bool all = false, quiet = false, no_trunc = false;
+    std::string format, last;
+    bool all = false, latest = false, quiet = false, no_trunc = false;
   };
   auto options = std::make_shared<Options>();
   add_flag(app, "-a,--all", options->all,
            "Also those that do not run, and namespaces that somebody else made");
   add_list(app, "-f,--filter", "KEY=VALUE", options->filters,
-           "Only those that match: id, label, name, network, status=created|running|exited");
+           "Only those that match: exited=CODE, id, label, name, network, "
+           "status=created|running|exited");
   add_text(app, "--format", "FORMAT", options->format,
            "table, json, a template, or table TEMPLATE");
+  add_text(app, "-n,--last", "N", options->last, "The N that were made last, running or not");
+  add_flag(app, "-l,--latest", options->latest, "The one that was made last, as -n 1");
   add_flag(app, "--no-trunc", options->no_trunc, "Print whole ids and commands");
   add_flag(app, "-q,--quiet", options->quiet, "Print ids only");
   return [options](Context& context) -> Result<int> {
     const auto filters = TRY(Filters::parse(options->filters, kFilterKeys));
     TRY(filters.allow("status", kStatuses));
+    for (const auto& code : filters.values("exited"))
+      TRY(parse_number("--filter exited", code, 0, 255));
+    auto left = TRY(limit(options->latest, options->last));
     auto listing = TRY(Listing::make(options->quiet ? "{{.ID}}" : options->format,
                                      R"({{.ID}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t)"
                                      R"({{.Networks}}\t{{.Ports}}\t{{.Names}})",
                                      headings()));
     auto engine = TRY(context.open());
     const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch());
-    // Asking for a state shows what is in it, as in Docker.
-    const bool all = options->all || filters.has("status");
+    // Asking for a state or for the newest shows them whatever their state, as in Docker.
+    const bool all = options->all || options->latest || !options->last.empty() ||
+                     filters.has("status") || filters.has("exited");
     for (const auto& sandbox : TRY(engine.sandboxes())) {
       const bool shown =
           sandbox.state == SandboxState::kRunning && sandbox.kind != SandboxKind::kForeign;
       if (!all && !shown) continue;
       const auto endpoints = TRY(engine.endpoints_of_sandbox(sandbox));
-      if (matches(filters, sandbox, endpoints))
-        TRY(listing.add(row_of(sandbox, endpoints, options->no_trunc, now.count())));
+      if (!matches(filters, sandbox, endpoints)) continue;
+      TRY(listing.add(row_of(sandbox, endpoints, options->no_trunc, now.count())));
+      if (--left == 0) break;
     }
     print(listing.text());
     return kExitOk;
@@ -119,6 +139,7 @@ constinit const Verb kPsVerb = {
         "berth ps\n"
         "berth ps -aq --no-trunc\n"
         "berth ps --filter network=web --filter status=running\n"
+        "berth ps -n 5 --filter exited=137\n"
         "berth ps -a --format 'table {{.Names}}\\t{{.Ports}}'\n",
     .build = build_ps,
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 
 #include "base/result.h"
 
@@ -50,11 +49,7 @@ Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string
   request.tty = options.tty;
   request.open_stdin = options.interactive;
   request.auto_remove = options.auto_remove;
-  if (!options.rootfs.empty()) {
-    std::error_code error;
-    request.rootfs = std::filesystem::absolute(options.rootfs, error).lexically_normal();
-    if (error) return fail_sys(error.value(), "--rootfs {}", options.rootfs);
-  }
+  request.rootfs = options.rootfs;
   request.env = default_environment(options.tty);
   TRY(add_environment(request.env, options.env));
   request.argv = std::move(command);

@@ -95,11 +95,6 @@ TEST(RunOptions, EnvironmentIsDockersPlusWhatIsGiven) {
                         "TERM=xterm", "A=2", "BERTH_TEST_TAKEN=here", "HOME=/"}));
 }
 
-TEST(RunOptions, RootfsBecomesAbsolute) {
-  EXPECT_EQ(requested({"--rootfs", "/srv/../srv/alpine", "sh"}).rootfs, "/srv/alpine");
-  EXPECT_TRUE(requested({"--rootfs", "alpine", "sh"}).rootfs.starts_with('/'));
-}
-
 TEST(RunOptions, RefusesBadValuesByName) {
   EXPECT_TRUE(refused({"--ip", "nine", "cmd"}).starts_with("--ip: 'nine' is not an IP address"));
   EXPECT_TRUE(refused({"--mac-address", "x", "cmd"}).starts_with("--mac-address: "));

@@ -50,19 +50,6 @@ std::string info_text(const Info& info) {
       info.sandboxes, info.running, info.endpoints, info.ports, forward);
 }
 
-// Text by default; "json" or a template of `form` where asked for.
-Status print_form(const std::string& format, const Json& form, const std::string& text) {
-  if (format.empty()) {
-    print(text);
-  } else if (format == "json") {
-    print(compact(form) + "\n");
-  } else {
-    const auto parsed = TRY(Template::parse(format));
-    print(TRY(parsed.render(form)) + "\n");
-  }
-  return {};
-}
-
 Action build_info(CLI::App& app) {
   auto format = std::make_shared<std::string>();
   add_text(app, "-f,--format", "FORMAT", *format, "json or a template, as {{.Kernel}}");

@@ -10,12 +10,12 @@ namespace {
 constexpr std::array kRootVerbs = {
     &kNetworkVerb, &kRunVerb,  &kPsVerb,         &kInspectVerb,  &kExecVerb, &kLogsVerb,
     &kStopVerb,    &kRmVerb,   &kPortVerb,       &kSandboxVerb,  &kPlanVerb, &kSystemVerb,
-    &kLabVerb,     &kHelpVerb, &kCompletionVerb, &kCompleteVerb, &kManVerb,
+    &kLabVerb,     &kHelpVerb, &kCompletionVerb, &kCompleteVerb, &kManVerb,  &kVersionVerb,
 };
 
-// The global options that take a value: to be skipped together with it on the way to a verb.
-constexpr std::array<std::string_view, 4> kValued = {"--root", "--run", "--config",
-                                                     "--default-address-pool"};
+// The options before a verb that take a value: to be skipped together with it on the way there.
+constexpr std::array<std::string_view, 5> kValued = {"--root", "--run", "--config",
+                                                     "--default-address-pool", "--format"};
 
 const Verb* child(const Verb& group, std::string_view word) {
   for (const auto* verb : group.verbs) {

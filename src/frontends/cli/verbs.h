@@ -19,6 +19,7 @@ extern const Verb kPortVerb;            // port_cmd.cc
 extern const Verb kSandboxVerb;         // sandbox_cmd.cc
 extern const Verb kSystemVerb;          // system_cmd.cc
 extern const Verb kLabVerb;             // lab_cmd.cc
+extern const Verb kVersionVerb;         // version_cmd.cc
 extern const Verb kPlanVerb;            // meta_cmd.cc
 extern const Verb kHelpVerb;            // meta_cmd.cc
 extern const Verb kCompletionVerb;      // meta_cmd.cc

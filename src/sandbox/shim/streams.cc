@@ -35,14 +35,18 @@ void never_block(int fd) {
 }  // namespace
 
 bool Streams::open(const Options& options, Failure& failure) {
-  if (options.detach && options.tty) return open_terminal(failure);
+  if (options.tty) {
+    if (options.detach) return open_terminal(failure);
+    adopt_terminal();
+    return true;
+  }
   if (options.detach && !open_pipes(failure)) return false;
   if (options.open_stdin && options.detach) {
     if (make_pipe(in_, stdin_writer_)) return true;
     failure = make_failure(Stage::kSetup, errno, "make a pipe for standard input");
     return false;
   }
-  if (options.open_stdin || options.tty) {
+  if (options.open_stdin) {
     if (isatty(0)) ttyname_r(0, terminal_, sizeof terminal_);
     return true;
   }
@@ -74,12 +78,18 @@ bool Streams::open_terminal(Failure& failure) {
   }
   never_block(out_reader_);
   out_ = err_ = in_;
-  new_terminal_ = true;
+  has_terminal_ = true;
   return true;
 }
 
+void Streams::adopt_terminal() {
+  in_ = out_ = err_ = 0;
+  ttyname_r(in_, terminal_, sizeof terminal_);
+  has_terminal_ = true;
+}
+
 void Streams::use(const FailurePipe& failures) const {
-  if (new_terminal_ && (setsid() < 0 || ioctl(in_, TIOCSCTTY, 0) != 0)) {
+  if (has_terminal_ && (setsid() < 0 || ioctl(in_, TIOCSCTTY, 0) != 0)) {
     failures.give_up("make %s the controlling terminal", terminal_);
   }
   use_as_stream(in_, 0, failures);
@@ -89,7 +99,7 @@ void Streams::use(const FailurePipe& failures) const {
 
 void Streams::close_childs_ends() {
   // The terminal's stays: without it the master would hang up whenever the process closes its own.
-  if (new_terminal_) return;
+  if (has_terminal_) return;
   close_end(in_);
   close_end(out_);
   close_end(err_);

@@ -1,8 +1,9 @@
 // The standard streams of a sandbox's process.
 //
 //   in the foreground   what the shim itself has: berth's terminal, pipes or files. Standard input
-//                       only with --stdin or --tty, else /dev/null (Docker's rule, so that a loop
-//                       that reads a list and runs a sandbox for each line keeps its list).
+//                       only with --stdin, else /dev/null (Docker's rule, so that a loop that
+//                       reads a list and runs a sandbox for each line keeps its list).
+//   foreground, --tty   a pseudo-terminal whose other end berth has: the shim's standard input.
 //   detached            standard input /dev/null, or with --stdin a pipe that stays open and empty;
 //                       standard output and error pipes into the log.
 //   detached, --tty     a pseudo-terminal whose output goes into the log; its input stays open.
@@ -37,6 +38,7 @@ class Streams {
 
  private:
   [[nodiscard]] bool open_terminal(Failure& failure);
+  void adopt_terminal();
   [[nodiscard]] bool open_pipes(Failure& failure);
   bool pump_once(int& source, Stream stream, LogWriter& log);
 
@@ -47,7 +49,7 @@ class Streams {
   int stdin_writer_ = -1;  ///< held open so that the child sees no end of file
   int out_reader_ = -1;    ///< what is logged; the terminal's master with --tty
   int err_reader_ = -1;
-  bool new_terminal_ = false;
+  bool has_terminal_ = false;
 };
 
 }  // namespace berth::shim
