@@ -33,7 +33,7 @@ TEST_F(TransactionTest, EveryPartOfARuleMeansItsWords) {
                       nft::Rule("whole", {nft::in_prefix(Key::kIpSaddr, cidr("10.1.2.0/24")),
                                           nft::not_in_prefix(Key::kIpDaddr, cidr("10.1.2.3/32")),
                                           nft::accept()}),
-                      nft::Rule("all", {nft::is_ipv4(), nft::connection_established(),
+                      nft::Rule("all", {nft::is_version(Ip::Family::kV4), nft::connection_established(),
                                         nft::connection_invalid(), nft::connection_dnat(),
                                         nft::in_set({Key::kIifname}, "names"),
                                         nft::not_in_set({Key::kOifname}, "names"),
