@@ -69,10 +69,11 @@ Result<nft::Element> publish_element(const PublishIntent& publish) {
     return fail(ErrorKind::kInvalid, "{}: a port must be from 1 to 65535", words());
   }
   if (host_ip && host_ip->family() != to.family()) {
-    return fail(ErrorKind::kUnsupported,
-                "{}: the kernel translates addresses within a family only, IPv4 to IPv4 and IPv6 to "
-                "IPv6",
-                words());
+    return fail(
+        ErrorKind::kUnsupported,
+        "{}: the kernel translates addresses within a family only, IPv4 to IPv4 and IPv6 to "
+        "IPv6",
+        words());
   }
   const FamilySets& sets = sets_of(to.family());
   nft::Element element{.set = {}, .key = {}, .data = {to, to_port}, .comment = comment_of(owner)};
@@ -95,7 +96,8 @@ Result<nft::Element> opened(std::string_view set, std::vector<nft::Field> from,
     return fail(ErrorKind::kInvalid, "open {}:{}/{}: a port must be from 1 to 65535", bracketed(to),
                 to_port, name(protocol));
   }
-  nft::Element element{.set = std::string(set), .key = std::move(from), .comment = comment_of(owner)};
+  nft::Element element{
+      .set = std::string(set), .key = std::move(from), .comment = comment_of(owner)};
   element.key.insert(element.key.end(), {to, protocol, to_port});
   return element;
 }

@@ -53,12 +53,12 @@ TEST(NetworkElements, WithoutMasqueradeTheSubnetIsNotListed) {
 }
 
 TEST(NetworkElements, AGatewaysAddressStandsForItsSubnet) {
-  EXPECT_EQ(words(network_elements({.bridge = ifname("br0"),
-                                    .subnets = {cidr("10.1.0.1/24"), cidr("fd00::/64")},
-                                    .icc = false})),
-            (Words{"bridges { \"br0\" }", "hairpin4 { 10.1.0.0/24 . \"br0\" }",
-                   "masq4 { 10.1.0.0/24 }", "hairpin6 { fd00::/64 . \"br0\" }",
-                   "masq6 { fd00::/64 }"}));
+  EXPECT_EQ(
+      words(network_elements({.bridge = ifname("br0"),
+                              .subnets = {cidr("10.1.0.1/24"), cidr("fd00::/64")},
+                              .icc = false})),
+      (Words{"bridges { \"br0\" }", "hairpin4 { 10.1.0.0/24 . \"br0\" }", "masq4 { 10.1.0.0/24 }",
+             "hairpin6 { fd00::/64 . \"br0\" }", "masq6 { fd00::/64 }"}));
 }
 
 TEST(NetworkElements, EachFamilyHasItsGatewayModeAndMasquerade) {
@@ -84,11 +84,11 @@ TEST(NetworkElements, AChosenSourceStandsBesideMasquerade) {
                               .icc = false,
                               .source4 = Ip::v4(192, 0, 2, 7),
                               .source6 = Ip::parse("2001:db8::7").value()};
-  EXPECT_EQ(words(network_elements(network)),
-            (Words{"bridges { \"br0\" }", "hairpin4 { 10.1.0.0/24 . \"br0\" }",
-                   "masq4 { 10.1.0.0/24 }", "snat4 { 10.1.0.0/24 : 192.0.2.7 }",
-                   "hairpin6 { fd00::/64 . \"br0\" }", "masq6 { fd00::/64 }",
-                   "snat6 { fd00::/64 : 2001:db8::7 }"}));
+  EXPECT_EQ(
+      words(network_elements(network)),
+      (Words{"bridges { \"br0\" }", "hairpin4 { 10.1.0.0/24 . \"br0\" }", "masq4 { 10.1.0.0/24 }",
+             "snat4 { 10.1.0.0/24 : 192.0.2.7 }", "hairpin6 { fd00::/64 . \"br0\" }",
+             "masq6 { fd00::/64 }", "snat6 { fd00::/64 : 2001:db8::7 }"}));
   auto unmasked = network;
   unmasked.masquerade = unmasked.masquerade6 = false;
   for (const auto& element : network_elements(unmasked)) {
@@ -153,9 +153,9 @@ TEST(OpenElement, IsForEveryoneOrForOneInterface) {
   const OpenIntent open4{.to = Ip::v4(10, 1, 0, 2), .to_port = 80, .owner = "web"};
   const OpenIntent open6{
       .protocol = Protocol::kUdp, .to = Ip::parse("fd00::2").value(), .to_port = 53};
-  EXPECT_EQ(words({open_element(open4).value(), open_element(open6).value()}),
-            (Words{"open4 { 10.1.0.2 . tcp . 80 comment \"web\" }",
-                   "open6 { fd00::2 . udp . 53 }"}));
+  EXPECT_EQ(
+      words({open_element(open4).value(), open_element(open6).value()}),
+      (Words{"open4 { 10.1.0.2 . tcp . 80 comment \"web\" }", "open6 { fd00::2 . udp . 53 }"}));
   EXPECT_EQ(words({trusted_element(ifname("eth1"), open4).value(),
                    trusted_element(ifname("eth1"), open6).value()}),
             (Words{"trusted4 { \"eth1\" . 10.1.0.2 . tcp . 80 comment \"web\" }",

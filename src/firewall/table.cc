@@ -26,22 +26,18 @@ struct Version {
 };
 
 const Version& v4() {
-  static const Version kVersion{Ip::Family::kV4,
-                                {Ip::v4(127, 0, 0, 0), 8},  // RFC 1122 section 3.2.1.3
-                                FieldType::kIpv4,
-                                Key::kIpSaddr,
-                                Key::kIpDaddr,
-                                kSets4};
+  static const Version kVersion{
+      Ip::Family::kV4,  {Ip::v4(127, 0, 0, 0), 8},  // RFC 1122 section 3.2.1.3
+      FieldType::kIpv4, Key::kIpSaddr,
+      Key::kIpDaddr,    kSets4};
   return kVersion;
 }
 
 const Version& v6() {
-  static const Version kVersion{Ip::Family::kV6,
-                                {Ip::from_number(Ip::Family::kV6, 1), 128},  // RFC 4291, 2.5.3
-                                FieldType::kIpv6,
-                                Key::kIp6Saddr,
-                                Key::kIp6Daddr,
-                                kSets6};
+  static const Version kVersion{
+      Ip::Family::kV6,  {Ip::from_number(Ip::Family::kV6, 1), 128},  // RFC 4291, 2.5.3
+      FieldType::kIpv6, Key::kIp6Saddr,
+      Key::kIp6Daddr,   kSets6};
   return kVersion;
 }
 
@@ -141,9 +137,9 @@ nft::ChainSpec out_chain() {
 
 // To a bridge from elsewhere, and the first of its connection.
 nft::ChainSpec into_chain() {
-  nft::ChainSpec chain{.name = "into",
-                       .rules = {Rule("sent to a published port",
-                                      {nft::connection_dnat(), nft::accept()})}};
+  nft::ChainSpec chain{
+      .name = "into",
+      .rules = {Rule("sent to a published port", {nft::connection_dnat(), nft::accept()})}};
   for (const Version& version : {v4(), v6()}) {
     const FamilySets& sets = version.sets;
     const nft::Keys to_port{version.daddr, Key::kL4proto, Key::kThDport};
@@ -184,9 +180,9 @@ nft::ChainSpec forward_chain() {
 nft::ChainSpec leave_chain() {
   nft::ChainSpec chain{.name = "leave"};
   for (const Version& version : {v4(), v6()}) {
-    chain.rules.push_back(Rule("under the address that was asked for",
-                               {nft::snat_from(version.number, {version.saddr},
-                                               std::string(version.sets.snat))}));
+    chain.rules.push_back(
+        Rule("under the address that was asked for",
+             {nft::snat_from(version.number, {version.saddr}, std::string(version.sets.snat))}));
   }
   chain.rules.push_back(Rule("under that of the interface", {nft::masquerade()}));
   return chain;
@@ -216,9 +212,9 @@ nft::ChainSpec post_chain() {
 nft::TableSpec make_table() {
   return {.name = std::string(kTable),
           .sets = sets(),
-          .chains = {nft::ChainSpec{.name = std::string(kUserChain)}, publish_chain(),
-                     into_chain(), leave_chain(), raw_chain(), pre_chain(), out_chain(),
-                     forward_chain(), post_chain()}};
+          .chains = {nft::ChainSpec{.name = std::string(kUserChain)}, publish_chain(), into_chain(),
+                     leave_chain(), raw_chain(), pre_chain(), out_chain(), forward_chain(),
+                     post_chain()}};
 }
 
 }  // namespace
