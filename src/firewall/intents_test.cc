@@ -49,15 +49,52 @@ TEST(NetworkElements, AnInternalNetworkIsNotMasqueraded) {
 TEST(NetworkElements, WithoutMasqueradeTheSubnetIsNotListed) {
   const auto elements = network_elements(
       {.bridge = ifname("br0"), .subnets = {cidr("10.1.0.0/24")}, .masquerade = false});
-  for (const auto& element : elements) EXPECT_NE(element.set, kMasq4);
+  for (const auto& element : elements) EXPECT_NE(element.set, kSets4.masq);
 }
 
-TEST(NetworkElements, AGatewaysAddressStandsForItsSubnetAndIpv6ForNone) {
+TEST(NetworkElements, AGatewaysAddressStandsForItsSubnet) {
+  EXPECT_EQ(
+      words(network_elements({.bridge = ifname("br0"),
+                              .subnets = {cidr("10.1.0.1/24"), cidr("fd00::/64")},
+                              .icc = false})),
+      (Words{"bridges { \"br0\" }", "hairpin4 { 10.1.0.0/24 . \"br0\" }", "masq4 { 10.1.0.0/24 }",
+             "hairpin6 { fd00::/64 . \"br0\" }", "masq6 { fd00::/64 }"}));
+}
+
+TEST(NetworkElements, EachFamilyHasItsGatewayModeAndMasquerade) {
   EXPECT_EQ(words(network_elements({.bridge = ifname("br0"),
-                                    .subnets = {cidr("10.1.0.1/24"), cidr("fd00::/64")},
-                                    .icc = false})),
+                                    .subnets = {cidr("10.1.0.0/24"), cidr("fd00::/64")},
+                                    .icc = false,
+                                    .mode4 = GatewayMode::kNatUnprotected,
+                                    .mode6 = GatewayMode::kRouted})),
+            (Words{"bridges { \"br0\" }", "unprotected4 { \"br0\" }",
+                   "hairpin4 { 10.1.0.0/24 . \"br0\" }", "masq4 { 10.1.0.0/24 }",
+                   "routed6 { \"br0\" }", "hairpin6 { fd00::/64 . \"br0\" }"}));
+  EXPECT_EQ(words(network_elements({.bridge = ifname("br0"),
+                                    .subnets = {cidr("10.1.0.0/24"), cidr("fd00::/64")},
+                                    .icc = false,
+                                    .masquerade6 = false})),
             (Words{"bridges { \"br0\" }", "hairpin4 { 10.1.0.0/24 . \"br0\" }",
-                   "masq4 { 10.1.0.0/24 }"}));
+                   "masq4 { 10.1.0.0/24 }", "hairpin6 { fd00::/64 . \"br0\" }"}));
+}
+
+TEST(NetworkElements, AChosenSourceStandsBesideMasquerade) {
+  const NetworkIntent network{.bridge = ifname("br0"),
+                              .subnets = {cidr("10.1.0.0/24"), cidr("fd00::/64")},
+                              .icc = false,
+                              .source4 = Ip::v4(192, 0, 2, 7),
+                              .source6 = Ip::parse("2001:db8::7").value()};
+  EXPECT_EQ(
+      words(network_elements(network)),
+      (Words{"bridges { \"br0\" }", "hairpin4 { 10.1.0.0/24 . \"br0\" }", "masq4 { 10.1.0.0/24 }",
+             "snat4 { 10.1.0.0/24 : 192.0.2.7 }", "hairpin6 { fd00::/64 . \"br0\" }",
+             "masq6 { fd00::/64 }", "snat6 { fd00::/64 : 2001:db8::7 }"}));
+  auto unmasked = network;
+  unmasked.masquerade = unmasked.masquerade6 = false;
+  for (const auto& element : network_elements(unmasked)) {
+    EXPECT_NE(element.set, kSets4.snat);
+    EXPECT_NE(element.set, kSets6.snat);
+  }
 }
 
 PublishIntent publish(std::optional<Ip> host_ip) {
@@ -80,7 +117,19 @@ TEST(PublishElement, OnOneAddress) {
             (Words{"publish4_addr { 127.0.0.1 . udp . 53 comment \"dns\" : 10.1.0.2 . 5353 }"}));
 }
 
-TEST(PublishElement, RefusesPortZeroAndIpv6) {
+TEST(PublishElement, OfIpv6) {
+  auto intent = publish({});
+  intent.to = Ip::parse("fd00::2").value();
+  const Words everywhere{"publish6 { udp . 53 comment \"dns\" : fd00::2 . 5353 }"};
+  EXPECT_EQ(words({publish_element(intent).value()}), everywhere);
+  intent.host_ip = Ip::parse("::").value();
+  EXPECT_EQ(words({publish_element(intent).value()}), everywhere);
+  intent.host_ip = Ip::parse("::1").value();
+  EXPECT_EQ(words({publish_element(intent).value()}),
+            (Words{"publish6_addr { ::1 . udp . 53 comment \"dns\" : fd00::2 . 5353 }"}));
+}
+
+TEST(PublishElement, RefusesPortZeroAndTwoFamilies) {
   auto intent = publish({});
   intent.host_port = 0;
   auto refused = publish_element(intent);
@@ -89,12 +138,35 @@ TEST(PublishElement, RefusesPortZeroAndIpv6) {
   EXPECT_EQ(refused.error().message,
             "publish *:0/udp to 10.1.0.2:5353: a port must be from 1 to 65535");
 
-  refused = publish_element(publish(Ip::parse("::1").value()));
+  refused = publish_element(publish(Ip::parse("::").value()));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::kUnsupported);
-  intent = publish({});
+  EXPECT_EQ(refused.error().message,
+            "publish [::]:53/udp to 10.1.0.2:5353: the kernel translates addresses within a family "
+            "only, IPv4 to IPv4 and IPv6 to IPv6");
+  intent = publish(Ip());
   intent.to = Ip::parse("fd00::2").value();
   EXPECT_FALSE(publish_element(intent));
+}
+
+TEST(OpenElement, IsForEveryoneOrForOneInterface) {
+  const OpenIntent open4{.to = Ip::v4(10, 1, 0, 2), .to_port = 80, .owner = "web"};
+  const OpenIntent open6{
+      .protocol = Protocol::kUdp, .to = Ip::parse("fd00::2").value(), .to_port = 53};
+  EXPECT_EQ(
+      words({open_element(open4).value(), open_element(open6).value()}),
+      (Words{"open4 { 10.1.0.2 . tcp . 80 comment \"web\" }", "open6 { fd00::2 . udp . 53 }"}));
+  EXPECT_EQ(words({trusted_element(ifname("eth1"), open4).value(),
+                   trusted_element(ifname("eth1"), open6).value()}),
+            (Words{"trusted4 { \"eth1\" . 10.1.0.2 . tcp . 80 comment \"web\" }",
+                   "trusted6 { \"eth1\" . fd00::2 . udp . 53 }"}));
+}
+
+TEST(OpenElement, RefusesPortZero) {
+  const auto refused = open_element({.to = Ip::parse("fd00::2").value()});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kInvalid);
+  EXPECT_EQ(refused.error().message, "open [fd00::2]:0/tcp: a port must be from 1 to 65535");
 }
 
 TEST(CommentOf, KeepsWhatNftCanShow) {
@@ -112,7 +184,11 @@ TEST(Table, HasTheAdministratorsChainFirst) {
 // Whatever an attach touches must be a hash set: the others copy themselves for every commit.
 TEST(Table, OnlySetsOfNetworksHoldPrefixes) {
   for (const auto& set : table().sets) {
-    EXPECT_EQ(set.interval, set.name == kMasq4 || set.name == kHairpin4) << set.name;
+    bool of_networks = false;
+    for (const FamilySets& sets : {kSets4, kSets6}) {
+      of_networks |= set.name == sets.masq || set.name == sets.snat || set.name == sets.hairpin;
+    }
+    EXPECT_EQ(set.interval, of_networks) << set.name;
   }
 }
 

@@ -24,12 +24,14 @@ using testing::ip;
 using testing::must;
 using testing::TestNs;
 
-// The client tracks, and what it sends to port 80 of 10.0.0.100 goes to port 8080 of the server.
+// The client tracks, and what it sends to port 80 of 10.0.0.100 or fd00::100 goes to port 8080 of
+// the server.
 constexpr const char* kRules = R"(nft -f - <<'END'
 table inet t {
   chain out {
     type nat hook output priority -100;
     ip daddr 10.0.0.100 udp dport 80 dnat ip to 10.0.0.2:8080
+    ip6 daddr fd00::100 udp dport 80 dnat ip6 to [fd00::2]:8080
   }
   chain track {
     type filter hook output priority 0;
@@ -112,11 +114,12 @@ class Conntrack : public ::testing::TestWithParam<Way> {
       send_udp(ip("fd00::2"), 53);
       send_udp(ip("fd00::2"), 5353);
       send_udp(ip("fd00::3"), 53);
+      send_udp(ip("fd00::100"), 80);
       return {};
     }));
     ASSERT_EQ(udp_flows(), (std::vector<std::string>{"10.0.0.100:80", "10.0.0.2:53",
-                                                     "10.0.0.2:5353", "10.0.0.3:53", "fd00::2:53",
-                                                     "fd00::2:5353", "fd00::3:53"}));
+                                                     "10.0.0.2:5353", "10.0.0.3:53", "fd00::100:80",
+                                                     "fd00::2:53", "fd00::2:5353", "fd00::3:53"}));
   }
 
   // Where the tracked flows were sent to, sorted.
@@ -143,29 +146,39 @@ INSTANTIATE_TEST_SUITE_P(Kernel, Conntrack,
 
 TEST_P(Conntrack, ByDestinationAndPort) {
   flush({.protocol = Protocol::kUdp, .destination = ip("10.0.0.2"), .destination_port = Port{53}});
-  EXPECT_EQ(udp_flows(), (std::vector<std::string>{"10.0.0.100:80", "10.0.0.2:5353", "10.0.0.3:53",
-                                                   "fd00::2:53", "fd00::2:5353", "fd00::3:53"}));
+  EXPECT_EQ(udp_flows(),
+            (std::vector<std::string>{"10.0.0.100:80", "10.0.0.2:5353", "10.0.0.3:53",
+                                      "fd00::100:80", "fd00::2:53", "fd00::2:5353", "fd00::3:53"}));
 }
 
 TEST_P(Conntrack, ByPortOfEitherFamily) {
   flush({.protocol = Protocol::kUdp, .destination_port = Port{53}});
-  EXPECT_EQ(udp_flows(),
-            (std::vector<std::string>{"10.0.0.100:80", "10.0.0.2:5353", "fd00::2:5353"}));
+  EXPECT_EQ(udp_flows(), (std::vector<std::string>{"10.0.0.100:80", "10.0.0.2:5353", "fd00::100:80",
+                                                   "fd00::2:5353"}));
 }
 
 TEST_P(Conntrack, ByWhoAnswersAfterADnat) {
   flush({.protocol = Protocol::kUdp, .destination_port = Port{80}, .reply_source = ip("10.0.0.2")});
-  EXPECT_EQ(udp_flows(), (std::vector<std::string>{"10.0.0.2:53", "10.0.0.2:5353", "10.0.0.3:53",
-                                                   "fd00::2:53", "fd00::2:5353", "fd00::3:53"}));
-  flush({.protocol = Protocol::kUdp, .reply_source = ip("10.0.0.2")});
   EXPECT_EQ(udp_flows(),
-            (std::vector<std::string>{"10.0.0.3:53", "fd00::2:53", "fd00::2:5353", "fd00::3:53"}));
+            (std::vector<std::string>{"10.0.0.2:53", "10.0.0.2:5353", "10.0.0.3:53", "fd00::100:80",
+                                      "fd00::2:53", "fd00::2:5353", "fd00::3:53"}));
+  flush({.protocol = Protocol::kUdp, .reply_source = ip("10.0.0.2")});
+  EXPECT_EQ(udp_flows(), (std::vector<std::string>{"10.0.0.3:53", "fd00::100:80", "fd00::2:53",
+                                                   "fd00::2:5353", "fd00::3:53"}));
+}
+
+TEST_P(Conntrack, ByWhoAnswersAfterADnatOfIpv6) {
+  flush({.protocol = Protocol::kUdp, .destination_port = Port{80}, .reply_source = ip("fd00::2")});
+  EXPECT_EQ(udp_flows(),
+            (std::vector<std::string>{"10.0.0.100:80", "10.0.0.2:53", "10.0.0.2:5353",
+                                      "10.0.0.3:53", "fd00::2:53", "fd00::2:5353", "fd00::3:53"}));
 }
 
 TEST_P(Conntrack, ByIpv6Destination) {
   flush({.protocol = Protocol::kUdp, .destination = ip("fd00::2"), .destination_port = Port{53}});
   EXPECT_EQ(udp_flows(), (std::vector<std::string>{"10.0.0.100:80", "10.0.0.2:53", "10.0.0.2:5353",
-                                                   "10.0.0.3:53", "fd00::2:5353", "fd00::3:53"}));
+                                                   "10.0.0.3:53", "fd00::100:80", "fd00::2:5353",
+                                                   "fd00::3:53"}));
 }
 
 // The kernel's own filter would take every SCTP flow to that address for a match.

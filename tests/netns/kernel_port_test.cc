@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "kernel/netlink/address.h"
 #include "kernel/port/bind_probe.h"
@@ -40,10 +42,15 @@ struct Address {
 
 enum class Reuse { kNo, kYes };
 
-UniqueFd bound(int type, const Ip& to, Port port, Reuse reuse = Reuse::kNo) {
+// An IPv6 socket is one of IPv4 too, unless it says otherwise (ipv6(7)).
+UniqueFd bound(int type, const Ip& to, Port port, Reuse reuse = Reuse::kNo, bool only_v6 = false) {
   UniqueFd fd(socket(to.is_v4() ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, 0));
   const int on = reuse == Reuse::kYes ? 1 : 0;
   EXPECT_EQ(setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+  const int only = only_v6 ? 1 : 0;
+  if (!to.is_v4()) {
+    EXPECT_EQ(setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only), 0);
+  }
   const Address address(to, port);
   EXPECT_EQ(bind(fd.get(), address.get(), address.size), 0) << std::strerror(errno);
   return fd;
@@ -132,6 +139,34 @@ TEST_F(PortTest, AnIpv6ListenerTakesNoIpv4Port) {
   });
 }
 
+TEST_F(PortTest, AllOfIpv4AndAllOfIpv6AreApart) {
+  in_fresh_namespace([] {
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+      const auto protocol = type == SOCK_STREAM ? Protocol::kTcp : Protocol::kUdp;
+      const auto take = [&](const char* all, Port port, bool only_v6) {
+        auto fd = bound(type, ip(all), port, Reuse::kNo, only_v6);
+        if (type == SOCK_STREAM) {
+          EXPECT_EQ(listen(fd.get(), 1), 0);
+        }
+        return fd;
+      };
+      const auto free4 = [&](Port port) { return must(port_free(protocol, ip("0.0.0.0"), port)); };
+      const auto free6 = [&](Port port) { return must(port_free(protocol, ip("::"), port)); };
+      const auto v4 = take("0.0.0.0", kPort, false);
+      EXPECT_FALSE(free4(kPort));
+      EXPECT_TRUE(free6(kPort));
+      const auto v6 = take("::", kPort + 1, true);
+      EXPECT_TRUE(free4(kPort + 1));
+      EXPECT_FALSE(free6(kPort + 1));
+      const auto both = take("::", kPort + 2, false);
+      EXPECT_FALSE(free4(kPort + 2));
+      EXPECT_FALSE(free6(kPort + 2));
+      for (const int port : {kPort + 0, kPort + 1, kPort + 2})
+        EXPECT_FALSE(must(port_free(protocol, kAnyAddress, static_cast<Port>(port)))) << port;
+    }
+  });
+}
+
 TEST_F(PortTest, ConnectionsThatLingerTakeNothing) {
   for (const auto reuse : {Reuse::kNo, Reuse::kYes}) {
     in_fresh_namespace([&] {
@@ -204,6 +239,29 @@ TEST_F(PortTest, AnyFreePortIsFree) {
   });
 }
 
+TEST_F(PortTest, OneNumberIsFreeOnEveryAddressThatIsAsked) {
+  in_fresh_namespace([] {
+    ASSERT_EQ(std::system("sysctl -qw net.ipv4.ip_local_port_range='20000 20003'"), 0);
+    const std::vector<Ip> both{ip("0.0.0.0"), ip("::")};
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+      const auto protocol = type == SOCK_STREAM ? Protocol::kTcp : Protocol::kUdp;
+      // Each number but 20002 is taken in one of the families.
+      const auto first = bound(type, ip("::1"), 20000, Reuse::kNo, true);
+      const auto second = bound(type, ip("10.0.0.1"), 20001);
+      auto last = bound(type, ip("::"), 20003);
+      EXPECT_EQ(must(any_free_port_on(protocol, both)), 20002);
+      const auto only = bound(type, ip("127.0.0.1"), 20002);
+      const auto none = any_free_port_on(protocol, both);
+      ASSERT_FALSE(none);
+      EXPECT_EQ(none.error().kind, ErrorKind::kExhausted);
+      last.reset();
+      const std::vector<Ip> one_each{ip("10.0.0.1"), ip("::1")};
+      const auto port = must(any_free_port_on(protocol, one_each));
+      EXPECT_TRUE(port == 20002 || port == 20003) << port;
+    }
+  });
+}
+
 TEST_F(PortTest, TheOwnerOfAListenerIsNamed) {
   in_fresh_namespace([] {
     const auto listener = listening(ip("127.0.0.1"), kPort);
@@ -216,6 +274,8 @@ TEST_F(PortTest, TheOwnerOfAListenerIsNamed) {
         EXPECT_TRUE(owner->starts_with(me) && owner->size() > me.size()) << *owner;
       }
     }
+    EXPECT_TRUE(listener_owner(Protocol::kUdp, ip("::1"), kPort));
+    EXPECT_FALSE(listener_owner(Protocol::kTcp, ip("::"), kPort));
     EXPECT_FALSE(listener_owner(Protocol::kTcp, ip("10.0.0.1"), kPort));
     EXPECT_FALSE(listener_owner(Protocol::kTcp, kAnyAddress, kPort + 1));
     EXPECT_FALSE(listener_owner(Protocol::kSctp, kAnyAddress, kPort));

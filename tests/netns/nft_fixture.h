@@ -47,13 +47,34 @@ inline std::vector<nft::Element> some_of_everything() {
                                                 .to_port = 5353,
                                                 .owner = "dns"})
                          .value());
+  for (const char* host : {"::", "::1"}) {
+    elements.push_back(firewall::publish_element({.host_ip = Ip::parse(host).value(),
+                                                  .host_port = 443,
+                                                  .to = Ip::parse("fd00:1::2").value(),
+                                                  .to_port = 8443,
+                                                  .owner = "web"})
+                           .value());
+  }
+  for (const char* to : {"10.5.0.2", "fd00:5::2"}) {
+    const firewall::OpenIntent open{.to = Ip::parse(to).value(), .to_port = 80, .owner = "web"};
+    elements.push_back(firewall::open_element(open).value());
+    elements.push_back(firewall::trusted_element(ifname("eth1"), open).value());
+  }
   const auto add = [&](const firewall::NetworkIntent& network) {
     for (auto& element : firewall::network_elements(network)) elements.push_back(element);
   };
   // Neighbouring subnets: an interval's end is the next one's start.
   add({.bridge = ifname("br0"), .subnets = {cidr("10.1.0.0/24")}, .owner = "front"});
-  add({.bridge = ifname("br-fifteenbytes"), .subnets = {cidr("10.1.1.0/25"), cidr("10.9.0.0/16")}});
+  add({.bridge = ifname("br-fifteenbytes"),
+       .subnets = {cidr("10.1.1.0/25"), cidr("10.9.0.0/16"), cidr("fd00:1::/64"),
+                   cidr("fd00:1:0:1::/64")},
+       .source4 = Ip::v4(192, 0, 2, 7),
+       .source6 = Ip::parse("2001:db8::7").value()});
   add({.bridge = ifname("br2"), .subnets = {cidr("10.3.0.0/29")}, .internal = true});
+  for (const auto mode : {firewall::GatewayMode::kRouted, firewall::GatewayMode::kNatUnprotected}) {
+    const bool routed = mode == firewall::GatewayMode::kRouted;
+    add({.bridge = ifname(routed ? "br3" : "br4"), .mode4 = mode, .mode6 = mode});
+  }
   return elements;
 }
 

@@ -3,14 +3,15 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <array>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -21,25 +22,49 @@ namespace berth::testing {
 namespace {
 
 constexpr int kPatience = 5000;      // milliseconds; an answer is awaited
-constexpr int kShortPatience = 250;  // none is awaited
+constexpr int kShortPatience = 120;  // none is awaited
 
 constexpr Port kStrayPort = 4711;  // the source port of stray segments
 
-sockaddr_in socket_address(const std::string& ip, Port port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  inet_pton(AF_INET, ip.c_str(), &address.sin_addr);
+// All sockets are IPv6's; IPv4 goes through them as ::ffff:a.b.c.d.
+constexpr std::string_view kWrapped = "::ffff:";
+
+sockaddr_in6 socket_address(const std::string& ip, Port port) {
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(port);
+  const bool v4 = ip.find(':') == std::string::npos;
+  const std::string text = v4 ? std::string(kWrapped) + ip : ip;
+  EXPECT_EQ(inet_pton(AF_INET6, text.c_str(), &address.sin6_addr), 1) << ip;
   return address;
 }
 
-const sockaddr* generic(const sockaddr_in& address) {
+std::string text(const sockaddr_in6& address) {
+  std::array<char, INET6_ADDRSTRLEN> buffer;
+  std::string ip = inet_ntop(AF_INET6, &address.sin6_addr, buffer.data(), buffer.size());
+  return ip.starts_with(kWrapped) ? ip.substr(kWrapped.size()) : ip;
+}
+
+const sockaddr* generic(const sockaddr_in6& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
 UniqueFd new_socket(Protocol protocol, int flags) {
   const int type = protocol == Protocol::kTcp ? SOCK_STREAM : SOCK_DGRAM;
-  return UniqueFd(::socket(AF_INET, type | SOCK_CLOEXEC | flags, 0));
+  UniqueFd fd(::socket(AF_INET6, type | SOCK_CLOEXEC | flags, 0));
+  const int off = 0;
+  EXPECT_EQ(::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off), 0);
+  return fd;
+}
+
+// An address of the n-th network.
+std::string member(std::size_t network, Ip::Family family, int host) {
+  return family == Ip::Family::kV4 ? fmt::format("10.{}.0.{}", network, host)
+                                   : fmt::format("fd00:{}::{}", network, host);
+}
+
+std::size_t number_of(char network) {
+  return Lan::kNetworks.find(network) + 1;
 }
 
 bool is_ready(int fd, short events, int milliseconds) {
@@ -48,7 +73,7 @@ bool is_ready(int fd, short events, int milliseconds) {
 }
 
 // One question and its answer, in the calling thread's network namespace.
-std::string ask_here(int milliseconds, const sockaddr_in& server, Protocol protocol) {
+std::string ask_here(int milliseconds, const sockaddr_in6& server, Protocol protocol) {
   const UniqueFd socket = new_socket(protocol, SOCK_NONBLOCK);
   (void)::connect(socket.get(), generic(server), sizeof server);
   if (!is_ready(socket.get(), POLLOUT, milliseconds)) return "nothing";
@@ -73,7 +98,7 @@ class Servers {
   // In the calling thread's network namespace; before start().
   void add(const std::string& node, Protocol protocol) {
     Server server{node, protocol, new_socket(protocol, 0)};
-    const auto address = socket_address("0.0.0.0", Lan::kPort);
+    const auto address = socket_address("::", Lan::kPort);
     ASSERT_EQ(::bind(server.socket.get(), generic(address), sizeof address), 0) << node;
     if (protocol == Protocol::kTcp) {
       ASSERT_EQ(::listen(server.socket.get(), 16), 0);
@@ -105,21 +130,17 @@ class Servers {
   }
 
   static void answer(const Server& server) {
-    sockaddr_in client{};
+    sockaddr_in6 client{};
     socklen_t size = sizeof client;
     auto* address = reinterpret_cast<sockaddr*>(&client);
-    const auto text = [&] {
-      std::array<char, INET_ADDRSTRLEN> ip;
-      return fmt::format("{} sees {}", server.node,
-                         inet_ntop(AF_INET, &client.sin_addr, ip.data(), ip.size()));
-    };
+    const auto words = [&] { return fmt::format("{} sees {}", server.node, text(client)); };
     if (server.protocol == Protocol::kTcp) {
       const UniqueFd connection(::accept4(server.socket.get(), address, &size, SOCK_CLOEXEC));
-      (void)::send(connection.get(), text().data(), text().size(), MSG_NOSIGNAL);
+      (void)::send(connection.get(), words().data(), words().size(), MSG_NOSIGNAL);
     } else {
       std::array<char, 8> question;
       (void)::recvfrom(server.socket.get(), question.data(), question.size(), 0, address, &size);
-      (void)::sendto(server.socket.get(), text().data(), text().size(), 0, address, size);
+      (void)::sendto(server.socket.get(), words().data(), words().size(), 0, address, size);
     }
   }
 
@@ -130,10 +151,9 @@ class Servers {
 
 Lan::Lan() : servers_(std::make_unique<Servers>()) {
   nodes_.emplace("host", kernel::Netns::current().value());
-  run("host", "ip link set lo up; sysctl -qw net.ipv4.ip_forward=1");
+  run("host", "ip link set lo up; sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
   serve("host");
-  int number = 0;
-  for (const char* network : {"a", "b", "i", "d"}) add_network(network, ++number);
+  for (const char network : kNetworks) add_network({network});
   add_lan();
   servers_->start();
 }
@@ -144,8 +164,23 @@ Lan::~Lan() {
     if (name == "host") continue;
     EXPECT_TRUE(kernel::Netns::remove(scratch_dir() + "/" + name));
   }
-  for (const char* network : {"a", "b", "i", "d"})
-    run("host", fmt::format("ip link del br-{}", network));
+  for (const char network : kNetworks) run("host", fmt::format("ip link del br-{}", network));
+}
+
+std::string Lan::address(const std::string& node, Ip::Family family) {
+  const bool v4 = family == Ip::Family::kV4;
+  if (node == "host") return v4 ? "192.0.2.1" : "fd00:99::1";
+  if (node == "lan") return v4 ? "192.0.2.9" : "fd00:99::9";
+  return member(number_of(node[0]), family, node[1] - '0' + 1);
+}
+
+std::string Lan::gateway(const std::string& network, Ip::Family family) {
+  return member(number_of(network[0]), family, 1);
+}
+
+Cidr Lan::subnet(const std::string& network, Ip::Family family) {
+  const Ip gateway_ip = Ip::parse(gateway(network, family)).value();
+  return Cidr(gateway_ip, gateway_ip.is_v4() ? 24 : 64).network();
 }
 
 void Lan::run(const std::string& node, const std::string& command) {
@@ -155,12 +190,16 @@ void Lan::run(const std::string& node, const std::string& command) {
   ASSERT_EQ(finished->status, 0) << node << ": " << command << ": " << finished->output;
 }
 
-// As the bridge driver makes it: route_localnet lets the host's 127.0.0.1 reach published ports.
-void Lan::add_network(const std::string& name, int number) {
-  const std::string gateway = fmt::format("10.{}.0.1", number);
+// As the bridge driver makes it: route_localnet and the route to ::1 let the host's loopback
+// addresses reach published ports.
+void Lan::add_network(const std::string& name) {
+  const std::string gateway4 = gateway(name, Ip::Family::kV4);
+  const std::string gateway6 = gateway(name, Ip::Family::kV6);
   run("host", fmt::format("ip link add br-{0} type bridge; ip addr add {1}/24 dev br-{0}; "
-                          "ip link set br-{0} up; sysctl -qw net.ipv4.conf.br-{0}.route_localnet=1",
-                          name, gateway));
+                          "ip addr add {2}/64 dev br-{0} nodad; ip link set br-{0} up; "
+                          "sysctl -qw net.ipv4.conf.br-{0}.route_localnet=1; "
+                          "ip -6 route append local ::1 dev br-{0} table local metric 2000",
+                          name, gateway4, gateway6));
   for (const int i : {1, 2}) {
     const std::string node = fmt::format("{}{}", name, i);
     const std::string path = scratch_dir() + "/" + node;
@@ -168,9 +207,11 @@ void Lan::add_network(const std::string& name, int number) {
     run("host", fmt::format("ip link add veth-{0} type veth peer name eth0 netns {1}; "
                             "ip link set veth-{0} master br-{2} up",
                             node, path, name));
-    run(node, fmt::format("ip link set lo up; ip addr add 10.{0}.0.{1}/24 dev eth0; "
-                          "ip link set eth0 up; ip route add default via {2}",
-                          number, i + 1, gateway));
+    run(node, fmt::format("ip link set lo up; ip addr add {0}/24 dev eth0; "
+                          "ip addr add {1}/64 dev eth0 nodad; ip link set eth0 up; "
+                          "ip route add default via {2}; ip route add default via {3}",
+                          address(node, Ip::Family::kV4), address(node, Ip::Family::kV6), gateway4,
+                          gateway6));
     serve(node);
   }
 }
@@ -179,14 +220,16 @@ void Lan::add_lan() {
   const std::string path = scratch_dir() + "/lan";
   nodes_.emplace("lan", kernel::Netns::create(path).value());
   run("host", fmt::format("ip link add lan0 type veth peer name eth0 netns {}; "
-                          "ip addr add 192.0.2.1/24 dev lan0; ip link set lan0 up; "
-                          "ip route add default via 192.0.2.9",
+                          "ip addr add 192.0.2.1/24 dev lan0; "
+                          "ip addr add fd00:99::1/64 dev lan0 nodad; ip link set lan0 up; "
+                          "ip route add default via 192.0.2.9; ip route add default via fd00:99::9",
                           path));
-  // Its lo stays down, so 127/8 is not its own.
+  // Its lo stays down, so 127/8 and ::1 are not its own.
   run("lan",
-      "ip addr add 192.0.2.9/24 dev eth0; ip link set eth0 up; "
-      "sysctl -qw net.ipv4.conf.all.route_localnet=1; "
-      "ip route add 127.0.0.0/8 via 192.0.2.1; ip route add 10.0.0.0/8 via 192.0.2.1");
+      "ip addr add 192.0.2.9/24 dev eth0; ip addr add fd00:99::9/64 dev eth0 nodad; "
+      "ip link set eth0 up; sysctl -qw net.ipv4.conf.all.route_localnet=1; "
+      "ip route add 127.0.0.0/8 via 192.0.2.1; ip route add 10.0.0.0/8 via 192.0.2.1; "
+      "ip route add ::1 via fd00:99::1; ip route add fd00::/16 via fd00:99::1");
   serve("lan");
 }
 
@@ -206,13 +249,20 @@ bool Lan::is_refused(const std::string& node, const std::string& ip, Port port, 
   return ask_within(kShortPatience, node, ip, port, protocol) == "nothing";
 }
 
-std::string Lan::send_stray_segment(const std::string& node) {
+bool Lan::pings(const std::string& node, const std::string& ip) {
+  return kernel::run_in(nodes_.at(node),
+                        [&]() -> Result<bool> { return shell("ping -c 1 -W 1 " + ip).status == 0; })
+      .value();
+}
+
+std::string Lan::send_stray_segment(const std::string& node, Ip::Family family) {
+  const bool v4 = family == Ip::Family::kV4;
   const auto raw_socket = [&](const std::string& where) {
-    return kernel::run_in(
-               nodes_.at(where),
-               []() -> Result<UniqueFd> {
-                 return UniqueFd(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
-               })
+    return kernel::run_in(nodes_.at(where),
+                          [&]() -> Result<UniqueFd> {
+                            return UniqueFd(::socket(v4 ? AF_INET : AF_INET6,
+                                                     SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
+                          })
         .value();
   };
   const UniqueFd receiver = raw_socket("lan");
@@ -222,18 +272,30 @@ std::string Lan::send_stray_segment(const std::string& node) {
   segment.th_dport = htons(kPort);
   segment.th_off = sizeof segment / 4;
   segment.th_flags = TH_SYN | TH_ACK;  // answers nothing, and its checksum is wrong
-  const auto lan = socket_address("192.0.2.9", 0);
-  EXPECT_EQ(::sendto(sender.get(), &segment, sizeof segment, 0, generic(lan), sizeof lan),
-            static_cast<ssize_t>(sizeof segment));
+  const std::string lan = address("lan", family);
+  const auto lan6 = socket_address(lan, 0);
+  sockaddr_in lan4{.sin_family = AF_INET};
+  inet_pton(AF_INET, lan.c_str(), &lan4.sin_addr);
+  const auto sent = ::sendto(sender.get(), &segment, sizeof segment, 0,
+                             v4 ? reinterpret_cast<const sockaddr*>(&lan4) : generic(lan6),
+                             v4 ? sizeof lan4 : sizeof lan6);
+  EXPECT_EQ(sent, static_cast<ssize_t>(sizeof segment));
   while (is_ready(receiver.get(), POLLIN, kShortPatience)) {
-    struct {
-      iphdr ip;  // without options: nobody here sends any
-      tcphdr tcp;
-    } packet;
-    const auto size = ::recv(receiver.get(), &packet, sizeof packet, 0);
-    if (size != sizeof packet || packet.tcp.th_sport != htons(kStrayPort)) continue;
-    std::array<char, INET_ADDRSTRLEN> ip;
-    return inet_ntop(AF_INET, &packet.ip.saddr, ip.data(), ip.size());
+    // A raw IPv4 socket gives the IP header as well (raw(7)), which has no options here.
+    const std::size_t skip = v4 ? 20 : 0;
+    std::array<char, 256> packet;
+    sockaddr_storage from{};
+    socklen_t from_size = sizeof from;
+    const auto size = ::recvfrom(receiver.get(), packet.data(), packet.size(), 0,
+                                 reinterpret_cast<sockaddr*>(&from), &from_size);
+    if (size != static_cast<ssize_t>(skip + sizeof segment)) continue;
+    std::memcpy(&segment, packet.data() + skip, sizeof segment);
+    if (segment.th_sport != htons(kStrayPort)) continue;
+    std::array<char, NI_MAXHOST> ip;
+    EXPECT_EQ(::getnameinfo(reinterpret_cast<sockaddr*>(&from), from_size, ip.data(), ip.size(),
+                            nullptr, 0, NI_NUMERICHOST),
+              0);
+    return ip.data();
   }
   return "nothing";
 }

@@ -1,14 +1,18 @@
-// A small internet for tests of the firewall: a host with four bridged networks of two containers
+// A small internet for tests of the firewall: a host with six bridged networks of two containers
 // each, and a LAN with one more machine. The host is the namespace that the test runs in.
 //
-//   network  bridge  subnet        containers  kind
-//   a        br-a    10.1.0.0/24   a1 a2       an ordinary one
-//   b        br-b    10.2.0.0/24   b1 b2       not masqueraded
-//   i        br-i    10.3.0.0/24   i1 i2       internal
-//   d        br-d    10.4.0.0/24   d1 d2       icc off
-//   LAN      lan0    192.0.2.0/24  lan         the host is 192.0.2.1, the machine 192.0.2.9
+//   network  bridge  subnets                    containers  kind
+//   a        br-a    10.1.0.0/24   fd00:1::/64  a1 a2       an ordinary one
+//   b        br-b    10.2.0.0/24   fd00:2::/64  b1 b2       not masqueraded
+//   i        br-i    10.3.0.0/24   fd00:3::/64  i1 i2       internal
+//   d        br-d    10.4.0.0/24   fd00:4::/64  d1 d2       icc off
+//   r        br-r    10.5.0.0/24   fd00:5::/64  r1 r2       routed
+//   u        br-u    10.6.0.0/24   fd00:6::/64  u1 u2       unprotected
+//   LAN      lan0    192.0.2.0/24  fd00:99::/64 lan         the host is 1, the machine 9
 //
-// The machine on the LAN means no good: it routes the containers' subnets and 127.0.0.1 to the
+// A network's first container has host part 2, its second 3, the host itself 1.
+//
+// The machine on the LAN means no good: it routes the containers' subnets, 127.0.0.1 and ::1 to the
 // host. Even the containers of the internal network have a default route.
 //
 // On every node a server answers on TCP and UDP port 8080 with "<node> sees <client's address>".
@@ -17,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "berth/address.h"
 #include "kernel/netns/netns.h"
@@ -35,6 +40,14 @@ class Lan {
   Lan(const Lan&) = delete;
   Lan& operator=(const Lan&) = delete;
 
+  static constexpr std::string_view kNetworks = "abidru";
+
+  /// The address of "a1" and the like, of "host" and "lan" on the LAN.
+  [[nodiscard]] static std::string address(const std::string& node, Ip::Family family);
+  /// The host's address on a network.
+  [[nodiscard]] static std::string gateway(const std::string& network, Ip::Family family);
+  [[nodiscard]] static Cidr subnet(const std::string& network, Ip::Family family);
+
   /// The server's answer to a client on `node` ("host", "lan", "a1", ...), or "nothing" if none
   /// came in time.
   [[nodiscard]] std::string ask(const std::string& node, const std::string& ip, Port port,
@@ -45,13 +58,16 @@ class Lan {
 
   /// Sends a TCP segment that belongs to no connection from `node` to the machine on the LAN: the
   /// address under which it arrives there, "nothing" if it does not.
-  [[nodiscard]] std::string send_stray_segment(const std::string& node);
+  [[nodiscard]] std::string send_stray_segment(const std::string& node, Ip::Family family);
+
+  /// Whether `ping` on a node gets an answer.
+  [[nodiscard]] bool pings(const std::string& node, const std::string& ip);
 
   /// Runs a shell command on a node; it must succeed.
   void run(const std::string& node, const std::string& command);
 
  private:
-  void add_network(const std::string& name, int number);
+  void add_network(const std::string& name);
   void add_lan();
   void serve(const std::string& node);
   [[nodiscard]] std::string ask_within(int milliseconds, const std::string& node,

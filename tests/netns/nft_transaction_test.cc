@@ -25,20 +25,21 @@ TEST_F(TransactionTest, EveryPartOfARuleMeansItsWords) {
       .name = "parts",
       .sets = {{.name = "names", .key = {nft::FieldType::kIfName}},
                {.name = "addresses6", .key = {nft::FieldType::kIpv6}, .interval = true}},
-      .chains = {{.name = "mine",
-                  .rules = {
-                      nft::Rule("masked", {nft::in_prefix(Key::kIpSaddr, cidr("10.1.2.0/23")),
-                                           nft::not_in_prefix(Key::kIpDaddr, cidr("10.0.0.0/9")),
-                                           nft::drop()}),
-                      nft::Rule("whole", {nft::in_prefix(Key::kIpSaddr, cidr("10.1.2.0/24")),
-                                          nft::not_in_prefix(Key::kIpDaddr, cidr("10.1.2.3/32")),
-                                          nft::accept()}),
-                      nft::Rule("all", {nft::is_ipv4(), nft::connection_established(),
-                                        nft::connection_invalid(), nft::connection_dnat(),
-                                        nft::in_set({Key::kIifname}, "names"),
-                                        nft::not_in_set({Key::kOifname}, "names"),
-                                        nft::interface_is_not(Key::kIifname, ifname("eth0"))}),
-                  }}}};
+      .chains = {
+          {.name = "mine",
+           .rules = {
+               nft::Rule("masked",
+                         {nft::in_prefix(Key::kIpSaddr, cidr("10.1.2.0/23")),
+                          nft::not_in_prefix(Key::kIpDaddr, cidr("10.0.0.0/9")), nft::drop()}),
+               nft::Rule("whole",
+                         {nft::in_prefix(Key::kIpSaddr, cidr("10.1.2.0/24")),
+                          nft::not_in_prefix(Key::kIpDaddr, cidr("10.1.2.3/32")), nft::accept()}),
+               nft::Rule("all", {nft::is_version(Ip::Family::kV4), nft::connection_established(),
+                                 nft::connection_invalid(), nft::connection_dnat(),
+                                 nft::in_set({Key::kIifname}, "names"),
+                                 nft::not_in_set({Key::kOifname}, "names"),
+                                 nft::interface_is_not(Key::kIifname, ifname("eth0"))}),
+           }}}};
   Batch batch("parts");
   batch.ensure_table();
   for (const auto& set : parts.sets) batch.add_set(set);

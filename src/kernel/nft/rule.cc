@@ -1,8 +1,11 @@
 #include "kernel/nft/rule.h"
 
+#include <fmt/format.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/udata.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
@@ -12,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include "kernel/nft/element.h"
@@ -27,23 +31,27 @@ constexpr std::uint8_t kFingerprintAttribute = 0xbe;
 struct KeyTraits {
   std::string_view text;
   std::uint32_t bytes;
-  bool ipv4;  ///< reads an IPv4 header
+  std::optional<Ip::Family> version{};  ///< of the IP header it reads, if it reads one
 };
 
 KeyTraits traits(Key key) {
   switch (key) {
     case Key::kIifname:
-      return {"iifname", IFNAMSIZ, false};
+      return {"iifname", IFNAMSIZ};
     case Key::kOifname:
-      return {"oifname", IFNAMSIZ, false};
+      return {"oifname", IFNAMSIZ};
     case Key::kL4proto:
-      return {"meta l4proto", 1, false};
+      return {"meta l4proto", 1};
     case Key::kIpSaddr:
-      return {"ip saddr", 4, true};
+      return {"ip saddr", 4, Ip::Family::kV4};
     case Key::kIpDaddr:
-      return {"ip daddr", 4, true};
+      return {"ip daddr", 4, Ip::Family::kV4};
+    case Key::kIp6Saddr:
+      return {"ip6 saddr", 16, Ip::Family::kV6};
+    case Key::kIp6Daddr:
+      return {"ip6 daddr", 16, Ip::Family::kV6};
     case Key::kThDport:
-      return {"th dport", 2, false};
+      return {"th dport", 2};
   }
   return {};
 }
@@ -57,6 +65,14 @@ std::string text_of(const Keys& keys) {
   return out;
 }
 
+std::uint8_t nfproto(Ip::Family version) {
+  return version == Ip::Family::kV4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+}
+
+std::string_view name(Ip::Family version) {
+  return version == Ip::Family::kV4 ? "ip" : "ip6";
+}
+
 // The kernel's number for the register that starts at the n-th 4 bytes of the data registers: by
 // its 16-byte name where it has one (NFT_REG_1..4), else by its 4-byte one (NFT_REG32_00..15).
 constexpr std::uint32_t register_at(std::uint32_t n) {
@@ -65,6 +81,8 @@ constexpr std::uint32_t register_at(std::uint32_t n) {
 
 constexpr std::uint32_t kIpv4HeaderSaddr = 12;  // bytes, RFC 791 section 3.1
 constexpr std::uint32_t kIpv4HeaderDaddr = 16;
+constexpr std::uint32_t kIpv6HeaderSaddr = 8;  // bytes, RFC 8200 section 3
+constexpr std::uint32_t kIpv6HeaderDaddr = 24;
 constexpr std::uint32_t kTransportDport = 2;  // the same in TCP, UDP and SCTP
 
 }  // namespace
@@ -75,16 +93,16 @@ class RuleWriter {
  public:
   explicit RuleWriter(nftnl_rule& rule) : rule_(rule) {}
 
-  void need_ipv4() {
-    if (known_ipv4_) return;
-    known_ipv4_ = true;
+  void need(Ip::Family version) {
+    if (known_version_ == version) return;
+    known_version_ = version;
     meta(NFT_META_NFPROTO, register_at(0));
-    compare(NFT_CMP_EQ, as_bytes(std::uint8_t{NFPROTO_IPV4}));
+    compare(NFT_CMP_EQ, as_bytes(nfproto(version)));
   }
 
   void load(const Keys& keys) {
     for (const Key key : keys) {
-      if (traits(key).ipv4) need_ipv4();
+      if (const auto version = traits(key).version) need(*version);
     }
     std::uint32_t at = 0;
     for (const Key key : keys) {
@@ -105,6 +123,10 @@ class RuleWriter {
         return payload(NFT_PAYLOAD_NETWORK_HEADER, kIpv4HeaderSaddr, bytes, reg);
       case Key::kIpDaddr:
         return payload(NFT_PAYLOAD_NETWORK_HEADER, kIpv4HeaderDaddr, bytes, reg);
+      case Key::kIp6Saddr:
+        return payload(NFT_PAYLOAD_NETWORK_HEADER, kIpv6HeaderSaddr, bytes, reg);
+      case Key::kIp6Daddr:
+        return payload(NFT_PAYLOAD_NETWORK_HEADER, kIpv6HeaderDaddr, bytes, reg);
       case Key::kThDport:
         return payload(NFT_PAYLOAD_TRANSPORT_HEADER, kTransportDport, bytes, reg);
     }
@@ -154,14 +176,15 @@ class RuleWriter {
     nftnl_expr_set_u32(lookup(map), NFTNL_EXPR_LOOKUP_DREG, destination_register);
   }
 
-  // To the address and port that map_to put into the first two registers.
-  void dnat4() {
-    nftnl_expr* expr = add("nat");
-    nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
-    nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
-    nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, register_at(0));
-    nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN, register_at(1));
+  // To the address and port that map_to put into the first registers.
+  void dnat(Ip::Family version) {
+    const std::uint32_t address_registers = version == Ip::Family::kV4 ? 1 : 4;
+    nftnl_expr* expr = nat(NFT_NAT_DNAT, version);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN, register_at(address_registers));
   }
+
+  // Under the address that map_to put there.
+  void snat(Ip::Family version) { nat(NFT_NAT_SNAT, version); }
 
   void verdict(std::uint32_t code, const char* chain = nullptr) {
     nftnl_expr* expr = add("immediate");
@@ -190,6 +213,14 @@ class RuleWriter {
     nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, reg);
   }
 
+  nftnl_expr* nat(std::uint32_t type, Ip::Family version) {
+    nftnl_expr* expr = add("nat");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_TYPE, type);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FAMILY, nfproto(version));
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, register_at(0));
+    return expr;
+  }
+
   void payload(std::uint32_t base, std::uint32_t offset, std::uint32_t bytes, std::uint32_t reg) {
     nftnl_expr* expr = add("payload");
     nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
@@ -206,7 +237,7 @@ class RuleWriter {
   }
 
   nftnl_rule& rule_;
-  bool known_ipv4_ = false;
+  std::optional<Ip::Family> known_version_;
 };
 
 namespace {
@@ -230,10 +261,10 @@ Part prefix_test(Key key, const Cidr& prefix, bool inverted) {
             const bool whole_bytes = prefix.prefix() > 0 && prefix.prefix() % 8 == 0;
             const std::size_t bytes =
                 whole_bytes ? static_cast<std::size_t>(prefix.prefix()) / 8 : first.bytes().size();
-            rule.need_ipv4();
+            rule.need(first.family());
             rule.load(key, register_at(0), static_cast<std::uint32_t>(bytes));
             if (!whole_bytes) {
-              const Ip all_ones = Ip::v4(255, 255, 255, 255);
+              const Ip all_ones = Ip::from_number(first.family(), ~Uint128{0});
               rule.mask(Cidr(all_ones, prefix.prefix()).first().bytes());
             }
             rule.compare(operation, first.bytes().first(bytes));
@@ -263,8 +294,18 @@ Part interface_is_not(Key key, const IfName& name) {
           }};
 }
 
-Part is_ipv4() {
-  return {"meta nfproto ipv4", [](RuleWriter& rule) { rule.need_ipv4(); }};
+Part is_version(Ip::Family version) {
+  return {version == Ip::Family::kV4 ? "meta nfproto ipv4" : "meta nfproto ipv6",
+          [version](RuleWriter& rule) { rule.need(version); }};
+}
+
+Part is_icmp(Ip::Family version) {
+  const bool v4 = version == Ip::Family::kV4;
+  return {v4 ? "meta l4proto icmp" : "meta l4proto ipv6-icmp", [v4](RuleWriter& rule) {
+            const std::uint8_t number = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+            rule.load({Key::kL4proto});
+            rule.compare(NFT_CMP_EQ, RuleWriter::as_bytes(number));
+          }};
 }
 
 Part destination_is_local() {
@@ -297,12 +338,23 @@ Part verdict_from(Keys keys, std::string map) {
           }};
 }
 
-Part dnat4_from(Keys keys, std::string map) {
-  std::string words = "dnat ip to " + text_of(keys) + " map @" + map;
-  return {std::move(words), [keys = std::move(keys), map = std::move(map)](RuleWriter& rule) {
+Part dnat_from(Ip::Family version, Keys keys, std::string map) {
+  auto words = fmt::format("dnat {} to {} map @{}", name(version), text_of(keys), map);
+  return {std::move(words),
+          [version, keys = std::move(keys), map = std::move(map)](RuleWriter& rule) {
             rule.load(keys);
             rule.map_to(map, register_at(0));
-            rule.dnat4();
+            rule.dnat(version);
+          }};
+}
+
+Part snat_from(Ip::Family version, Keys keys, std::string map) {
+  auto words = fmt::format("snat {} to {} map @{}", name(version), text_of(keys), map);
+  return {std::move(words),
+          [version, keys = std::move(keys), map = std::move(map)](RuleWriter& rule) {
+            rule.load(keys);
+            rule.map_to(map, register_at(0));
+            rule.snat(version);
           }};
 }
 

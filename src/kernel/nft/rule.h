@@ -4,7 +4,7 @@
 //
 // Only what berth's table needs is here. The expressions and their registers are those that nft
 // itself makes of the words (`nft --debug=netlink`), so that `nft list` finds its way back. Words
-// on `ip` imply a test that the packet is IPv4, as in nft.
+// on `ip` and `ip6` imply a test that the packet is of that version, as in nft.
 //
 // A rule carries a comment that `nft list` shows and a fingerprint that it does not: 8 bytes of
 // user data made of the rule's text, by which connection.h's dump tells whether a rule in the
@@ -26,7 +26,16 @@ struct nftnl_rule;
 namespace berth::nft {
 
 /// What of a packet a rule can look at.
-enum class Key : std::uint8_t { kIifname, kOifname, kL4proto, kIpSaddr, kIpDaddr, kThDport };
+enum class Key : std::uint8_t {
+  kIifname,
+  kOifname,
+  kL4proto,
+  kIpSaddr,
+  kIpDaddr,
+  kIp6Saddr,
+  kIp6Daddr,
+  kThDport,
+};
 using Keys = std::vector<Key>;
 
 class RuleWriter;
@@ -39,10 +48,12 @@ struct Part {
 // Tests: a packet that fails one leaves the rule.
 [[nodiscard]] Part in_set(Keys keys, std::string set);      ///< `iifname . oifname @set`
 [[nodiscard]] Part not_in_set(Keys keys, std::string set);  ///< `oifname != @set`
-[[nodiscard]] Part in_prefix(Key key, const Cidr& prefix);  ///< `ip daddr 127.0.0.0/8`; IPv4
+/// `ip daddr 127.0.0.0/8`; key and prefix of one IP version.
+[[nodiscard]] Part in_prefix(Key key, const Cidr& prefix);
 [[nodiscard]] Part not_in_prefix(Key key, const Cidr& prefix);
 [[nodiscard]] Part interface_is_not(Key key, const IfName& name);  ///< `oifname != "lo"`
-[[nodiscard]] Part is_ipv4();                                      ///< `meta nfproto ipv4`
+[[nodiscard]] Part is_version(Ip::Family version);                 ///< `meta nfproto ipv4`
+[[nodiscard]] Part is_icmp(Ip::Family version);                    ///< `meta l4proto icmp`
 [[nodiscard]] Part destination_is_local();                         ///< `fib daddr type local`
 [[nodiscard]] Part connection_established();  ///< `ct state established,related`
 [[nodiscard]] Part connection_invalid();      ///< `ct state invalid`
@@ -50,7 +61,10 @@ struct Part {
 
 // Statements: what happens to a packet that got so far.
 [[nodiscard]] Part verdict_from(Keys keys, std::string map);  ///< `iifname . oifname vmap @map`
-[[nodiscard]] Part dnat4_from(Keys keys, std::string map);    ///< `dnat ip to ... map @map`
+/// `dnat ip to ip daddr . th dport map @map`: the map's data are an address and a port.
+[[nodiscard]] Part dnat_from(Ip::Family version, Keys keys, std::string map);
+/// `snat ip to ip saddr map @map`: the map's data are an address.
+[[nodiscard]] Part snat_from(Ip::Family version, Keys keys, std::string map);
 [[nodiscard]] Part masquerade();
 [[nodiscard]] Part accept();
 [[nodiscard]] Part drop();

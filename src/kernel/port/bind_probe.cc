@@ -21,6 +21,9 @@
 namespace berth::kernel {
 namespace {
 
+// How many ports that are free on one address are tried on others: each is a socket meanwhile.
+constexpr std::size_t kMostDrawn = 256;
+
 struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
@@ -50,8 +53,12 @@ std::string describe(Protocol protocol, const std::optional<Ip>& address, Port p
   return fmt::format("bind {} {}:{}", name(protocol), host, port);
 }
 
-// A socket bound to the port, or the errno of what went wrong.
-std::expected<UniqueFd, int> bind_socket(Protocol protocol, const Ip& ip, Port port) {
+enum class Families { kOfTheAddress, kBoth };
+
+// A socket bound to the port, or the errno of what went wrong. With kBoth, an unspecified IPv6
+// address means IPv4's too.
+std::expected<UniqueFd, int> bind_socket(Protocol protocol, const Ip& ip, Port port,
+                                         Families families = Families::kOfTheAddress) {
   const int type = protocol == Protocol::kUdp ? SOCK_DGRAM : SOCK_STREAM;
   UniqueFd fd(
       ::socket(ip.is_v4() ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, static_cast<int>(protocol)));
@@ -61,8 +68,7 @@ std::expected<UniqueFd, int> bind_socket(Protocol protocol, const Ip& ip, Port p
     (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   }
   if (!ip.is_v4()) {
-    // All addresses mean IPv4's too; a certain IPv6 address only itself.
-    const int only_v6 = ip.is_unspecified() ? 0 : 1;
+    const int only_v6 = families == Families::kOfTheAddress ? 1 : 0;
     (void)::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
   }
   const auto address = socket_address(ip, port);
@@ -73,7 +79,7 @@ std::expected<UniqueFd, int> bind_socket(Protocol protocol, const Ip& ip, Port p
 std::expected<UniqueFd, int> bind_socket(Protocol protocol, const std::optional<Ip>& address,
                                          Port port) {
   if (address) return bind_socket(protocol, *address, port);
-  auto both = bind_socket(protocol, Ip::from_number(Ip::Family::kV6, 0), port);
+  auto both = bind_socket(protocol, Ip::from_number(Ip::Family::kV6, 0), port, Families::kBoth);
   if (both || (both.error() != EAFNOSUPPORT && both.error() != EADDRNOTAVAIL)) return both;
   return bind_socket(protocol, Ip{}, port);  // IPv6 is switched off
 }
@@ -146,6 +152,27 @@ bool has_socket(const std::string& pid, const std::vector<std::string>& wanted) 
   });
 }
 
+struct Drawn {
+  UniqueFd socket;
+  Port port;
+};
+
+// A socket bound to a free port of the kernel's choice.
+Result<Drawn> draw(Protocol protocol, const std::optional<Ip>& address) {
+  auto bound = bind_socket(protocol, address, 0);
+  if (!bound && bound.error() == EADDRINUSE)
+    return fail(ErrorKind::kExhausted, "{}: every port of net.ipv4.ip_local_port_range is in use",
+                describe(protocol, address, 0));
+  if (!bound) return fail_sys(bound.error(), "{}", describe(protocol, address, 0));
+  SocketAddress got{.size = sizeof(sockaddr_storage)};
+  if (::getsockname(bound->get(), got.get(), &got.size) != 0)
+    return fail_sys(errno, "read the port that was bound");
+  // The port is at the same place in both families' addresses (RFC 3493, 3.3).
+  sockaddr_in in;
+  std::memcpy(&in, &got.storage, sizeof in);
+  return Drawn{*std::move(bound), ntohs(in.sin_port)};
+}
+
 }  // namespace
 
 Result<bool> port_free(Protocol protocol, const std::optional<Ip>& address, Port port) {
@@ -163,18 +190,29 @@ Result<bool> port_free(Protocol protocol, const std::optional<Ip>& address, Port
 }
 
 Result<Port> any_free_port(Protocol protocol, const std::optional<Ip>& address) {
-  const auto bound = bind_socket(protocol, address, 0);
-  if (!bound && bound.error() == EADDRINUSE)
-    return fail(ErrorKind::kExhausted, "{}: every port of net.ipv4.ip_local_port_range is in use",
-                describe(protocol, address, 0));
-  if (!bound) return fail_sys(bound.error(), "{}", describe(protocol, address, 0));
-  SocketAddress got{.size = sizeof(sockaddr_storage)};
-  if (::getsockname(bound->get(), got.get(), &got.size) != 0)
-    return fail_sys(errno, "read the port that was bound");
-  // The port is at the same place in both families' addresses (RFC 3493, 3.3).
-  sockaddr_in in;
-  std::memcpy(&in, &got.storage, sizeof in);
-  return ntohs(in.sin_port);
+  return TRY(draw(protocol, address)).port;
+}
+
+Result<Port> any_free_port_on(Protocol protocol, std::span<const Ip> addresses) {
+  std::vector<Drawn> drawn;  // kept bound, so that the kernel draws another number
+  while (drawn.size() < kMostDrawn) {
+    auto next = draw(protocol, addresses.front());
+    if (!next && next.error().kind == ErrorKind::kExhausted && !drawn.empty()) break;
+    drawn.push_back(TRY(std::move(next)));
+    const Port port = drawn.back().port;
+    bool free = true;
+    for (const Ip& address : addresses.subspan(1)) {
+      free = free && TRY(port_free(protocol, address, port));
+    }
+    if (free) return port;
+  }
+  std::string all;
+  for (const Ip& address : addresses) all += (all.empty() ? "" : " and ") + address.str();
+  return fail(
+      ErrorKind::kExhausted,
+      "find a port of net.ipv4.ip_local_port_range for {} that is free on {}: none of the {} "
+      "that were tried is",
+      name(protocol), all, drawn.size());
 }
 
 std::optional<std::string> listener_owner(Protocol protocol, const std::optional<Ip>& address,

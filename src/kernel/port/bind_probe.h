@@ -10,10 +10,12 @@
 // The answer is of the moment: nothing reserves the port.
 //
 // All of it is about the calling thread's network namespace. `address` is one of the host's, or
-// none for all of them, IPv4 and IPv6.
+// none for all of them, IPv4 and IPv6. 0.0.0.0 stands for all of IPv4 alone, :: for all of IPv6
+// alone.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "berth/address.h"
@@ -28,6 +30,9 @@ namespace berth::kernel {
 
 /// A port that is free now, of the range net.ipv4.ip_local_port_range.
 [[nodiscard]] Result<Port> any_free_port(Protocol protocol, const std::optional<Ip>& address);
+/// One that is free on each of `addresses`: one or more, none of which includes another.
+/// kExhausted if none was found.
+[[nodiscard]] Result<Port> any_free_port_on(Protocol protocol, std::span<const Ip> addresses);
 
 /// "<pid>/<program>" of a process that receives on the port, as far as this process may see: for
 /// the text of an error only. SCTP sockets are not looked up.
