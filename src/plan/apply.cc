@@ -51,6 +51,7 @@ class Run {
       std::visit(*this, plan_[current_]);
     }
     flush();
+    if (!stopped()) sync_carriers();
   }
 
   [[nodiscard]] std::vector<Error> take_errors() { return std::move(errors_); }
@@ -209,6 +210,16 @@ class Run {
     route.gateway = op.gateway;
     route.link_index = index;
     return route;
+  }
+
+  // The pairs of this plan carry packets from now on and not when the kernel finds the time
+  // (sync_carrier in link.h). Nothing depends on it but the first packets.
+  void sync_carriers() {
+    for (const auto& op : plan_) {
+      const auto* veth = std::get_if<AddVeth>(&op);
+      if (!veth) continue;
+      if (const auto socket = kernel_.route()) (void)kernel::sync_carrier(**socket, veth->name);
+    }
   }
 
   // ---- rtnetlink: requests of one namespace wait for each other ---------------------------------
