@@ -96,7 +96,9 @@ Status Engine::Impl::load_instance() {
   }
   instance = TRY(store->get("meta/instance")).value_or("");
   if (config.only_plan) return {};
-  TRY(notice_reboot());
+  // A damaged record stops whatever needs it, with a sentence of its own, but not `system reset`.
+  if (auto noticed = notice_reboot(); !noticed && noticed.error().kind != ErrorKind::kCorrupt)
+    return noticed;
   (void)settle_abandoned();  // who may not do that may still look
   return {};
 }

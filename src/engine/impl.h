@@ -92,6 +92,11 @@ class Engine::Impl {
   /// emptied the kernel, in the store alone. Under the lock.
   enum class Kernel { kAsLeft, kEmptied };
   Status settle_journal(Kernel state);
+  using Documents = std::vector<std::pair<std::string, std::string>>;  // key, text
+  Result<Documents> documents(std::string_view prefix);
+  /// Entries that settle_journal could not read and set aside: what they began stays as it is until
+  /// reconcile compares kernel and store.
+  Result<Documents> unreadable_entries();
   /// Journals, applies and records `change`; after an error kernel and store are as before.
   Status commit(engine::Change& change);
   /// Takes back a change that was applied, and drops its journal entry.
@@ -198,14 +203,25 @@ class Engine::Impl {
 
   // reconcile.cc
   Status prepare(engine::Change& change, const Reconcile& request);
-  Status prepare(engine::Change& change, const Reset& request);
   Result<std::vector<Repair>> reconcile();
   /// Calls `found` with each thing that is not as it should be, and the change that mends it or why
   /// none can.
   using FoundDifference =
       std::function<void(const std::string& what, engine::Change& change, Status planned)>;
   Status find_differences(const FoundDifference& found);
+
+  // reset.cc
+  Status prepare(engine::Change& change, const Reset& request);
   std::vector<Error> reset();
+  /// What a reset has to pass over because its record cannot be read.
+  struct Damage {
+    std::vector<Error> told;  ///< one for each record
+    plan::Plan leftovers;     ///< removes what can be known without the record
+  };
+  /// Takes from the store what cannot be read and what hangs on that, so that the rest is readable.
+  Result<Damage> drop_damaged();
+  /// What carries this instance's tag in the table, and the bridges that it says are this instance's.
+  Result<plan::Plan> removal_by_tag();
 
   // system.cc
   Result<Info> info();

@@ -61,6 +61,9 @@ std::string joined(const std::vector<Error>& errors) {
   return text;
 }
 
+// Before the key of what was set aside because it cannot be read.
+constexpr std::string_view kUnreadable = "unreadable/";
+
 // Where an error could not take the journal's entry of a removal away.
 constexpr std::string_view kCarriedOutLater = "; the next command will carry it out";
 
@@ -109,22 +112,35 @@ Status Engine::Impl::settle_abandoned() {
 }
 
 Status Engine::Impl::settle_journal(Kernel state) {
-  std::vector<std::pair<std::string, std::string>> entries;
-  TRY(store->scan("journal/", [&](std::string_view key, std::string_view text) {
-    entries.emplace_back(key, text);
-    return true;
-  }));
-  for (const auto& [key, text] : entries) {
-    auto entry = TRY(read_entry(key, text));
+  for (const auto& [key, text] : TRY(documents("journal/"))) {
+    auto entry = read_entry(key, text);
+    if (!entry) {  // nobody ever will: it must not keep everybody from everything
+      TRY(store->commit({{key, std::nullopt}, {std::string(kUnreadable) + key, text}},
+                        store::Durability::kNormal));
+      continue;
+    }
     if (state == Kernel::kAsLeft) {
-      if (auto settled = settle(kernel, entry); !settled)
+      if (auto settled = settle(kernel, *entry); !settled)
         return std::unexpected(
             in_context(settled.error(), "settle what an earlier command left half-done"));
     }
-    entry.writes.push_back({key, std::nullopt});
-    TRY(store->commit(entry.writes, store::Durability::kNormal));
+    entry->writes.push_back({key, std::nullopt});
+    TRY(store->commit(entry->writes, store::Durability::kNormal));
   }
   return {};
+}
+
+Result<Engine::Impl::Documents> Engine::Impl::unreadable_entries() {
+  return documents(std::string(kUnreadable) + "journal/");
+}
+
+Result<Engine::Impl::Documents> Engine::Impl::documents(std::string_view prefix) {
+  Documents found;
+  TRY(store->scan(prefix, [&](std::string_view key, std::string_view text) {
+    found.emplace_back(key, text);
+    return true;
+  }));
+  return found;
 }
 
 Status Engine::Impl::commit(engine::Change& change) {

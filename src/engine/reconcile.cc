@@ -1,4 +1,4 @@
-// Making the kernel agree with the store again, and removing everything.
+// Making the kernel agree with the store again.
 //
 // Reconcile is the same plans minus what is there: for every network that has been realised and
 // every endpoint whose namespace lives, the missing part is applied; elements of berth's table that
@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <set>
 
 #include "base/result.h"
@@ -132,65 +131,14 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
   }
   const auto held = TRY(lock());
   remove_stray_files(/*youngest=*/std::chrono::seconds(10));
+  for (const auto& [key, text] : TRY(unreadable_entries()))
+    repairs.push_back({key + " cannot be read: dropped, and what it was about is compared below",
+                       store->commit({{key, std::nullopt}}, store::Durability::kNormal)});
   TRY(find_differences([&](const std::string& what, Change& change, Status planned) {
     const auto text = summary(what, change.plan);
     repairs.push_back({text, planned ? commit(change) : std::move(planned)});
   }));
   return repairs;
-}
-
-Status Engine::Impl::prepare(Change& change, const Reset&) {
-  RemoveSandboxes all{{}, true};
-  for (const auto& sandbox : TRY(change.state.sandboxes())) all.targets.push_back(sandbox.id);
-  TRY(prepare(change, all));
-  return remove(change, TRY(change.state.networks()));
-}
-
-std::vector<Error> Engine::Impl::reset() {
-  std::vector<Error> errors;
-  const auto note = [&](Status status) {
-    if (!status) errors.push_back(std::move(status).error());
-  };
-  // Until the lock is held and nobody has made another sandbox meanwhile.
-  UniqueFd held;
-  for (bool empty = false; !empty;) {
-    held.reset();
-    Change look(*store);
-    const auto sandboxes = look.state.sandboxes();
-    if (!sandboxes) return {sandboxes.error()};
-    RemoveSandboxes all{{}, true};
-    for (const auto& sandbox : *sandboxes) all.targets.push_back(sandbox.id);
-    for (auto& outcome : remove_all(all)) note(std::move(outcome.status));
-    auto locked = lock();
-    if (!locked) return {locked.error()};
-    held = *std::move(locked);
-    const auto left = look.state.sandboxes();
-    empty = !errors.empty() || (left && left->empty());
-  }
-
-  const auto remove_networks = [&]() -> Status {
-    Change change(*store);
-    change.direction = engine::Direction::kRemove;
-    change.force = true;
-    change.verb = "reset";
-    TRY(remove(change, TRY(change.state.networks())));
-    TRY(commit(change));
-    return store->commit({{"meta/instance", std::nullopt}}, store::Durability::kFull);
-  };
-  note(remove_networks());
-  if (!errors.empty()) return errors;  // what is left in the store leads to what is left elsewhere
-
-  // Still under the lock: who waits for it finds the store gone and says so.
-  namespace fs = std::filesystem;
-  std::error_code error;
-  remove_stray_files(/*youngest=*/std::chrono::seconds(0));
-  for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "lock"})
-    fs::remove(fs::path(config.root) / file, error);
-  // Directories only if nothing else is in them: another instance may share --run.
-  for (const auto& directory :
-       {run_path("netns"), run_path("sandboxes"), config.root, config.run})
-    fs::remove(directory, error);
-  return errors;
 }
 
 }  // namespace berth

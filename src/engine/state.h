@@ -14,6 +14,7 @@
 //   switched/<sysctl>                     its value before berth switched it
 //   meta/boot                             the boot in which the kernel's part of all this was made
 //   journal/<id>                          a change under way (journal.cc)
+//   unreadable/journal/<id>               one that cannot be read, kept for reconcile to tell of it
 //
 // Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
 #pragma once
