@@ -38,6 +38,26 @@ Status check_not_published(engine::State& state, const PortMapping& wanted) {
               describe(wanted), holder, describe(owner->mapping));
 }
 
+// The ports of other instances are in berth's table alone. They clash as ours do: on one address, or
+// one of them on all.
+using Others = std::vector<nft::Element>;
+Status check_not_others(const Others& others, const PortMapping& wanted) {
+  for (const auto& element : others) {
+    const auto holds = [&](const nft::Field& field) { return std::ranges::count(element.key, field); };
+    if (!holds(wanted.protocol) || !holds(wanted.host_port)) continue;
+    const auto* address = std::get_if<Ip>(&element.key.front());
+    const auto* to = element.data.empty() ? nullptr : std::get_if<Ip>(&element.data.front());
+    if (to && to->family() != wanted.host_ip.family()) continue;
+    if (address && !wanted.host_ip.is_unspecified() && *address != wanted.host_ip) continue;
+    const auto owner = element.comment.substr(0, element.comment.find(' '));
+    return fail(ErrorKind::kInUse,
+                "port {} is taken in berth's table by {}, which is not of this instance: give another "
+                "host port",
+                describe(wanted), owner.empty() ? "somebody" : owner);
+  }
+  return {};
+}
+
 // Whether a program of the host listens there; the error names it where /proc tells.
 Status check_not_bound(const PortMapping& wanted) {
   const auto address = address_or_any(wanted.host_ip);
@@ -52,14 +72,15 @@ Status check_not_bound(const PortMapping& wanted) {
               describe(wanted), owner.value_or("a program"));
 }
 
-Status check_free(engine::State& state, const PortMapping& wanted) {
+Status check_free(engine::State& state, const Others& others, const PortMapping& wanted) {
   TRY(check_not_published(state, wanted));
+  TRY(check_not_others(others, wanted));
   return check_not_bound(wanted);
 }
 
 // A port of the host's ephemeral range that nobody has: the kernel knows who is bound, the store
 // what is published.
-Result<Port> any_free_port(engine::State& state, PortMapping wanted) {
+Result<Port> any_free_port(engine::State& state, const Others& others, PortMapping wanted) {
   constexpr int kTries = 256;  // each draws at random from some 28,000 ports
   for (int i = 0; i < kTries; ++i) {
     const auto address = address_or_any(wanted.host_ip);
@@ -67,14 +88,16 @@ Result<Port> any_free_port(engine::State& state, PortMapping wanted) {
     if (!drawn && drawn.error().kind == ErrorKind::kUnsupported)  // no SCTP: any number will do
       drawn = kernel::any_free_port(Protocol::kTcp, address);
     wanted.host_port = TRY(std::move(drawn));
-    if (!TRY(state.port_owner(wanted))) return wanted.host_port;
+    if (!TRY(state.port_owner(wanted)) && check_not_others(others, wanted))
+      return wanted.host_port;
   }
   return fail(ErrorKind::kExhausted, "no free {} port found on {} in {} tries",
               name(wanted.protocol), wanted.host_ip.str(), kTries);
 }
 
 // Turns what was asked for into ports that are free, and takes them for `endpoint_id`.
-Result<std::vector<PortMapping>> resolve_ports(engine::State& state, const Network& network,
+Result<std::vector<PortMapping>> resolve_ports(engine::State& state, const Others& others,
+                                               const Network& network,
                                                const std::vector<PortSpec>& specs,
                                                std::string_view endpoint_id) {
   if (!specs.empty() && network.internal)
@@ -92,12 +115,12 @@ Result<std::vector<PortMapping>> resolve_ports(engine::State& state, const Netwo
     for (int port = spec.container_first; port <= spec.container_last; ++port) {
       wanted.container_port = static_cast<Port>(port);
       if (spec.host_first == 0) {
-        wanted.host_port = TRY(any_free_port(state, wanted));
+        wanted.host_port = TRY(any_free_port(state, others, wanted));
       } else if (choose) {
         Status free = fail(ErrorKind::kExhausted, "no port");
         for (int host = spec.host_first; host <= spec.host_last && !free; ++host) {
           wanted.host_port = static_cast<Port>(host);
-          free = check_free(state, wanted);
+          free = check_free(state, others, wanted);
         }
         if (!free)
           return fail(ErrorKind::kExhausted,
@@ -105,7 +128,7 @@ Result<std::vector<PortMapping>> resolve_ports(engine::State& state, const Netwo
                       spec.host_last, wanted.host_ip.str(), free.error().message);
       } else {
         wanted.host_port = static_cast<Port>(spec.host_first + (port - spec.container_first));
-        TRY(check_free(state, wanted));
+        TRY(check_free(state, others, wanted));
       }
       state.take_port(wanted, endpoint_id);
       mappings.push_back(wanted);
@@ -201,7 +224,8 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
     endpoint.default_route =
         !target.has_default_route && std::ranges::none_of(endpoints, &Endpoint::default_route);
   }
-  endpoint.ports = TRY(resolve_ports(state, network, request.ports, endpoint.id));
+  const auto others = request.ports.empty() ? Others{} : TRY(others_ports());
+  endpoint.ports = TRY(resolve_ports(state, others, network, request.ports, endpoint.id));
 
   sandbox.endpoints.push_back(endpoint.id);
   state.put(endpoint);
@@ -294,7 +318,8 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Publish& request) {
   for (auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
     if (endpoint.network_id != network.id) continue;
     const bool first = endpoint.ports.empty();
-    const auto added = TRY(resolve_ports(state, network, request.ports, endpoint.id));
+    const auto added =
+        TRY(resolve_ports(state, TRY(others_ports()), network, request.ports, endpoint.id));
     endpoint.ports.insert(endpoint.ports.end(), added.begin(), added.end());
     state.put(endpoint);
     change.verb = fmt::format("publish ports of {}", sandbox.name);
@@ -334,23 +359,11 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request)
 
 Error Engine::Impl::name_the_taker(Error error, const std::vector<PortMapping>& ports) {
   if (error.kind != ErrorKind::kExists) return error;
-  for (const auto& mapping : ports) {
-    const auto wanted = publish_element({}, mapping, {});
-    if (!wanted) continue;
-    const auto set = std::ranges::find(firewall::table().sets, wanted->set, &nft::SetSpec::name);
-    const auto nft = kernel.nft();
-    if (!nft || set == firewall::table().sets.end()) continue;
-    const auto there = (*nft)->list_elements(std::string(firewall::kTable), *set);
-    if (!there) continue;
-    const auto taker = std::ranges::find(*there, wanted->key, &nft::Element::key);
-    if (taker == there->end()) continue;
-    const auto owner = taker->comment.substr(0, taker->comment.find(' '));
-    return {
-        ErrorKind::kInUse,
-        fmt::format("port {} is taken in berth's table by {}, which is not of this instance: give "
-                    "another host port",
-                    describe(mapping), owner.empty() ? "somebody" : owner),
-        0};
+  for (const auto set : {firewall::kPublish4, firewall::kPublish4Addr}) {
+    const auto others = others_elements(set);
+    for (const auto& mapping : ports)
+      if (const auto free = others ? check_not_others(*others, mapping) : Status{}; !free)
+        return free.error();
   }
   return error;
 }

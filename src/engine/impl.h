@@ -117,10 +117,20 @@ class Engine::Impl {
   Status add_predefined_networks();
   /// Makes anew what of a removal that failed cannot be undone, as far as the kernel lets it.
   void put_back(const engine::Change& change);
-  /// Does another instance have networks in berth's table?
-  Result<bool> others_have_networks();
   /// The operations that the network's kernel objects consist of.
   plan::Plan network_plan(const Network& network, std::uint32_t mtu) const;
+
+  // other_instances.cc
+  /// The elements of a set of berth's table, of all instances; none where there is no table.
+  Result<std::vector<nft::Element>> elements(std::string_view set);
+  /// Those that another instance or somebody else has put there.
+  Result<std::vector<nft::Element>> others_elements(std::string_view set);
+  /// Does another instance have networks in berth's table?
+  Result<bool> others_have_networks();
+  /// The ports that others have published; none, and quickly, where no other has a network.
+  Result<std::vector<nft::Element>> others_ports();
+  /// What net.ipv4.ip_forward held before an instance switched it, as all instances see it.
+  Result<std::optional<nft::Element>> forwarding_mark();
 
   // engine.cc
   Result<Endpoint> connect(const Connect& request);

@@ -77,6 +77,15 @@ Result<Subnet> choose_and_complete(SubnetRequest request, const std::vector<Netw
   return subnet;
 }
 
+// Of another instance's bridge, whose: for an error.
+Result<std::string> whose(Engine::Impl& impl, const IfName& device) {
+  for (const auto& element : TRY(impl.others_elements(firewall::kBridges)))
+    if (element.key.front() == nft::Field(device))
+      return fmt::format(" but that of network {} of another instance of berth",
+                         element.comment.substr(0, element.comment.find(' ')));
+  return "";
+}
+
 std::vector<ipam::Pool> pools_of(const Config& config) {
   std::vector<ipam::Pool> pools;
   for (const auto& [base, size] : config.pools) pools.push_back({base, size});
@@ -136,17 +145,20 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
   auto& route = *TRY(kernel.route());
   const auto& device = network.bridge.device;
   if (TRY(engine::link_exists(route, device)))
-    return fail(
-        ErrorKind::kExists,
-        "network {}: an interface {} exists already and is not this network's: remove it, or "
-        "give another {}",
-        network.name, device.str(), model::kOptionBridgeName);
+    return fail(ErrorKind::kExists,
+                "network {}: an interface {} exists already and is not this network's{}: remove it, "
+                "or {}",
+                network.name, device.str(), TRY(whose(*this, device)),
+                network.predefined ? "use a network made with `berth network create`"
+                                   : fmt::format("give another {}", model::kOptionBridgeName));
   engine::Realised realised{network.bridge.mtu};
   if (realised.mtu == 0) realised.mtu = TRY(engine::default_mtu(route));
   if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
   plan::append(change.plan, network_plan(network, realised.mtu));
   if (!network.internal && !TRY(engine::ip_forward_on())) {
     change.plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
+    if (!TRY(forwarding_mark()))
+      change.plan.push_back(plan::AddElement{firewall::switched_element("ip_forward", "0")});
     change.state.put_switched(engine::kIpForward, "0");
   }
   change.state.put_realised(network, realised);
@@ -211,11 +223,14 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     state.erase(network);
   }
   if (!TRY(state.forwarding_needed_without(networks))) {
-    const auto before = TRY(state.switched(engine::kIpForward));
-    if (before && !TRY(others_have_networks())) {
+    // The last instance that has networks puts it back, whoever switched it.
+    const auto mark = TRY(forwarding_mark());
+    const auto before = mark ? mark->comment : TRY(state.switched(engine::kIpForward));
+    const bool last_instance = !TRY(others_have_networks());
+    if (before && last_instance)
       change.plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), *before, "1"});
-      state.erase_switched(engine::kIpForward);
-    }
+    if (mark && last_instance) change.plan.push_back(plan::DeleteElement{*mark});
+    if (mark || last_instance) state.erase_switched(engine::kIpForward);
   }
   bool last = !links.empty();
   for (const auto& network : TRY(state.networks()))
@@ -249,16 +264,6 @@ void Engine::Impl::put_back(const Change& change) {
     const auto sandbox = look.state.sandbox(endpoint.sandbox_id);
     if (network && sandbox && alive(*sandbox)) make(endpoint_plan(*network, *sandbox, endpoint));
   }
-}
-
-Result<bool> Engine::Impl::others_have_networks() {
-  const auto bridges =
-      std::ranges::find(firewall::table().sets, firewall::kBridges, &nft::SetSpec::name);
-  const auto listed = TRY(kernel.nft())->list_elements(std::string(firewall::kTable), *bridges);
-  if (!listed && listed.error().kind == ErrorKind::kNotFound) return false;
-  return !std::ranges::all_of(TRY(listed), [&](const nft::Element& element) {
-    return element.comment.ends_with(" " + instance);
-  });
 }
 
 // Docker's three, made with the store itself. `bridge` gets its devices when it is first used, so

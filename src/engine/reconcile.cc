@@ -12,6 +12,7 @@
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "firewall/intents.h"
 #include "firewall/table.h"
 #include "plan/render.h"
 
@@ -73,6 +74,8 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
     auto plan = network_plan(network, TRY(state.realised(network))->mtu);
     if (!network.internal && !TRY(engine::ip_forward_on()))
       plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
+    if (const auto before = TRY(state.switched(engine::kIpForward)); before && !network.internal)
+      plan.push_back(plan::AddElement{firewall::switched_element("ip_forward", *before)});
     differs("network " + network.name, plan::missing(kernel, plan));
     plan::append(wanted, std::move(plan));
   }

@@ -38,7 +38,9 @@ Result<Info> Engine::Impl::info() {
   info.netns_inode = TRY(kernel::Netns::current()).inode();
   info.ip_forward = TRY(engine::ip_forward_on());
   Change look(*store);
-  info.ip_forward_by_berth = TRY(look.state.switched(engine::kIpForward)).has_value();
+  const auto mark = forwarding_mark();  // another instance's, if one may look
+  info.ip_forward_by_berth =
+      TRY(look.state.switched(engine::kIpForward)).has_value() || (mark && *mark);
   info.networks = TRY(look.state.networks()).size();
   for (const auto& sandbox : TRY(look.state.sandboxes())) {
     ++info.sandboxes;

@@ -40,6 +40,9 @@ struct PublishIntent {
 /// One port; a range is one element per port. kInvalid for port 0, kUnsupported for IPv6 addresses.
 [[nodiscard]] Result<nft::Element> publish_element(const PublishIntent& publish);
 
+/// Marks a sysctl of the host (its last word) as switched by berth; `before` is what it held.
+[[nodiscard]] nft::Element switched_element(std::string_view sysctl, std::string_view before);
+
 /// `owner` as a comment: what cannot stand in one ('"', bytes that are not printable ASCII) becomes
 /// '?', and it ends after 100 bytes.
 [[nodiscard]] std::string comment_of(std::string_view owner);

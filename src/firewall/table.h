@@ -14,6 +14,8 @@
 //                  br . br : accept lets the containers of a network talk to each other
 //   hairpin4       subnet . bridge: a network's own subnet on its own bridge
 //   masq4          subnets that leave the host under its address
+//   switched       no rule looks here: sysctls that an instance of berth switched, each with the
+//                  value before as its comment, for the last of the instances to put back
 //
 // The way of a packet:
 //   raw      route_localnet is on for bridges so that the host's 127.0.0.1 reaches published ports;
@@ -64,6 +66,7 @@ inline constexpr std::string_view kInternal = "internal";
 inline constexpr std::string_view kPair = "pair";
 inline constexpr std::string_view kHairpin4 = "hairpin4";
 inline constexpr std::string_view kMasq4 = "masq4";
+inline constexpr std::string_view kSwitched = "switched";
 
 /// The table; text(table()) is what `nft -f` loads.
 [[nodiscard]] const nft::TableSpec& table();

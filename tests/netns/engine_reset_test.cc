@@ -52,11 +52,10 @@ TEST_F(EngineReset, LeavesNothing) {
 }
 
 TEST_F(EngineReset, PassesOverEachKindOfDamagedRecord) {
-  std::vector<std::string> damaged;
-  for (const auto* kind : {"network/", "endpoint/", "sandbox/", "realised/"}) {
-    damaged.push_back(key(kind));
-    put(damaged.back(), "{");
-  }
+  std::vector<std::string> damaged{"network/" + must(instance->network("net1")).id,
+                                   "realised/" + must(instance->network("net2")).id,
+                                   key("endpoint/"), key("sandbox/")};
+  for (const auto& each : damaged) put(each, "{");
   put("journal/1", "{}");
   damaged.push_back("unreadable/journal/1");
   expect_all_gone(damaged);
