@@ -55,6 +55,7 @@ struct Change {
 struct Faults {
   plan::BeforeOp before_op;
   std::function<void(std::string_view step)> at;  ///< "journalled", "applied", "recorded"
+  std::function<std::string()> draw_id;           ///< an endpoint's id, in place of a random one
 };
 
 /// A sandbox that a request names, and what must be known of its namespace.
@@ -103,6 +104,11 @@ class Engine::Impl {
   Status take_back(const engine::Change& change, const plan::Plan& plan, const std::string& entry,
                    Error error);
 
+  /// A forced removal forgets what it could not delete but for the links: adds these to `writes`.
+  void remember_links_left(const plan::Plan& plan, store::WriteSet& writes);
+  /// Deletes those that are there still and are the same ones; `transaction` forgets all.
+  Result<plan::Plan> links_left(engine::Transaction& transaction);
+
   // networks.cc
   Result<Network> prepare(engine::Change& change, const CreateNetwork& request);
   Status prepare(engine::Change& change, const RemoveNetworks& request);
@@ -115,6 +121,8 @@ class Engine::Impl {
   Status load_instance();
   Result<bool> table_intact();
   Status add_predefined_networks();
+  /// For the network `bridge`, where the pools had no free subnet when the store was made.
+  Status choose_subnet(engine::Change& change, Network& network);
   /// Makes anew what of a removal that failed cannot be undone, as far as the kernel lets it.
   void put_back(const engine::Change& change);
   /// The operations that the network's kernel objects consist of.
@@ -133,6 +141,8 @@ class Engine::Impl {
   Result<std::optional<nft::Element>> forwarding_mark();
 
   // engine.cc
+  /// The store at config.root, with its directories; in memory where nothing is to be made.
+  Status open_store();
   Result<Endpoint> connect(const Connect& request);
 
   // endpoints.cc

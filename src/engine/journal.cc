@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "kernel/netlink/link.h"
 #include "plan/json.h"
 
 namespace berth {
@@ -59,6 +60,12 @@ std::string joined(const std::vector<Error>& errors) {
   std::string text;
   for (const auto& error : errors) text += (text.empty() ? "" : "; ") + error.message;
   return text;
+}
+
+// Before the name of a link that could not be deleted; its value is what tells it from another one.
+constexpr std::string_view kLeft = "left/";
+std::string identity(const kernel::LinkInfo& link) {
+  return fmt::format("{} {}", link.index, link.mac ? link.mac->str() : "");
 }
 
 // Before the key of what was set aside because it cannot be read.
@@ -157,7 +164,7 @@ Status Engine::Impl::commit(engine::Change& change) {
 
   std::vector<Error> passed_over;
   if (change.force) {
-    passed_over = plan::apply_all(kernel, plan);
+    passed_over = plan::apply_all(kernel, plan, faults.before_op);
   } else if (auto applied =
                  plan::apply(kernel, plan, faults.before_op, std::move(change.namespaces));
              !applied) {
@@ -176,6 +183,7 @@ Status Engine::Impl::commit(engine::Change& change) {
 
   auto writes = change.transaction.writes();
   writes.push_back({key, std::nullopt});
+  if (!passed_over.empty()) remember_links_left(plan, writes);
   if (auto written = store->commit(writes, change.durability); !written)
     return take_back(change, plan, key, written.error());
   reached("recorded");
@@ -183,6 +191,30 @@ Status Engine::Impl::commit(engine::Change& change) {
   auto error = passed_over.front();
   error.message = "done, but not everything went well: " + joined(passed_over);
   return std::unexpected(std::move(error));
+}
+
+void Engine::Impl::remember_links_left(const plan::Plan& plan, store::WriteSet& writes) {
+  const auto socket = kernel.route();
+  if (!socket) return;
+  for (const auto& op : plan) {
+    const auto* gone = std::get_if<plan::DeleteLink>(&op);
+    if (!gone) continue;
+    const auto link = kernel::find_link(**socket, gone->name);
+    if (link && *link)
+      writes.push_back({std::string(kLeft) + gone->name.str(), identity(**link)});
+  }
+}
+
+Result<plan::Plan> Engine::Impl::links_left(engine::Transaction& transaction) {
+  plan::Plan plan;
+  for (const auto& [key, which] : TRY(documents(kLeft))) {
+    transaction.erase(key);
+    const auto name = IfName::parse(std::string_view(key).substr(kLeft.size()));
+    if (!name) continue;
+    const auto link = TRY(kernel::find_link(*TRY(kernel.route()), *name));
+    if (link && identity(*link) == which) plan.push_back(plan::DeleteLink{*name});
+  }
+  return plan;
 }
 
 Status Engine::Impl::take_back(const engine::Change& change, const plan::Plan& plan,

@@ -60,6 +60,7 @@ Status Engine::Impl::notice_reboot() {
     remove_files(sandbox);
   }
   state.erase_switched(engine::kIpForward);
+  TRY(links_left(change.transaction));
   for (const auto& network : TRY(state.networks())) state.erase_realised(network);
   change.transaction.put("meta/boot", boot);
   return commit(change);

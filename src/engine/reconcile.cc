@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/result.h"
+#include "drivers/bridge/bridge.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -69,6 +70,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   if (!realised.empty() && !TRY(table_intact()))
     differs("table inet berth", plan::Plan{plan::EnsureTable{}});
 
+  const bool bridge_netfilter = TRY(engine::bridge_netfilter_on());
   plan::Plan wanted;
   for (const auto& network : realised) {
     auto plan = network_plan(network, TRY(state.realised(network))->mtu);
@@ -81,9 +83,14 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   }
   for (const auto& sandbox : TRY(state.sandboxes())) {
     if (!alive(sandbox)) continue;
+    const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
+    if (sandbox.kind != SandboxKind::kForeign)  // in another's namespace lo may be down on purpose
+      differs(sandbox.name,
+              plan::missing(kernel, {plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
       auto plan = TRY(endpoint_plan(network, sandbox, endpoint));
+      plan::append(plan, drivers::bridge::modes_off(network, endpoint, bridge_netfilter));
       differs(sandbox.name + " on " + network.name, plan::missing(kernel, plan));
       plan::append(wanted, std::move(plan));
     }
@@ -101,6 +108,12 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
         strays.push_back(plan::DeleteElement{element});
   }
   differs("elements that belong to nobody", std::move(strays));
+
+  Change leaving(*store);
+  leaving.direction = engine::Direction::kRemove;
+  leaving.verb = "remove what was left";
+  leaving.plan = TRY(links_left(leaving.transaction));
+  if (!leaving.plan.empty()) found("left by a forced removal", leaving, {});
   return {};
 }
 

@@ -164,6 +164,8 @@ std::vector<Error> Engine::Impl::reset() {
   note(remove_networks());
   const auto remove_the_rest = [&]() -> Status {
     auto rest = damage->leftovers;
+    Change left(*store);
+    plan::append(rest, TRY(links_left(left.transaction)));
     plan::append(rest, TRY(removal_by_tag()));
     for (auto& error : plan::apply_all(kernel, rest)) errors.push_back(std::move(error));
     return {};

@@ -1,6 +1,18 @@
 #include "drivers/bridge/bridge.h"
 
 namespace berth::drivers::bridge {
+namespace {
+
+struct PortModes {
+  bool hairpin = false;
+  bool isolated = false;
+};
+PortModes modes_of(const Network& network, const Endpoint& endpoint, bool bridge_netfilter) {
+  return {.hairpin = bridge_netfilter && !endpoint.ports.empty(),
+          .isolated = !bridge_netfilter && !network.bridge.icc};
+}
+
+}  // namespace
 
 plan::Plan create(const Network& network, std::uint32_t mtu) {
   plan::Plan plan;
@@ -24,13 +36,20 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
   plan::Plan plan;
   plan.push_back(plan::AddVeth{endpoint.host_ifname, network.bridge.device, endpoint.mtu, sandbox,
                                endpoint.ifname, endpoint.mac});
-  if (bridge_netfilter && !endpoint.ports.empty())
-    plan.push_back(plan::HairpinPort{endpoint.host_ifname, true});
-  if (!bridge_netfilter && !network.bridge.icc)
-    plan.push_back(plan::IsolatePort{endpoint.host_ifname});
+  const auto modes = modes_of(network, endpoint, bridge_netfilter);
+  if (modes.hairpin) plan.push_back(plan::HairpinPort{endpoint.host_ifname, true});
+  if (modes.isolated) plan.push_back(plan::IsolatePort{endpoint.host_ifname, true});
   plan.push_back(plan::AddAddress{sandbox, endpoint.ifname, Cidr(endpoint.ip, endpoint.prefix)});
   plan.push_back(plan::SetLinkUp{sandbox, endpoint.ifname});
   if (endpoint.default_route) plan.push_back(default_route(endpoint, sandbox));
+  return plan;
+}
+
+plan::Plan modes_off(const Network& network, const Endpoint& endpoint, bool bridge_netfilter) {
+  plan::Plan plan;
+  const auto modes = modes_of(network, endpoint, bridge_netfilter);
+  if (!modes.hairpin) plan.push_back(plan::HairpinPort{endpoint.host_ifname, false});
+  if (!modes.isolated) plan.push_back(plan::IsolatePort{endpoint.host_ifname, false});
   return plan;
 }
 

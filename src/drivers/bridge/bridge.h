@@ -29,6 +29,10 @@ namespace berth::drivers::bridge {
 /// The sandbox's interface. `bridge_netfilter`: bridged frames pass through netfilter.
 [[nodiscard]] plan::Plan attach(const Network& network, const Endpoint& endpoint,
                                 const plan::NsRef& sandbox, bool bridge_netfilter);
+/// Switches the modes of a bridge port off that attach() leaves off: for a port that was attached
+/// when bridged frames passed by another way.
+[[nodiscard]] plan::Plan modes_off(const Network& network, const Endpoint& endpoint,
+                                   bool bridge_netfilter);
 [[nodiscard]] plan::Plan detach(const Endpoint& endpoint);
 
 /// The default route of an endpoint.
