@@ -10,6 +10,7 @@
 #include "engine/impl.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
+#include "kernel/netlink/link.h"
 #include "kernel/port/bind_probe.h"
 
 namespace berth {
@@ -186,7 +187,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
                                        engine::TargetSandbox target) {
   auto& state = change.state;
   auto& sandbox = target.sandbox;
-  const auto network = TRY(state.network(request.network));
+  auto network = TRY(state.network(request.network));
   if (network.driver != Driver::kBridge)
     return fail(ErrorKind::kInvalid, "network {} takes no endpoints: it is predefined for `run`",
                 network.name);
@@ -197,15 +198,20 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   if (std::ranges::find(endpoints, network.id, &Endpoint::network_id) != endpoints.end())
     return fail(ErrorKind::kExists, "{} is connected to network {} already", sandbox.name,
                 network.name);
+  if (network.subnets.empty()) TRY(choose_subnet(change, network));
   const auto realised = TRY(realise(change, network));
 
   Endpoint endpoint;
-  endpoint.id = engine::random_id();
+  // The device is named after the id's first 28 bits, which another device may have by chance.
+  for (bool taken = true; taken;) {
+    endpoint.id = faults.draw_id ? faults.draw_id() : engine::random_id();
+    endpoint.host_ifname = TRY(IfName::parse("veth" + endpoint.id.substr(0, 7)));
+    taken = TRY(kernel::link_index(*TRY(kernel.route()), endpoint.host_ifname)).has_value();
+  }
   endpoint.network_id = network.id;
   endpoint.network_name = network.name;
   endpoint.sandbox_id = sandbox.id;
   endpoint.ifname = TRY(free_ifname(target, endpoints));
-  endpoint.host_ifname = TRY(IfName::parse("veth" + endpoint.id.substr(0, 7)));
   endpoint.requested_ip = request.ip;
   endpoint.mtu = realised.mtu;
   endpoint.aliases = request.aliases;

@@ -266,6 +266,15 @@ void Engine::Impl::put_back(const Change& change) {
   }
 }
 
+Status Engine::Impl::choose_subnet(Change& change, Network& network) {
+  auto subnet = choose_and_complete({}, TRY(change.state.networks()), pools_of(config),
+                                    *TRY(kernel.route()));
+  if (!subnet) return std::unexpected(in_context(subnet.error(), "network {}", network.name));
+  network.subnets.push_back(*std::move(subnet));
+  change.state.put(network);
+  return {};
+}
+
 // Docker's three, made with the store itself. `bridge` gets its devices when it is first used, so
 // that asking berth for anything does not change the host.
 Status Engine::Impl::add_predefined_networks() {
@@ -283,8 +292,11 @@ Status Engine::Impl::add_predefined_networks() {
     if (driver == Driver::kBridge) {
       network.options = {{std::string(model::kOptionBridgeName), std::string(kDefaultDevice)}};
       network.bridge = TRY(model::parse_bridge_options(network.options));
-      network.subnets.push_back(
-          TRY(choose_and_complete({}, {}, pools_of(config), *TRY(kernel.route()))));
+      auto subnet = choose_and_complete({}, {}, pools_of(config), *TRY(kernel.route()));
+      // Without one it gets its subnet at its first use, like its devices.
+      if (!subnet && subnet.error().kind != ErrorKind::kExhausted)
+        return std::unexpected(subnet.error());
+      if (subnet) network.subnets.push_back(*std::move(subnet));
     }
     change.state.put(network);
   }

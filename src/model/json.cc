@@ -70,8 +70,8 @@ namespace {
 // What the engine relies on without asking again.
 void check(const Network& network) {
   if (network.driver == Driver::kBridge &&
-      (network.subnets.empty() || network.bridge.device.empty()))
-    throw std::invalid_argument("a bridge network has a device and a subnet");
+      ((network.subnets.empty() && !network.predefined) || network.bridge.device.empty()))
+    throw std::invalid_argument("a bridge network has a device and, but for `bridge`, a subnet");
 }
 void check(const Endpoint& endpoint) {
   if (endpoint.prefix < 0 || endpoint.prefix > endpoint.ip.bits())

@@ -305,6 +305,21 @@ TEST_F(EngineEndpoint, APlanChangesNothing) {
   EXPECT_EQ(shell("nft list tables").output, "");
 }
 
+TEST_F(EngineEndpoint, ADeviceNameThatIsTakenIsDrawnAgain) {
+  Instance instance;
+  instance.make_network(1);
+  TargetNs one, two;
+  std::vector<std::string> ids{std::string(64, 'b'), std::string(64, 'c'), std::string(64, 'c'),
+                               std::string(64, 'd')};
+  instance.impl().faults.draw_id = [&, next = 0]() mutable { return ids.at(next++); };
+  run("ip link add vethbbbbbbb type bridge");
+  EXPECT_EQ(must(instance->connect({.network = "net1", .target = one.target()})).host_ifname,
+            ifname("vethccccccc"));
+  EXPECT_EQ(must(instance->connect({.network = "net1", .target = two.target()})).host_ifname,
+            ifname("vethddddddd"));
+  expect_agreement(instance, {"vethbbbbbbb"});
+}
+
 // Otherwise a kernel worker sees to it when it gets a processor: too late for some of these where the
 // machine is busy. (What asking for the carrier does is shown in kernel_link_test.)
 TEST_F(EngineEndpoint, CarriesPacketsAsSoonAsItIsThere) {
