@@ -39,6 +39,8 @@ std::string port_key(const PortMapping& mapping) {
 
 Result<std::string> State::resolve(std::string_view kind, std::string_view index,
                                    std::string_view what, std::string_view reference) {
+  if (reference.empty())
+    return fail(ErrorKind::kInvalid, "'' names no {}: give a name or an id", what);
   // A whole id before a name, so that nothing can be named to stand in another's place.
   constexpr std::size_t kIdDigits = 64;
   if (reference.size() == kIdDigits && TRY(tx_.get(fmt::format("{}/{}", kind, reference))))

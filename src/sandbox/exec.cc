@@ -103,7 +103,8 @@ Result<int> wait_for(pid_t pid, bool tty) {
   return shim::exit_code_of(status);
 }
 
-std::expected<int, StartError> run(const ExecSpec& spec, const Join& join, std::string_view where) {
+std::expected<int, StartError> run(const ExecSpec& spec, const Join& join) {
+  const auto where = "exec in " + spec.sandbox;
   if (spec.argv.empty() || spec.argv.front().empty()) {
     return std::unexpected(Error{ErrorKind::kInvalid, "no command to run was given"});
   }
@@ -141,7 +142,9 @@ std::expected<int, StartError> run(const ExecSpec& spec, const Join& join, std::
 }  // namespace
 
 std::expected<int, StartError> exec_in(const ProcessId& target, const ExecSpec& spec) {
-  const UniqueFd process = TRY(open_process(target));
+  auto opened = open_process(target);
+  if (!opened) return std::unexpected(in_context(std::move(opened).error(), "exec in {}", spec.sandbox));
+  const UniqueFd process = *std::move(opened);
   const Join join = [&](const shim::FailurePipe& failures) {
     constexpr int kNamespaces =
         CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
@@ -149,7 +152,7 @@ std::expected<int, StartError> exec_in(const ProcessId& target, const ExecSpec& 
       failures.give_up("join the namespaces of process %d", target.pid);
     }
   };
-  return run(spec, join, fmt::format("exec in process {}'s sandbox", target.pid));
+  return run(spec, join);
 }
 
 std::expected<int, StartError> exec_in_netns(int netns, const ExecSpec& spec) {
@@ -158,7 +161,7 @@ std::expected<int, StartError> exec_in_netns(int netns, const ExecSpec& spec) {
     if (unshare(CLONE_NEWNS) != 0) failures.give_up("make a private mount namespace");
     shim::make_network_view(failures);
   };
-  return run(spec, join, "exec in a network namespace");
+  return run(spec, join);
 }
 
 }  // namespace berth::sandbox

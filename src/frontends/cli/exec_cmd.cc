@@ -44,6 +44,7 @@ std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, sandbox:
   if (has_process && sandbox.state != SandboxState::kRunning)
     return std::unexpected(
         fail(ErrorKind::kInvalid, "sandbox {} is not running", sandbox.name).error());
+  spec.sandbox = sandbox.name;
   spec.env = has_process ? environment_of(sandbox) : own_environment();
   if (spec.env.empty()) spec.env = default_environment(spec.tty);
   TRY(add_environment(spec.env, additions));
