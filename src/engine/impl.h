@@ -135,10 +135,11 @@ class Engine::Impl {
   Result<std::vector<nft::Element>> others_elements(std::string_view set);
   /// Does another instance have networks in berth's table?
   Result<bool> others_have_networks();
-  /// The ports that others have published; none, and quickly, where no other has a network.
+  /// The ports that others have published; none, and quickly, where there never was another instance:
+  /// this is on the path of every attach that publishes something.
   Result<std::vector<nft::Element>> others_ports();
-  /// What net.ipv4.ip_forward held before an instance switched it, as all instances see it.
-  Result<std::optional<nft::Element>> forwarding_mark();
+  /// What the instances tell each other under this name (table.h).
+  Result<std::optional<nft::Element>> shared(std::string_view what);
 
   // engine.cc
   /// The store at config.root, with its directories; in memory where nothing is to be made.
@@ -186,10 +187,7 @@ class Engine::Impl {
   // sandboxes.cc
   Result<Sandbox> prepare(engine::Change& change, const CreateSandbox& request);
   Result<Sandbox> prepare(engine::Change& change, const RunProcess& request);
-  Status prepare(engine::Change& change, const RemoveSandboxes& request);
   std::expected<Started, RunError> run(const RunProcess& request);
-  std::vector<Outcome> stop(const StopSandboxes& request);
-  std::vector<Outcome> remove_all(const RemoveSandboxes& request);
   std::string directory_of(const Sandbox& sandbox) const;
   /// Writes /etc/hosts, hostname and resolv.conf of a sandbox as its endpoints now want them.
   Status write_files(engine::State& state, const Sandbox& sandbox);
@@ -204,7 +202,6 @@ class Engine::Impl {
   bool alive(const Sandbox& sandbox) const;
   /// Not recorded as ended, but its process or namespace is gone, and nobody is about to record it.
   bool is_dead(const Sandbox& sandbox) const;
-  Status prepare(engine::Change& change, const StopSandboxes& request);
   /// Adds the end of a process sandbox, or of a namespace that is gone, to the change. True if
   /// nothing of it is to be remembered.
   Result<bool> prepare_end(engine::Change& change, const Sandbox& sandbox, int exit_code);
@@ -216,6 +213,12 @@ class Engine::Impl {
   Status collect_dead();
   /// The same for what `reference` names; the lock is not held.
   Status collect_stale(const Target& reference);
+
+  // stop.cc
+  Status prepare(engine::Change& change, const StopSandboxes& request);
+  Status prepare(engine::Change& change, const RemoveSandboxes& request);
+  std::vector<Outcome> stop(const StopSandboxes& request);
+  std::vector<Outcome> remove_all(const RemoveSandboxes& request);
 
   // reboot.cc
   /// After a restart of the machine the kernel's part of everything is gone: records it so.

@@ -157,10 +157,13 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
   plan::append(change.plan, network_plan(network, realised.mtu));
   if (!network.internal && !TRY(engine::ip_forward_on())) {
     change.plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
-    if (!TRY(forwarding_mark()))
-      change.plan.push_back(plan::AddElement{firewall::switched_element("ip_forward", "0")});
+    if (!TRY(shared(firewall::kSharedForwarding)))
+      change.plan.push_back(plan::AddElement{firewall::shared_element(firewall::kSharedForwarding, "0")});
     change.state.put_switched(engine::kIpForward, "0");
   }
+  if (TRY(others_have_networks()) && !TRY(shared(firewall::kSharedInstances)))
+    change.plan.push_back(
+        plan::AddElement{firewall::shared_element(firewall::kSharedInstances)});
   change.state.put_realised(network, realised);
   return realised;
 }
@@ -222,11 +225,14 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     }
     state.erase(network);
   }
+  const bool last_instance = !TRY(others_have_networks());
+  if (last_instance)
+    if (auto several = TRY(shared(firewall::kSharedInstances)))
+      change.plan.push_back(plan::DeleteElement{*std::move(several)});
   if (!TRY(state.forwarding_needed_without(networks))) {
     // The last instance that has networks puts it back, whoever switched it.
-    const auto mark = TRY(forwarding_mark());
+    const auto mark = TRY(shared(firewall::kSharedForwarding));
     const auto before = mark ? mark->comment : TRY(state.switched(engine::kIpForward));
-    const bool last_instance = !TRY(others_have_networks());
     if (before && last_instance)
       change.plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), *before, "1"});
     if (mark && last_instance) change.plan.push_back(plan::DeleteElement{*mark});

@@ -77,7 +77,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
     if (!network.internal && !TRY(engine::ip_forward_on()))
       plan.push_back(plan::SetSysctl{std::string(engine::kIpForward), "1", "0"});
     if (const auto before = TRY(state.switched(engine::kIpForward)); before && !network.internal)
-      plan.push_back(plan::AddElement{firewall::switched_element("ip_forward", *before)});
+      plan.push_back(plan::AddElement{firewall::shared_element(firewall::kSharedForwarding, *before)});
     differs("network " + network.name, plan::missing(kernel, plan));
     plan::append(wanted, std::move(plan));
   }
@@ -99,6 +99,10 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   std::set<nft::Element> known;
   for (const auto& op : wanted)
     if (const auto* add = std::get_if<plan::AddElement>(&op)) known.insert(add->element);
+  if (TRY(others_have_networks()) && !realised.empty())
+    differs("table inet berth",
+            plan::missing(kernel, {plan::AddElement{
+                                      firewall::shared_element(firewall::kSharedInstances)}}));
   plan::Plan strays;
   for (const auto& set : firewall::table().sets) {
     const auto elements = TRY(kernel.nft())->list_elements(std::string(firewall::kTable), set);

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "engine/host_facts.h"
 #include "engine/impl.h"
+#include "firewall/table.h"
 #include "ipam/allocator.h"
 #include "kernel/netns/netns.h"
 
@@ -38,7 +39,7 @@ Result<Info> Engine::Impl::info() {
   info.netns_inode = TRY(kernel::Netns::current()).inode();
   info.ip_forward = TRY(engine::ip_forward_on());
   Change look(*store);
-  const auto mark = forwarding_mark();  // another instance's, if one may look
+  const auto mark = shared(firewall::kSharedForwarding);  // another instance's, if one may look
   info.ip_forward_by_berth =
       TRY(look.state.switched(engine::kIpForward)).has_value() || (mark && *mark);
   info.networks = TRY(look.state.networks()).size();

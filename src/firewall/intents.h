@@ -40,8 +40,8 @@ struct PublishIntent {
 /// One port; a range is one element per port. kInvalid for port 0, kUnsupported for IPv6 addresses.
 [[nodiscard]] Result<nft::Element> publish_element(const PublishIntent& publish);
 
-/// Marks a sysctl of the host (its last word) as switched by berth; `before` is what it held.
-[[nodiscard]] nft::Element switched_element(std::string_view sysctl, std::string_view before);
+/// What instances tell each other (table.h): `what` is one of the names kShared...
+[[nodiscard]] nft::Element shared_element(std::string_view what, std::string_view comment = {});
 
 /// `owner` as a comment: what cannot stand in one ('"', bytes that are not printable ASCII) becomes
 /// '?', and it ends after 100 bytes.

@@ -39,7 +39,7 @@ std::vector<nft::SetSpec> sets() {
        .key = {FieldType::kIpv4, FieldType::kIfName},
        .interval = true},
       {.name = std::string(kMasq4), .key = {FieldType::kIpv4}, .interval = true},
-      {.name = std::string(kSwitched), .key = {FieldType::kIfName}},
+      {.name = std::string(kShared), .key = {FieldType::kIfName}},
   };
 }
 

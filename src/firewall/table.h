@@ -14,8 +14,9 @@
 //                  br . br : accept lets the containers of a network talk to each other
 //   hairpin4       subnet . bridge: a network's own subnet on its own bridge
 //   masq4          subnets that leave the host under its address
-//   switched       no rule looks here: sysctls that an instance of berth switched, each with the
-//                  value before as its comment, for the last of the instances to put back
+//   shared         no rule looks here: what the instances of berth in this namespace must know of
+//                  each other. `ip_forward`: one of them switched it; the comment is the value
+//                  before, for the last of them to put back. `instances`: there have been several
 //
 // The way of a packet:
 //   raw      route_localnet is on for bridges so that the host's 127.0.0.1 reaches published ports;
@@ -66,7 +67,9 @@ inline constexpr std::string_view kInternal = "internal";
 inline constexpr std::string_view kPair = "pair";
 inline constexpr std::string_view kHairpin4 = "hairpin4";
 inline constexpr std::string_view kMasq4 = "masq4";
-inline constexpr std::string_view kSwitched = "switched";
+inline constexpr std::string_view kShared = "shared";
+inline constexpr std::string_view kSharedForwarding = "ip_forward";
+inline constexpr std::string_view kSharedInstances = "instances";
 
 /// The table; text(table()) is what `nft -f` loads.
 [[nodiscard]] const nft::TableSpec& table();
