@@ -27,11 +27,10 @@ Result<std::vector<plan::SetSysctl>> Engine::Impl::forwarding_plan(const Network
   return plan;
 }
 
-std::optional<nft::Element> Engine::Impl::forwarding_mark_for(const plan::SetSysctl& sysctl) {
+std::optional<nft::Element> Engine::Impl::forwarding_mark(const plan::SetSysctl& sysctl) {
   for (const auto family : {Ip::Family::kV4, Ip::Family::kV6})
     if (sysctl.key == engine::forwarding_key(family))
-      return firewall::switched_element(sysctl.key.substr(sysctl.key.rfind('/') + 1),
-                                        sysctl.previous);
+      return firewall::shared_element(engine::word_of(sysctl.key), sysctl.previous);
   return std::nullopt;
 }
 
@@ -42,7 +41,7 @@ Result<std::vector<nft::Element>> Engine::Impl::forwarding_marks(engine::State& 
     const auto key = engine::forwarding_key(family);
     const auto before = TRY(state.switched(key));
     if (!before || !engine::needs_forwarding(network, family)) continue;
-    marks.push_back(*forwarding_mark_for({std::string(key), "1", *before}));
+    marks.push_back(*forwarding_mark({std::string(key), "1", *before}));
   }
   return marks;
 }
@@ -51,7 +50,7 @@ Status Engine::Impl::stop_forwarding(Change& change, const std::vector<Network>&
   for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
     if (TRY(change.state.forwarding_needed_without(networks, family))) continue;
     const auto key = std::string(engine::forwarding_key(family));
-    const auto mark = TRY(forwarding_mark(*forwarding_mark_for({key, "1", "0"})));
+    const auto mark = TRY(shared(engine::word_of(key)));
     const bool last_instance = !TRY(others_have_networks());
     for (auto& sysctl : TRY(change.state.switched_for(family))) {
       if (last_instance && !(mark && sysctl.key == key)) change.plan.push_back(sysctl);

@@ -239,10 +239,13 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
   plan::append(change.plan, TRY(network_plan(network, realised.mtu)));
   for (const auto& sysctl : TRY(forwarding_plan(network))) {
     change.plan.push_back(sysctl);
-    if (const auto mark = forwarding_mark_for(sysctl); mark && !TRY(forwarding_mark(*mark)))
-      change.plan.push_back(plan::AddElement{*mark});
+    if (const auto mark = forwarding_mark(sysctl))
+      if (!TRY(shared(engine::word_of(sysctl.key)))) change.plan.push_back(plan::AddElement{*mark});
     change.state.put_switched(sysctl.key, sysctl.previous);
   }
+  if (TRY(others_have_networks()) && !TRY(shared(firewall::kSharedInstances)))
+    change.plan.push_back(
+        plan::AddElement{firewall::shared_element(firewall::kSharedInstances)});
   change.state.put_realised(network, realised);
   return realised;
 }
@@ -306,6 +309,9 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     }
     state.erase(network);
   }
+  if (!TRY(others_have_networks()))
+    if (auto several = TRY(shared(firewall::kSharedInstances)))
+      change.plan.push_back(plan::DeleteElement{*std::move(several)});
   TRY(stop_forwarding(change, networks));
   bool last = !links.empty();
   for (const auto& network : TRY(state.networks()))

@@ -182,9 +182,12 @@ Status State::erase(const Endpoint& endpoint) {
   tx_.erase("endpoint/" + endpoint.id);
   tx_.erase(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id));
   for (const auto& mapping : endpoint.ports) free_port(mapping);
-  const auto network = TRY(network_by_id(endpoint.network_id));
-  for (const auto& address : {endpoint.address4, endpoint.address6})
-    if (address) TRY(free_lease(network, address->ip()));
+  const auto network = network_by_id(endpoint.network_id);  // may be lost (see reset)
+  for (const auto& address : {endpoint.address4, endpoint.address6}) {
+    if (!address) continue;
+    tx_.erase(lease_key(endpoint.network_id, address->ip()));
+    if (network) TRY(lower_hint(*network, address->ip()));
+  }
   return {};
 }
 
@@ -275,8 +278,7 @@ Status State::reserve(const Network& network, const Subnet& subnet, const Ip& ip
   return {};
 }
 
-Status State::free_lease(const Network& network, const Ip& ip) {
-  tx_.erase(lease_key(network.id, ip));
+Status State::lower_hint(const Network& network, const Ip& ip) {
   for (const auto& subnet : network.subnets) {
     if (!subnet.cidr.contains(ip)) continue;
     const auto key = hint_key(network.id, subnet.cidr);

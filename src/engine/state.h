@@ -96,7 +96,8 @@ class State {
   /// The id that `reference` means among the documents at `kind`, by the name index `index`.
   Result<std::string> resolve(std::string_view kind, std::string_view index, std::string_view what,
                               std::string_view reference);
-  Status free_lease(const Network& network, const Ip& ip);
+  /// An address of the network is free again.
+  Status lower_hint(const Network& network, const Ip& ip);
 
   Transaction& tx_;
 };

@@ -277,4 +277,20 @@ Result<std::vector<Element>> Connection::list_elements(const std::string& table,
   return elements;
 }
 
+Result<bool> Connection::contains(const std::string& table, const Element& element) {
+  auto request = get(NFT_MSG_GETSETELEM);
+  request.put_string(NFTA_SET_ELEM_LIST_TABLE, table);
+  request.put_string(NFTA_SET_ELEM_LIST_SET, element.set);
+  {
+    const auto list = request.nest(NFTA_SET_ELEM_LIST_ELEMENTS);
+    const auto each = request.nest(NFTA_LIST_ELEM);
+    const auto key = request.nest(NFTA_SET_ELEM_KEY);
+    request.put(NFTA_DATA_VALUE, encode(element.key, Edge::kFirst));
+  }
+  const auto found = socket_.get({std::move(request), "look for an element of set " + element.set},
+                                 parse_elements);
+  if (!found && found.error().kind == ErrorKind::kNotFound) return false;
+  return TRY(found).has_value();
+}
+
 }  // namespace berth::nft
