@@ -183,10 +183,10 @@ TEST(Help, EveryExampleIsParsed) {
 }
 
 TEST(Changing, VerbsTakeDryRun) {
-  for (const auto& words :
-       {Words{"network", "create"}, Words{"network", "rm"}, Words{"network", "connect"},
-        Words{"network", "disconnect"}, Words{"run"}, Words{"rm"}, Words{"stop"},
-        Words{"sandbox", "create"}, Words{"sandbox", "rm"}}) {
+  for (const auto& words : {Words{"network", "create"}, Words{"network", "rm"},
+                            Words{"network", "connect"}, Words{"network", "disconnect"},
+                            Words{"run"}, Words{"rm"}, Words{"stop"}, Words{"sandbox", "create"},
+                            Words{"sandbox", "rm"}, Words{"lab", "up"}, Words{"lab", "down"}}) {
     const auto at = walk(words);
     EXPECT_NE(help_text(at.path).find("--dry-run"), std::string::npos) << full_name(at.path);
   }
