@@ -33,7 +33,8 @@ Result<bool> link_exists(kernel::Socket& route, const IfName& name) {
 }
 
 Result<bool> ip_forward_on() {
-  return TRY(kernel::read_sysctl(kIpForward)) != "0";
+  const auto value = TRY(kernel::read_sysctl(kIpForward));
+  return value != "0";
 }
 
 Result<bool> has_default_route(const std::string& path, const std::optional<Ip>& gateway) {
