@@ -24,7 +24,8 @@ std::string_view word_of(std::string_view key) {
 }
 
 Result<bool> forwarding_on(Ip::Family family) {
-  return TRY(kernel::read_sysctl(forwarding_key(family))) != "0";
+  const auto value = TRY(kernel::read_sysctl(forwarding_key(family)));
+  return value != "0";
 }
 
 Result<std::vector<std::string>> sysctls_of_advertised_routes() {

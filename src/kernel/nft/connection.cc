@@ -164,7 +164,8 @@ RawElement::Copy before(RawElement::Copy key) {
 // 0; a start without an end reaches to the last address.
 std::vector<RawElement> joined_intervals(std::vector<RawElement> elements) {
   std::ranges::sort(elements, [](const RawElement& a, const RawElement& b) {
-    return a.key != b.key ? a.key < b.key : a.interval_end > b.interval_end;
+    const auto order = a.key <=> b.key;
+    return order != 0 ? order < 0 : a.interval_end > b.interval_end;
   });
   std::vector<RawElement> out;
   bool open = false;  // the last of `out` waits for its end
