@@ -273,6 +273,7 @@ struct Sandbox {
   std::int64_t started = 0;
   std::int64_t finished = 0;
   std::vector<std::string> endpoints;                     ///< ids, oldest first
+  std::vector<PortMapping> ports;  ///< of `run -p`: published by whichever endpoint is the way out
   std::vector<std::string> dns, dns_search, dns_options;  ///< of its resolv.conf; empty: the host's
 };
 

@@ -4,7 +4,6 @@
 
 #include "base/result.h"
 #include "drivers/driver.h"
-#include "engine/default_route.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -135,8 +134,10 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoints.push_back(endpoint);
   const auto moves = TRY(choose_default_routes(change, target, endpoints));
   endpoint = endpoints.back();
-  state.put(endpoint);
   state.put(sandbox);
+  TRY(take_over_ports(change, network, sandbox, endpoints));
+  endpoint = endpoints.back();
+  state.put(endpoint);
   change.verb = fmt::format("connect {} to {}", sandbox.name, network.name);
   if (target.loopback_down)
     change.plan.push_back(plan::SetLinkUp{target.ns, TRY(IfName::parse("lo"))});
@@ -166,79 +167,13 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
   return plan;
 }
 
-// The new endpoint is the last of `endpoints`, and its plan makes its own default routes; what is
-// left is to take away those of another that it takes the place of.
-Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
-                                                       const engine::TargetSandbox& target,
-                                                       std::vector<Endpoint>& endpoints) {
-  plan::Plan moves;
-  auto& joining = endpoints.back();
-  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
-    if (target.has_foreign_default(family)) continue;
-    const auto metrics = TRY(metrics_of(change.state, endpoints));
-    const auto best = engine::default_route_by(endpoints, metrics, family);
-    if (!best || &endpoints[*best] != &joining) continue;
-    for (auto& other : endpoints) {
-      if (&other == &joining || !engine::has_default(other, family)) continue;
-      const auto network = TRY(change.state.network_by_id(other.network_id));
-      const auto old = drivers::default_route(network, other, target.ns, family);
-      if (!old) continue;
-      const auto is_old = [&](const plan::Op& op) {
-        const auto* add = std::get_if<plan::AddRoute>(&op);
-        return add && *add == *old;
-      };
-      if (std::erase_if(change.plan, is_old) == 0)  // else it was about to be made
-        moves.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,
-                                          old->kind, old->metric});
-      engine::set_default(other, family, false);
-      change.state.put(other);
-    }
-    engine::set_default(joining, family, true);
-  }
-  return moves;
-}
-
-Result<std::vector<std::uint32_t>> Engine::Impl::metrics_of(
-    engine::State& state, const std::vector<Endpoint>& endpoints) {
-  std::vector<std::uint32_t> metrics;
-  for (const auto& each : endpoints)
-    metrics.push_back(TRY(state.network_by_id(each.network_id)).link.metric);
-  return metrics;
-}
-
-Status Engine::Impl::hand_on_default_routes(Change& change, const Sandbox& sandbox,
-                                            const Endpoint& leaving,
-                                            const std::vector<Endpoint>& all_leaving) {
-  if (!leaving.default4 && !leaving.default6) return {};
-  std::vector<Endpoint> staying;
-  for (auto& each : TRY(change.state.endpoints(sandbox.endpoints)))
-    if (std::ranges::find(all_leaving, each.id, &Endpoint::id) == all_leaving.end())
-      staying.push_back(std::move(each));
-  if (staying.empty() || !alive(sandbox)) return {};
-  const auto metrics = TRY(metrics_of(change.state, staying));
-  const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
-  const auto from = change.state.network_by_id(leaving.network_id).value_or(Network{});
-  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
-    if (!engine::has_default(leaving, family)) continue;
-    const auto heir = engine::default_route_by(staying, metrics, family);
-    const auto old = drivers::default_route(from, leaving, ns, family);
-    if (!heir || !old || !TRY(engine::has_default_route(ns.path, family, old->gateway))) continue;
-    const auto to = TRY(change.state.network_by_id(staying[*heir].network_id));
-    change.plan.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,
-                                            old->kind, old->metric});
-    if (const auto route = drivers::default_route(to, staying[*heir], ns, family))
-      change.plan.push_back(*route);
-    engine::set_default(staying[*heir], family, true);
-    change.state.put(staying[*heir]);
-  }
-  return {};
-}
-
 Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoints) {
   change.leaving.insert(change.leaving.end(), endpoints.begin(), endpoints.end());
+  std::vector<engine::Inheritance> inherited;
   for (const auto& endpoint : endpoints) {
     const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
-    TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints));
+    for (auto& each : TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints)))
+      inherited.push_back(std::move(each));
   }
   plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
@@ -259,6 +194,7 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
     else
       change.state.put(sandbox);
   }
+  TRY(hand_on_ports(change, inherited));
   plan::append(change.plan, std::move(flushes));
   return {};
 }

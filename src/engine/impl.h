@@ -59,6 +59,12 @@ struct Faults {
   std::function<std::string()> draw_id;           ///< an endpoint's id, in place of a random one
 };
 
+/// Ports that an endpoint is to publish in the place of one that leaves.
+struct Inheritance {
+  std::string endpoint_id;
+  std::vector<PortMapping> ports;
+};
+
 /// A sandbox that a request names, and what must be known of its namespace.
 struct TargetSandbox {
   Sandbox sandbox;
@@ -176,14 +182,22 @@ class Engine::Impl {
   /// Adds the end of `endpoints` to the change: routes and firewall first, links last, in one batch
   /// each.
   Status detach(engine::Change& change, const std::vector<Endpoint>& endpoints);
+  // gateway.cc
   /// Decides for each family whether the default route goes by the last of `endpoints`, which is
   /// joining, and notes it there. What takes it away from another one.
   Result<plan::Plan> choose_default_routes(engine::Change& change,
                                            const engine::TargetSandbox& target,
                                            std::vector<Endpoint>& endpoints);
+  /// The last of `endpoints`, which is joining, publishes the ports that the sandbox was started with
+  /// in the families whose default route it has; another that did so no longer does.
+  Status take_over_ports(engine::Change& change, const Network& network, const Sandbox& sandbox,
+                         std::vector<Endpoint>& endpoints);
   /// The default routes of `sandbox` move from `leaving` to the best of the endpoints that stay.
-  Status hand_on_default_routes(engine::Change& change, const Sandbox& sandbox,
-                                const Endpoint& leaving, const std::vector<Endpoint>& all_leaving);
+  /// Returns who is to publish which of its ports once it has left.
+  Result<std::vector<engine::Inheritance>> hand_on_default_routes(
+      engine::Change& change, const Sandbox& sandbox, const Endpoint& leaving,
+      const std::vector<Endpoint>& all_leaving);
+  Status hand_on_ports(engine::Change& change, const std::vector<engine::Inheritance>& inherited);
   Result<std::vector<std::uint32_t>> metrics_of(engine::State& state,
                                                 const std::vector<Endpoint>& endpoints);
   /// What the endpoint consists of: interface, addresses, routes, published ports.

@@ -21,6 +21,10 @@ namespace berth::engine {
                                                              const std::vector<PortSpec>& specs,
                                                              const Endpoint& endpoint);
 
+/// Whether these ports of the host are free; the error says who has one.
+[[nodiscard]] Status check_free(State& state, const std::vector<nft::Element>& others,
+                                const std::vector<PortMapping>& wanted);
+
 /// What turns the endpoint's published ports from `before` to `after`: elements that come and go,
 /// and the end of UDP flows that would keep an old target. `owner`: the elements' comment.
 [[nodiscard]] Result<plan::Plan> port_changes(const Network& network, const Endpoint& endpoint,

@@ -281,6 +281,8 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
         ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
         sandbox.endpoints.push_back(endpoint.id);
       }
+      sandbox.ports = ports;
+      std::erase_if(sandbox.ports, [](const PortMapping& each) { return each.host_port == 0; });
     } else {
       attaching.plan.push_back(plan::SetLinkUp{ns, TRY(IfName::parse("lo"))});
     }

@@ -48,7 +48,7 @@ BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id,
 BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, kind, state, netns_path, netns_inode,
                              argv, rootfs, mode, shares, extra_hosts, labels, auto_remove, tty, log,
                              pid, pid_start, shim_pid, shim_start, exit_code, created, started,
-                             finished, endpoints, dns, dns_search, dns_options)
+                             finished, endpoints, ports, dns, dns_search, dns_options)
 
 }  // namespace berth
 
