@@ -58,7 +58,7 @@ class EngineKill : public ::testing::TestWithParam<Scenario> {
 };
 
 TEST_P(EngineKill, AtAnyStep) {
-  for (const std::string_view step : {"journalled", "applied", "recorded"}) {
+  for (const std::string_view step : {"journalled", "applied", "named", "recorded"}) {
     SCOPED_TRACE(step);
     engine::Faults faults;
     faults.at = [&](std::string_view at) {
