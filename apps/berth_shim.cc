@@ -94,10 +94,7 @@ void send_report(const Sandbox& sandbox, const Report& report) {
   close(options.sync_fd);
   close(sandbox.go.writer);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) failures.give_up("ask to die with the shim");
-  if (options.netns_fd >= 0) {
-    if (setns(options.netns_fd, CLONE_NEWNET) != 0) failures.give_up("join the network namespace");
-    close(options.netns_fd);
-  }
+  if (options.netns_fd >= 0) join_network(options.netns_fd, failures);
   umask(0);
   if (sethostname(options.hostname, std::strlen(options.hostname)) != 0) {
     failures.give_up("set the host name \"%s\"", options.hostname);
