@@ -101,7 +101,8 @@ struct Attachment {
 
 struct RunProcess {
   std::string name;      ///< empty: made up
-  std::string hostname;  ///< empty: the first 12 digits of the id
+  std::string hostname;  ///< empty: the first 12 digits of the id; of mode host, the host's
+  std::string domainname;  ///< empty: none
   /// Network names; or one of host, none, container:NAME and ns:PATH alone. Empty: bridge.
   std::vector<Attachment> networks;
   std::vector<PortSpec> ports;         ///< published by the endpoint that the default route goes by

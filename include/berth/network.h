@@ -251,15 +251,17 @@ struct Sandbox {
   std::string id;
   std::string name;
   std::string hostname;
+  std::string domainname;  ///< of its UTS namespace and its hosts file; empty: none
   SandboxKind kind = SandboxKind::kProcess;
   SandboxState state = SandboxState::kCreated;
   std::string netns_path;         ///< opens the network namespace while it lives
-  std::uint64_t netns_inode = 0;  ///< tells it from another one that took the path
+  std::uint64_t netns_inode = 0;  ///< tells it from another one that took the path; 0: the
+                                  ///< namespace is not the sandbox's own
   std::vector<std::string> argv;
   std::string rootfs;  ///< empty: the host's file system
   NetworkMode mode = NetworkMode::kNetworks;
   std::string shares;  ///< of kContainer: the id of the sandbox whose namespace it is
-  std::vector<std::string> extra_hosts;  ///< "IP\tNAME" lines for /etc/hosts
+  std::vector<std::string> extra_hosts;  ///< NAME:IP, for lines of /etc/hosts
   Labels labels;
   bool auto_remove = false;
   bool tty = false;
@@ -279,5 +281,8 @@ struct Sandbox {
 
 /// The predefined network that stands for a sandbox's mode: "host", "none"; else "".
 [[nodiscard]] std::string_view predefined_network(const Sandbox& sandbox);
+/// Docker's NetworkMode of a sandbox that is on no network: "host", "none", "container:ID" or
+/// "ns:PATH"; of others "".
+[[nodiscard]] std::string network_mode(const Sandbox& sandbox);
 
 }  // namespace berth

@@ -7,6 +7,7 @@
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/links.h"
 #include "engine/ports.h"
 #include "kernel/netlink/link.h"
 #include "model/options.h"
@@ -93,16 +94,14 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   auto& state = change.state;
   auto& sandbox = target.sandbox;
   auto network = TRY(state.network(request.network));
-  if (network.driver == Driver::kHost || network.driver == Driver::kNone)
+  TRY(engine::check_takes_endpoints(sandbox, network));
+  if (network.driver == Driver::kNone)
     return fail(ErrorKind::kInvalid, "network {} takes no endpoints: it is predefined for `run`",
                 network.name);
   if (network.config_only)
     return fail(ErrorKind::kInvalid,
                 "network {} is a template for others (--config-only): it takes no endpoints",
                 network.name);
-  if (sandbox.mode != NetworkMode::kNetworks)
-    return fail(ErrorKind::kInvalid, "{} runs with --network {}: it cannot be connected to {}",
-                sandbox.name, name(sandbox.mode), network.name);
   auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   if (std::ranges::find(endpoints, network.id, &Endpoint::network_id) != endpoints.end())
     return fail(ErrorKind::kExists, "{} is connected to network {} already", sandbox.name,
@@ -117,6 +116,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.network_id = network.id;
   endpoint.network_name = network.name;
   endpoint.sandbox_id = sandbox.id;
+  TRY(engine::settle_links(state, sandbox, endpoint.asked.links));
   endpoint.ifname = TRY(ifname_for(target, network, endpoint.asked, endpoints));
   endpoint.sysctls = TRY(model::endpoint_sysctls(endpoint.asked.driver_options, endpoint.ifname));
   endpoint.mtu = realised.mtu;
@@ -138,6 +138,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   TRY(take_over_ports(change, network, sandbox, endpoints));
   endpoint = endpoints.back();
   state.put(endpoint);
+  TRY(note_move(change, sandbox, endpoint));
   change.verb = fmt::format("connect {} to {}", sandbox.name, network.name);
   if (target.loopback_down)
     change.plan.push_back(plan::SetLinkUp{target.ns, TRY(IfName::parse("lo"))});
@@ -185,7 +186,8 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
       to.push_back(std::move(op));
     }
     plan::append(change.last,
-                 drivers::detach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}));
+                 drivers::detach(network, endpoint, TRY(namespace_of(change.state, sandbox))));
+    TRY(note_move(change, sandbox, endpoint));
     TRY(change.state.erase(endpoint));
     std::erase(sandbox.endpoints, endpoint.id);
     // A foreign namespace is known for its endpoints only.
@@ -205,6 +207,7 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
   change.force = request.force;
   const auto network = TRY(state.network(request.network));
   const auto sandbox = TRY(find_sandbox(state, request.target));
+  TRY(engine::check_takes_endpoints(sandbox, network));
   const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   const auto leaving = std::ranges::find(endpoints, network.id, &Endpoint::network_id);
   if (leaving == endpoints.end())

@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "berth/engine.h"
 #include "drivers/interface.h"
+#include "engine/modes.h"
 #include "engine/state.h"
 #include "kernel/netns/netns.h"
 #include "plan/apply.h"
@@ -50,13 +51,23 @@ struct Change {
   /// these are made anew.
   std::vector<Endpoint> leaving;
   std::vector<Network> closing;
+
+  /// A sandbox whose addresses come or go with the change, and those that link to it: their files
+  /// in /etc are written anew once the plan is applied (sandbox_files.cc).
+  struct Moved {
+    std::string id;
+    bool ipv6 = false;  ///< may it have gained or lost IPv6
+    std::vector<std::string> linkers;
+  };
+  std::vector<Moved> moved;
 };
 
 /// Where tests break in: before an operation, and between the steps of a commit.
 struct Faults {
   plan::BeforeOp before_op;
-  std::function<void(std::string_view step)> at;  ///< "journalled", "applied", "recorded"
-  std::function<std::string()> draw_id;           ///< an endpoint's id, in place of a random one
+  /// "journalled", "applied", "named", "recorded"
+  std::function<void(std::string_view step)> at;
+  std::function<std::string()> draw_id;  ///< an endpoint's id, in place of a random one
 };
 
 /// Ports that an endpoint is to publish in the place of one that leaves.
@@ -239,11 +250,35 @@ class Engine::Impl {
   Result<std::vector<Endpoint>> attach_all(engine::Change& change, const RunProcess& request,
                                            engine::TargetSandbox target);
   std::expected<Started, RunError> run(const RunProcess& request);
+
+  // modes.cc
+  /// The namespace that a new sandbox of that mode joins; none: it gets one of its own.
+  Result<std::optional<kernel::Netns>> namespace_to_join(engine::State& state,
+                                                         const engine::Mode& mode) const;
+  /// Refuses to `verb` (stop, rm) `owner` while others than `targets` share its namespace.
+  Status check_not_shared(engine::State& state, const Sandbox& owner,
+                          const std::vector<Target>& targets, std::string_view verb);
+  /// What opens the network namespace of `sandbox`: by one that shares it, if its own process has
+  /// ended.
+  Result<plan::NsRef> namespace_of(engine::State& state, const Sandbox& sandbox);
+
+  // sandbox_files.cc
   std::string directory_of(const Sandbox& sandbox) const;
+  /// Where its /etc/hosts, hostname and resolv.conf are: another's, if it shares that one's
+  /// network.
+  std::string names_directory_of(const Sandbox& sandbox) const;
   /// Writes /etc/hosts, hostname and resolv.conf of a sandbox as its endpoints now want them.
   Status write_files(engine::State& state, const Sandbox& sandbox);
-  /// Of these, /etc/hosts alone: what changes when endpoints come and go.
+  /// Of these, what changes when endpoints come and go.
   Status write_hosts(engine::State& state, const Sandbox& sandbox);
+  Status write_resolv_conf(engine::State& state, const Sandbox& sandbox);
+  Result<std::string> hosts_text(engine::State& state, const Sandbox& sandbox) const;
+  /// Notes in `change` that `endpoint` of `sandbox` comes or goes.
+  Status note_move(engine::Change& change, const Sandbox& sandbox, const Endpoint& endpoint);
+  /// Writes the files of those that a change moves, as `state` has them.
+  Status write_moved(engine::State& state, const std::vector<engine::Change::Moved>& moved);
+  /// Writes every hosts file that is not as it should be; the names of their sandboxes.
+  Result<std::vector<std::string>> mend_hosts();
   void remove_files(const Sandbox& sandbox);
   /// Removes directories of sandboxes that have no record: what a killed `run` left. One that is
   /// being made is locked by its maker (make_files).
@@ -268,6 +303,8 @@ class Engine::Impl {
   // stop.cc
   Status prepare(engine::Change& change, const StopSandboxes& request);
   Status prepare(engine::Change& change, const RemoveSandboxes& request);
+  /// The same without looking at who shares whose namespace.
+  Status prepare_removal(engine::Change& change, const RemoveSandboxes& request);
   std::vector<Outcome> stop(const StopSandboxes& request);
   std::vector<Outcome> remove_all(const RemoveSandboxes& request);
 

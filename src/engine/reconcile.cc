@@ -153,6 +153,8 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
   for (const auto& [key, text] : TRY(unreadable_entries()))
     repairs.push_back({key + " cannot be read: dropped, and what it was about is compared below",
                        store->commit({{key, std::nullopt}}, store::Durability::kNormal)});
+  for (const auto& name : TRY(mend_hosts()))
+    repairs.push_back({fmt::format("{}: its hosts file is written again", name), {}});
   TRY(find_differences([&](const std::string& what, Change& change, Status planned) {
     const auto text = summary(what, change.plan);
     repairs.push_back({text, planned ? commit(change) : std::move(planned)});

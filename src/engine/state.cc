@@ -34,6 +34,19 @@ std::string hint_key(std::string_view network_id, const Cidr& subnet) {
   return fmt::format("hint/{}/{}", network_id, hex(subnet.ip().bytes()));
 }
 
+std::string link_prefix(std::string_view name) {
+  return fmt::format("link/{}/", name);
+}
+
+// `link` is NAME:ALIAS.
+std::string link_key(std::string_view link, std::string_view endpoint_id) {
+  return link_prefix(link.substr(0, link.find(':'))) + std::string(endpoint_id);
+}
+
+std::string share_key(const Sandbox& sandbox) {
+  return fmt::format("share/{}/{}", sandbox.shares, sandbox.id);
+}
+
 std::string port_prefix(const PortMapping& mapping) {
   return fmt::format("port/{}/{:05}/", name(mapping.protocol), mapping.host_port);
 }
@@ -176,12 +189,15 @@ void State::put(const Endpoint& endpoint) {
   for (const auto& address : {endpoint.address4, endpoint.address6})
     if (address) tx_.put(lease_key(endpoint.network_id, address->ip()), endpoint.id);
   for (const auto& mapping : endpoint.ports) take_port(mapping, endpoint.id);
+  for (const auto& link : endpoint.asked.links)
+    tx_.put(link_key(link, endpoint.id), endpoint.sandbox_id);
 }
 
 Status State::erase(const Endpoint& endpoint) {
   tx_.erase("endpoint/" + endpoint.id);
   tx_.erase(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id));
   for (const auto& mapping : endpoint.ports) free_port(mapping);
+  for (const auto& link : endpoint.asked.links) tx_.erase(link_key(link, endpoint.id));
   const auto network = network_by_id(endpoint.network_id);  // may be lost (see reset)
   for (const auto& address : {endpoint.address4, endpoint.address6}) {
     if (!address) continue;
@@ -222,6 +238,14 @@ Result<std::vector<Sandbox>> State::sandboxes() {
   return sandboxes;
 }
 
+Result<std::optional<Sandbox>> State::sandbox_named(std::string_view name) {
+  const auto id = TRY(tx_.get(fmt::format("sandbox-name/{}", name)));
+  if (!id) return std::nullopt;
+  const auto text = TRY(tx_.get("sandbox/" + *id));
+  if (!text) return std::nullopt;
+  return TRY(model::sandbox_from_json(*text));
+}
+
 Result<bool> State::sandbox_name_taken(std::string_view name) {
   return TRY(tx_.get(fmt::format("sandbox-name/{}", name))).has_value();
 }
@@ -231,14 +255,45 @@ void State::put(const Sandbox& sandbox) {
   tx_.put("sandbox-name/" + sandbox.name, sandbox.id);
   if (sandbox.netns_inode != 0 && sandbox.state != SandboxState::kExited)
     tx_.put(fmt::format("netns/{}", sandbox.netns_inode), sandbox.id);
+  if (!sandbox.shares.empty() && sandbox.state != SandboxState::kExited)
+    tx_.put(share_key(sandbox), "");
 }
 
 void State::erase(const Sandbox& sandbox) {
   tx_.erase("sandbox/" + sandbox.id);
   tx_.erase("sandbox-name/" + sandbox.name);
+  if (!sandbox.shares.empty()) tx_.erase(share_key(sandbox));
   // The number of a namespace that is gone may be another sandbox's by now.
   const auto key = fmt::format("netns/{}", sandbox.netns_inode);
   if (const auto owner = tx_.get(key); owner && *owner == sandbox.id) tx_.erase(key);
+}
+
+Result<std::vector<Sandbox>> State::sharers(std::string_view id) {
+  std::vector<std::string> ids;
+  const auto prefix = fmt::format("share/{}/", id);
+  TRY(tx_.scan(prefix, [&](std::string_view key, std::string_view) {
+    ids.emplace_back(key.substr(prefix.size()));
+    return true;
+  }));
+  std::vector<Sandbox> sharers;
+  for (const auto& each : ids) {
+    auto sharer = sandbox(each);
+    if (!sharer && sharer.error().kind == ErrorKind::kNotFound) continue;  // lost: see reset
+    sharers.push_back(TRY(std::move(sharer)));
+  }
+  return sharers;
+}
+
+Result<std::vector<std::string>> State::linkers(std::string_view name) {
+  std::vector<std::string> ids;
+  TRY(tx_.scan(link_prefix(name), [&](std::string_view, std::string_view id) {
+    ids.emplace_back(id);
+    return true;
+  }));
+  std::ranges::sort(ids);
+  const auto repeated = std::ranges::unique(ids);
+  ids.erase(repeated.begin(), repeated.end());
+  return ids;
 }
 
 // ---- addresses ----------------------------------------------------------------------------------

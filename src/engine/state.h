@@ -6,7 +6,9 @@
 //   user/<network>/<endpoint>             -> sandbox id
 //   sandbox/<id>                          Sandbox
 //   sandbox-name/<name>                   -> sandbox id
-//   netns/<inode>                         -> sandbox id (of foreign namespaces)
+//   netns/<inode>                         -> id of the sandbox that it belongs to
+//   share/<owner>/<sandbox>               this sandbox is in the network namespace of that one
+//   link/<name>/<endpoint>                -> id of the sandbox that links to <name> by it
 //   lease/<network>/<4 or 6>/<address in hex>  -> endpoint id
 //   hint/<network>/<subnet in hex>        an address below which all of the range are taken
 //   port/<protocol>/<port>/<host address> -> endpoint id (port in 5 digits, so that keys sort)
@@ -66,9 +68,14 @@ class State {
   Result<Sandbox> sandbox(std::string_view reference);
   Result<std::optional<Sandbox>> sandbox_by_netns(std::uint64_t inode);
   Result<std::vector<Sandbox>> sandboxes();  ///< newest first
+  Result<std::optional<Sandbox>> sandbox_named(std::string_view name);  ///< by its name alone
   Result<bool> sandbox_name_taken(std::string_view name);
   void put(const Sandbox& sandbox);
   void erase(const Sandbox& sandbox);
+  /// Those that have not ended and share the network namespace of the sandbox `id`, by id.
+  Result<std::vector<Sandbox>> sharers(std::string_view id);
+  /// The ids of the sandboxes that link to the sandbox `name`, each once.
+  Result<std::vector<std::string>> linkers(std::string_view name);
 
   // Addresses.
   Result<Ip> allocate(const Network& network, const Subnet& subnet);

@@ -71,18 +71,8 @@ Json state_form(const Sandbox& sandbox) {
           {"FinishedAt", rfc3339(sandbox.finished)}};
 }
 
-// "IP\tNAME", as in /etc/hosts, the way --add-host takes it: "NAME:IP".
-Json extra_hosts_form(const std::vector<std::string>& lines) {
-  Json out = Json::array();
-  for (const auto& line : lines) {
-    const auto tab = line.find('\t');
-    if (tab != std::string::npos) out.push_back(line.substr(tab + 1) + ":" + line.substr(0, tab));
-  }
-  return out;
-}
-
-std::string network_mode(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
-  if (sandbox.mode != NetworkMode::kNetworks) return std::string(name(sandbox.mode));
+std::string mode_form(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
+  if (sandbox.mode != NetworkMode::kNetworks) return network_mode(sandbox);
   return endpoints.empty() ? "none" : endpoints.front().network_name;
 }
 
@@ -197,7 +187,7 @@ Json endpoint_form(const Sandbox& sandbox, const Endpoint& endpoint) {
 Json sandbox_form(const Sandbox& sandbox, const SandboxDetails& details) {
   Json arguments = Json::array();
   for (std::size_t i = 1; i < sandbox.argv.size(); ++i) arguments.push_back(sandbox.argv[i]);
-  const auto mode = network_mode(sandbox, details.endpoints);
+  const auto mode = mode_form(sandbox, details.endpoints);
   return {{"Id", sandbox.id},
           {"Created", rfc3339(sandbox.created)},
           {"Path", sandbox.argv.empty() ? std::string() : sandbox.argv.front()},
@@ -212,9 +202,13 @@ Json sandbox_form(const Sandbox& sandbox, const SandboxDetails& details) {
            {{"NetworkMode", mode},
             {"PortBindings", ports_form(details.endpoints)},
             {"AutoRemove", sandbox.auto_remove},
-            {"ExtraHosts", extra_hosts_form(sandbox.extra_hosts)}}},
+            {"Dns", sandbox.dns},
+            {"DnsOptions", sandbox.dns_options},
+            {"DnsSearch", sandbox.dns_search},
+            {"ExtraHosts", sandbox.extra_hosts}}},
           {"Config",
            {{"Hostname", sandbox.hostname},
+            {"Domainname", sandbox.domainname},
             {"Cmd", sandbox.argv},
             {"Tty", sandbox.tty},
             {"Labels", labels_form(sandbox.labels)}}},

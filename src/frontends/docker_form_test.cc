@@ -28,7 +28,7 @@ Sandbox sample_sandbox() {
   sandbox.argv = {"bash", "-l"};
   sandbox.pid = 4711;
   sandbox.created = sandbox.started = kCreated;
-  sandbox.extra_hosts = {"10.0.0.1\tdb"};
+  sandbox.extra_hosts = {"db:10.0.0.1"};
   return sandbox;
 }
 

@@ -45,10 +45,11 @@ BERTH_JSON_FIELDS_OR_DEFAULT(EndpointOptions, ip4, ip6, mac, link_local, aliases
 BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id, ifname,
                              host_ifname, address4, address6, gateway4, gateway6, on_link, default4,
                              default6, mac, mtu, sysctls, ports, asked)
-BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, kind, state, netns_path, netns_inode,
-                             argv, rootfs, mode, shares, extra_hosts, labels, auto_remove, tty, log,
-                             pid, pid_start, shim_pid, shim_start, exit_code, created, started,
-                             finished, endpoints, ports, dns, dns_search, dns_options)
+BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, domainname, kind, state, netns_path,
+                             netns_inode, argv, rootfs, mode, shares, extra_hosts, labels,
+                             auto_remove, tty, log, pid, pid_start, shim_pid, shim_start, exit_code,
+                             created, started, finished, endpoints, ports, dns, dns_search,
+                             dns_options)
 
 }  // namespace berth
 

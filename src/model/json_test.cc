@@ -97,6 +97,7 @@ Sandbox full_sandbox() {
   sandbox.id = std::string(64, 'c');
   sandbox.name = "box";
   sandbox.hostname = "host";
+  sandbox.domainname = "example.org";
   sandbox.kind = SandboxKind::kForeign;
   sandbox.state = SandboxState::kExited;
   sandbox.netns_path = "/proc/1/ns/net";

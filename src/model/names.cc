@@ -59,4 +59,10 @@ std::string_view predefined_network(const Sandbox& sandbox) {
   return is_one ? name(sandbox.mode) : "";
 }
 
+std::string network_mode(const Sandbox& sandbox) {
+  if (sandbox.mode == NetworkMode::kContainer) return "container:" + sandbox.shares;
+  if (sandbox.mode == NetworkMode::kPath) return "ns:" + sandbox.netns_path;
+  return std::string(predefined_network(sandbox));
+}
+
 }  // namespace berth

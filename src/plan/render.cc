@@ -101,8 +101,7 @@ class Renderer {
             op.address ? " --orig-dst " + op.address->str() : "", op.port);
   }
   void operator()(const StartProcess& op) {
-    std::string words = "nsenter --net=" + quoted(op.ns.path) +
-                        " unshare --mount --uts --ipc --pid --fork --mount-proc";
+    auto words = in(op.ns, "unshare --mount --uts --ipc --pid --fork --mount-proc");
     if (!op.rootfs.empty()) words += " --root=" + quoted(op.rootfs);
     words += " -- sh -c " + quoted("hostname \"$0\" && exec \"$@\"") + " " + quoted(op.hostname);
     for (const auto& word : op.argv) words += " " + quoted(word);

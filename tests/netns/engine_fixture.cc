@@ -279,6 +279,8 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
       for (const auto& mapping : endpoint.ports)
         keys.insert(fmt::format("port/{}/{:05}/{}", name(mapping.protocol), mapping.host_port,
                                 engine::hex(mapping.host_ip.bytes())));
+      for (const auto& link : endpoint.asked.links)
+        keys.insert(fmt::format("link/{}/{}", link.substr(0, link.find(':')), endpoint.id));
       const auto sandbox = must(look.state.sandbox(endpoint.sandbox_id));
       EXPECT_NE(std::ranges::find(sandbox.endpoints, endpoint.id), sandbox.endpoints.end());
     }
@@ -292,7 +294,7 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
   std::set<std::string> stored;
   for (const auto& [key, value] : instance.stored()) {
     EXPECT_FALSE(key.starts_with("journal/")) << key;
-    for (const auto* kind : {"endpoint/", "lease/", "port/"})
+    for (const auto* kind : {"endpoint/", "lease/", "link/", "port/"})
       if (key.starts_with(kind)) stored.insert(key);
   }
   EXPECT_EQ(stored, keys);

@@ -38,6 +38,21 @@ void busy_networks(World& world) {
   connect(world, world.one, 2);
 }
 
+// Two sandboxes of berth's, of which one links to the other on a network that both are on and on
+// one that the linked one is not on yet.
+void linked(World& world) {
+  world.instance.make_network(1);
+  world.instance.make_network(2);
+  must(world.instance->create_sandbox({.name = "box"}));
+  must(world.instance->create_sandbox({.name = "linker"}));
+  must(world.instance->connect({.network = "net1", .target = "box"}));
+  for (const auto* network : {"net1", "net2"}) {
+    Connect request{.network = network, .target = "linker"};
+    request.options.links = {"box:alias"};
+    must(world.instance->connect(request));
+  }
+}
+
 std::vector<Scenario> make_scenarios() {
   return {
       {"CreateFirstNetwork", [](World&) {},
@@ -63,6 +78,20 @@ std::vector<Scenario> make_scenarios() {
          return status_of(
              engine.connect({.network = "bridge", .target = "box", .ports = ports({"80:80"})}));
        }},
+      {"ConnectASandboxThatOthersLinkTo", linked,
+       [](World&, Engine& engine) {
+         return status_of(engine.connect({.network = "net2", .target = "box"}));
+       }},
+      {"DisconnectASandboxThatOthersLinkTo", linked,
+       [](World&, Engine& engine) {
+         return engine.disconnect({.network = "net1", .target = "box"});
+       },
+       true},
+      {"RemoveASandboxThatOthersLinkTo", linked,
+       [](World&, Engine& engine) {
+         return engine.remove_sandboxes({{"box"}, false})[0].status;
+       },
+       true},
       {"Publish", busy_networks,
        [](World& world, Engine& engine) {
          return status_of(
@@ -84,10 +113,14 @@ std::vector<Scenario> make_scenarios() {
        },
        true},
       {"RemoveTheLastNetwork", [](World& world) { world.instance.make_network(1); },
-       [](World&, Engine& engine) { return engine.remove_networks({{"net1"}, false})[0].status; },
+       [](World&, Engine& engine) {
+         return engine.remove_networks({{"net1"}, false})[0].status;
+       },
        true},
       {"RemoveANetworkInUse", busy_networks,
-       [](World&, Engine& engine) { return engine.remove_networks({{"net1"}, true})[0].status; },
+       [](World&, Engine& engine) {
+         return engine.remove_networks({{"net1"}, true})[0].status;
+       },
        true},
       {"RemoveTwoSandboxes", busy_networks,
        [](World& world, Engine& engine) {

@@ -55,6 +55,8 @@ Action build_connect(CLI::App& app) {
            "Hardware address; else 02:42 and the IPv4 address");
   add_list(app, "--alias", "NAME", options->request.options.aliases,
            "A further name within the network");
+  add_list(app, "--link", "NAME[:ALIAS]", options->request.options.links,
+           "Add a line to /etc/hosts for another sandbox on the network");
   add_list(app, "-p,--publish", "PORT", options->ports,
            "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");
   add_dry_run(app, options->dry_run);

@@ -14,8 +14,9 @@ void declare(CLI::App& app, RunOptions& into) {
   add_flag(app, "--rm", into.auto_remove, "Remove the sandbox when its process ends");
   add_text(app, "--name", "NAME", into.name, "Name of the sandbox; else one is made up");
   add_text(app, "-h,--hostname", "NAME", into.hostname, "Host name in the sandbox; else its id");
+  add_text(app, "--domainname", "NAME", into.domainname, "Domain name in the sandbox");
   add_text(app, "--network,--net", "NETWORK", into.network,
-           "Network to connect to, host or none [bridge]");
+           "Network to connect to; or host, none, container:NAME or ns:PATH [bridge]");
   add_text(app, "--ip", "IP", into.ip, "Address; else the first free one of the range");
   add_text(app, "--mac-address", "MAC", into.mac,
            "Hardware address; else 02:42 and the IPv4 address");
@@ -24,6 +25,13 @@ void declare(CLI::App& app, RunOptions& into) {
            "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");
   add_list(app, "--add-host", "NAME:IP", into.add_hosts,
            "Add a line to /etc/hosts; the IP may be host-gateway");
+  add_list(app, "--link", "NAME[:ALIAS]", into.links,
+           "Add a line to /etc/hosts for another sandbox on the same network");
+  add_list(app, "--dns", "IP", into.dns, "Name server; else the host's");
+  add_list(app, "--dns-search", "DOMAIN", into.dns_search,
+           "Domain to search names in; else the host's, . for none");
+  add_list(app, "--dns-opt,--dns-option", "OPTION", into.dns_options,
+           "Option of resolv.conf; else the host's");
   add_list(app, "-l,--label", "KEY=VALUE", into.labels, "Set a label");
   add_list(app, "-e,--env", "KEY=VALUE", into.env,
            "Set an environment variable; KEY alone takes this shell's");
@@ -36,13 +44,18 @@ Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string
   RunProcess request;
   request.name = options.name;
   request.hostname = options.hostname;
+  request.domainname = options.domainname;
   auto& network = request.networks.emplace_back();
   network.network = options.network;
   network.options.ip4 = TRY(parse_optional<Ip>("--ip", options.ip));
   network.options.mac = TRY(parse_optional<Mac>("--mac-address", options.mac));
   network.options.aliases = options.aliases;
+  network.options.links = options.links;
   request.ports = TRY(parse_ports(options.ports));
   request.add_hosts = options.add_hosts;
+  request.dns = options.dns;
+  request.dns_search = options.dns_search;
+  request.dns_options = options.dns_options;
   request.labels = TRY(parse_pairs("--label", options.labels));
   request.workdir = options.workdir;
   request.detach = options.detach;

@@ -10,8 +10,9 @@
 namespace berth::cli {
 
 struct RunOptions {
-  std::string name, hostname, network = "bridge", ip, mac, rootfs, workdir;
+  std::string name, hostname, domainname, network = "bridge", ip, mac, rootfs, workdir;
   std::vector<std::string> aliases, ports, add_hosts, labels, env;
+  std::vector<std::string> links, dns, dns_search, dns_options;
   bool detach = false, interactive = false, tty = false, auto_remove = false;
   DryRun dry_run;
 };

@@ -79,6 +79,17 @@ TEST(RunOptions, HIsTheHostname) {
   EXPECT_EQ(request.hostname, "box");
 }
 
+TEST(RunOptions, NamesOfOthersAndNameServers) {
+  const auto request = requested({"--domainname", "example.org", "--link", "db", "--link=web:www",
+                                  "--dns", "9.9.9.9", "--dns-search", "lan", "--dns-opt", "ndots:2",
+                                  "--dns-option", "rotate", "cmd"});
+  EXPECT_EQ(request.domainname, "example.org");
+  EXPECT_EQ(request.networks[0].options.links, (Words{"db", "web:www"}));
+  EXPECT_EQ(request.dns, Words{"9.9.9.9"});
+  EXPECT_EQ(request.dns_search, Words{"lan"});
+  EXPECT_EQ(request.dns_options, (Words{"ndots:2", "rotate"}));
+}
+
 TEST(RunOptions, AddressesAreParsed) {
   const auto request = requested({"--ip", "10.0.0.7", "--mac-address", "02:42:0a:00:00:07", "cmd"});
   EXPECT_EQ(request.networks[0].options.ip4, Ip::v4(10, 0, 0, 7));
