@@ -146,6 +146,8 @@ struct ParentSettings {
   std::optional<std::int32_t> broadcast_limit;  ///< netavark's bclim; -1: no broadcast queue
   bool host_access = false;  ///< a sub-interface on the host, by which host and containers talk
   IfName host_device;        ///< its name, where host_access
+  std::vector<Cidr> host_addresses;  ///< its addresses with their subnets' prefix lengths, one for
+                                     ///< each subnet
 };
 [[nodiscard]] std::string_view name(ParentSettings::Origin origin);
 

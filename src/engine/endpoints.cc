@@ -70,6 +70,8 @@ Result<std::optional<Cidr>> address_on(engine::State& state, const Network& netw
 
 std::optional<Ip> gateway_for(const Network& network, const std::optional<Cidr>& address) {
   if (!address || network.internal || !network.link.default_route) return std::nullopt;
+  if (network.driver == Driver::kIpvlan && network.parent.ipvlan_mode != IpvlanMode::kL2)
+    return std::nullopt;  // the way out is the device itself
   for (const auto& subnet : network.subnets)
     if (subnet.cidr.contains(address->ip())) return subnet.gateway;
   return std::nullopt;
@@ -126,6 +128,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.gateway4 = gateway_for(network, endpoint.address4);
   endpoint.gateway6 = gateway_for(network, endpoint.address6);
   endpoint.mac = TRY(mac_for(endpoint));
+  if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
   if (!request.ports.empty())
     endpoint.ports = TRY(
         engine::resolve_ports(state, TRY(others_ports()), network, request.ports, endpoint));
@@ -185,8 +188,11 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
       to.push_back(std::move(op));
     }
-    plan::append(change.last,
-                 drivers::detach(network, endpoint, TRY(namespace_of(change.state, sandbox))));
+    for (auto& op :
+         drivers::detach(network, endpoint, TRY(namespace_of(change.state, sandbox)))) {
+      auto& to = std::holds_alternative<plan::DeleteLink>(op) ? change.last : change.plan;
+      to.push_back(std::move(op));
+    }
     TRY(note_move(change, sandbox, endpoint));
     TRY(change.state.erase(endpoint));
     std::erase(sandbox.endpoints, endpoint.id);

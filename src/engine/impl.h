@@ -10,9 +10,12 @@
 // something and finishes one that was removing (its writes are in the entry), see journal.cc.
 #pragma once
 
+#include <cerrno>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "base/unique_fd.h"
 #include "berth/engine.h"
@@ -178,6 +181,20 @@ class Engine::Impl {
   /// What the instances tell each other under this name (table.h).
   Result<std::optional<nft::Element>> shared(std::string_view what);
 
+  // parents.cc
+  /// What the request left open about the network's parent; refuses what cannot be.
+  Status complete_parent(Network& network, const std::vector<Network>& others);
+  /// The addresses of the host's own sub-interface, one of each subnet: the auxiliary address called
+  /// "host", else the first free one.
+  Status choose_host_addresses(engine::Change& change, Network& network);
+  /// An error if the network's parent, somebody else's device, is gone or cannot be one.
+  Status check_parent(const Network& network);
+  /// Does the network's parent, which berth made, carry another network as well?
+  Result<bool> parent_shared(engine::Change& change, const Network& network);
+  Result<engine::Realised> realise_on_parent(engine::Change& change, Network network);
+  /// What the network's driver has to say about a new endpoint: its MAC address, default route.
+  Status settle_on_parent(engine::Change& change, const Network& network, Endpoint& endpoint);
+
   // engine.cc
   /// The store at config.root, with its directories; in memory where nothing is to be made.
   Status open_store();
@@ -225,7 +242,17 @@ class Engine::Impl {
     const bool held_by_somebody =
         kind == ErrorKind::kInUse || kind == ErrorKind::kExists || kind == ErrorKind::kExhausted;
     if (!held_by_somebody || config.only_plan || !collect_dead()) return done;
-    return body();
+    done = body();
+    // A namespace that is gone takes its interfaces down a moment later (cleanup_net in
+    // net/core/net_namespace.c), and until then they hold their addresses and their parent.
+    constexpr auto kPause = std::chrono::milliseconds(20);
+    constexpr int kTries = 25;
+    for (int i = 0; i < kTries && !done; ++i) {
+      if (done.error().sys != EADDRINUSE && done.error().sys != EBUSY) break;
+      std::this_thread::sleep_for(kPause);
+      done = body();
+    }
+    return done;
   }
 
   // ports.cc

@@ -94,6 +94,11 @@ Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, Su
   auto subnet =
       TRY(ipam::complete_subnet({*request.subnet, request.range, request.gateway,
                                  std::move(request.aux), wants_gateway(network, family)}));
+  if (engine::has_parent(network))
+    for (const auto& other : network.subnets)
+      if (other.cidr.overlaps(subnet.cidr))
+        return fail(ErrorKind::kInvalid, "subnets {} and {} overlap: give ones that do not",
+                    other.cidr.str(), subnet.cidr.str());
   // A bridge is a segment of its own; what is on a parent shares the segment that the parent is on.
   if (network.driver == Driver::kBridge && network.bridge.managed) {
     TRY(check_overlap(subnet.cidr, others));
@@ -212,18 +217,24 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& reque
                 "network {}: option {}={}: the network has no {}: give an {} address", network.name,
                 model::kOptionHostBinding, binding->str(), binding->is_v4() ? "IPv4" : "IPv6",
                 binding->is_v4() ? "IPv6" : "IPv4");
+  if (engine::has_parent(network)) TRY(complete_parent(network, others));
   if (auto added = add_subnets(network, request.subnets, others, pools_of(config), route); !added)
     return std::unexpected(in_context(added.error(), "network {}", network.name));
 
   change.verb = "create network " + network.name;
   change.durability = store::Durability::kFull;
+  TRY(choose_host_addresses(change, network));
   change.state.put(network);
   TRY(realise(change, network));
   return network;
 }
 
 Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& network) {
-  if (const auto there = TRY(change.state.realised(network))) return *there;
+  if (const auto there = TRY(change.state.realised(network))) {
+    TRY(check_parent(network));
+    return *there;
+  }
+  if (engine::has_parent(network)) return realise_on_parent(change, network);
   auto& route = *TRY(kernel.route());
   const auto& device = network.bridge.device;
   if (TRY(engine::link_exists(route, device)))
@@ -266,7 +277,7 @@ Result<plan::Plan> Engine::Impl::network_plan(const Network& network, std::uint3
 }
 
 std::vector<nft::Element> Engine::Impl::network_elements(const Network& network) const {
-  if (network.driver != Driver::kBridge || !network.bridge.managed) return {};
+  if (!engine::in_table(network)) return {};
   return firewall::network_elements(intent_of(
       network, fmt::format("{} {} {}", network.name, engine::short_id(network.id), instance)));
 }
@@ -305,7 +316,12 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     if (const auto realised = TRY(state.realised(network))) {
       for (auto& element : network_elements(network))
         change.plan.push_back(plan::DeleteElement{std::move(element)});
-      plan::append(links, drivers::remove(network));
+      auto gone = drivers::remove(network);
+      if (TRY(parent_shared(change, network)))
+        std::erase_if(gone, [&](const plan::Op& op) {
+          return std::get<plan::DeleteLink>(op).name == network.parent.device;
+        });
+      plan::append(links, std::move(gone));
     }
     state.erase(network);
   }
@@ -313,9 +329,9 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     if (auto several = TRY(shared(firewall::kSharedInstances)))
       change.plan.push_back(plan::DeleteElement{*std::move(several)});
   TRY(stop_forwarding(change, networks));
-  bool last = !links.empty();
+  bool last = !links.empty() && std::ranges::any_of(networks, engine::in_table);
   for (const auto& network : TRY(state.networks()))
-    if (TRY(state.realised(network))) last = false;
+    if (engine::in_table(network) && TRY(state.realised(network))) last = false;
   if (last) change.plan.push_back(plan::DeleteTableIfUnused{});
   plan::append(change.last, std::move(links));
   return {};
@@ -326,7 +342,8 @@ Status Engine::Impl::heal(const Network& network) {
   change.verb = "repair network " + network.name;
   const auto realised = TRY(change.state.realised(network));
   if (!realised) return {};
-  if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
+  if (engine::in_table(network) && !TRY(table_intact()))
+    change.plan.push_back(plan::EnsureTable{});
   plan::append(change.plan, TRY(plan::missing(kernel, TRY(network_plan(network, realised->mtu)))));
   return commit(change);
 }

@@ -63,6 +63,10 @@ bool needs_forwarding(const Network& network, Ip::Family family) {
          has_family;
 }
 
+bool in_table(const Network& network) {
+  return network.driver == Driver::kBridge && network.bridge.managed;
+}
+
 // ---- references ---------------------------------------------------------------------------------
 
 Result<std::string> State::resolve(std::string_view kind, std::string_view index,
@@ -123,9 +127,15 @@ Result<std::vector<Network>> State::networks() {
 void State::put(const Network& network) {
   tx_.put("network/" + network.id, model::to_json(network));
   tx_.put("network-name/" + network.name, network.id);
+  for (const auto& address : network.parent.host_addresses)
+    tx_.put(lease_key(network.id, address.ip()), network.id);
 }
 
 void State::erase(const Network& network) {
+  for (const auto& address : network.parent.host_addresses) {
+    tx_.erase(lease_key(network.id, address.ip()));
+    (void)lower_hint(network, address.ip());  // at worst the others on its segment skip the address
+  }
   tx_.erase("network/" + network.id);
   tx_.erase("network-name/" + network.name);
   for (const auto& subnet : network.subnets) tx_.erase(hint_key(network.id, subnet.cidr));
@@ -298,14 +308,54 @@ Result<std::vector<std::string>> State::linkers(std::string_view name) {
 
 // ---- addresses ----------------------------------------------------------------------------------
 
+Result<std::vector<Network>> State::on_one_segment(const Network& network) {
+  std::vector<Network> sharing = {network};
+  if (!has_parent(network)) return sharing;
+  for (auto& other : TRY(networks()))
+    if (other.id != network.id && has_parent(other) && !other.config_only &&
+        other.parent.device == network.parent.device)
+      sharing.push_back(std::move(other));
+  return sharing;
+}
+
+// All that `others` have given out or keep of `subnet`, from `from` on.
+Status State::add_taken(std::set<Ip>& taken, const Network& other, const Cidr& subnet,
+                        const Ip& from) {
+  const auto add = [&](const Ip& ip) {
+    if (subnet.contains(ip) && ip >= from) taken.insert(ip);
+  };
+  for (const auto& each : other.subnets) {
+    if (each.gateway) add(*each.gateway);
+    for (const auto& [name, ip] : each.aux) add(ip);
+  }
+  Status read;
+  const auto prefix = lease_prefix(other.id, subnet.ip().family());
+  TRY(tx_.scan(prefix, prefix + hex(from.bytes()), [&](std::string_view key, std::string_view) {
+    const auto ip = ip_from_hex(key.substr(prefix.size()));
+    if (!ip) read = std::unexpected(ip.error());
+    if (ip) add(*ip);
+    return ip && *ip <= subnet.last();
+  }));
+  return read;
+}
+
 Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
   std::optional<Ip> hint;
   if (const auto text = TRY(tx_.get(hint_key(network.id, subnet.cidr)))) {
     if (const auto ip = Ip::parse(*text)) hint = *ip;
   }
   const auto prefix = lease_prefix(network.id, subnet.cidr.ip().family());
-  const auto taken_from = [&](const Ip& from, const std::function<bool(const Ip&)>& visit) {
+  const auto sharing = TRY(on_one_segment(network));
+  const auto taken_from = [&](const Ip& from,
+                              const std::function<bool(const Ip&)>& visit) -> Status {
     Status read;
+    if (sharing.size() > 1) {
+      std::set<Ip> taken;
+      for (const auto& each : sharing) TRY(add_taken(taken, each, subnet.cidr, from));
+      for (const auto& ip : taken)
+        if (!visit(ip)) break;
+      return {};
+    }
     auto scanned =
         tx_.scan(prefix, prefix + hex(from.bytes()), [&](std::string_view key, std::string_view) {
           const auto ip = ip_from_hex(key.substr(prefix.size()));
@@ -323,24 +373,37 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
 Status State::reserve(const Network& network, const Subnet& subnet, const Ip& ip) {
   if (auto allowed = ipam::check_static(subnet, ip); !allowed)
     return std::unexpected(in_context(allowed.error(), "network {}", network.name));
-  if (const auto owner = TRY(tx_.get(lease_key(network.id, ip)))) {
-    std::string holder = *owner;
-    if (const auto held = endpoint(*owner))
-      if (const auto user = sandbox(held->sandbox_id)) holder = user->name;
+  const auto taken_by = [&](std::string_view holder) {
     return fail(ErrorKind::kInUse, "network {}: address {} is taken by {}", network.name, ip.str(),
                 holder);
+  };
+  for (const auto& each : TRY(on_one_segment(network))) {
+    if (const auto owner = TRY(tx_.get(lease_key(each.id, ip)))) {
+      std::string holder = *owner == each.id ? "the host (host_access)" : *owner;
+      if (const auto held = endpoint(*owner))
+        if (const auto user = sandbox(held->sandbox_id)) holder = user->name;
+      return taken_by(holder);
+    }
+    if (each.id == network.id) continue;
+    for (const auto& other : each.subnets) {
+      if (other.gateway == ip) return taken_by("the gateway of network " + each.name);
+      for (const auto& [name, kept] : other.aux)
+        if (kept == ip) return taken_by(fmt::format("{} of network {}", name, each.name));
+    }
   }
   return {};
 }
 
 Status State::lower_hint(const Network& network, const Ip& ip) {
-  for (const auto& subnet : network.subnets) {
-    if (!subnet.cidr.contains(ip)) continue;
-    const auto key = hint_key(network.id, subnet.cidr);
-    const auto text = TRY(tx_.get(key));
-    if (!text) continue;
-    const auto hint = Ip::parse(*text);
-    if (hint && ip < *hint) tx_.put(key, ip.str());
+  for (const auto& each : TRY(on_one_segment(network))) {
+    for (const auto& subnet : each.subnets) {
+      if (!subnet.cidr.contains(ip)) continue;
+      const auto key = hint_key(each.id, subnet.cidr);
+      const auto text = TRY(tx_.get(key));
+      if (!text) continue;
+      const auto hint = Ip::parse(*text);
+      if (hint && ip < *hint) tx_.put(key, ip.str());
+    }
   }
   return {};
 }

@@ -23,6 +23,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,12 @@ struct Realised {
 
 /// Does the network need the host to forward packets of `family`?
 [[nodiscard]] bool needs_forwarding(const Network& network, Ip::Family family);
+
+/// Is it of a driver that puts sub-interfaces on a parent device?
+[[nodiscard]] bool has_parent(const Network& network);
+
+/// Are there elements of it in berth's table?
+[[nodiscard]] bool in_table(const Network& network);
 
 class State {
  public:
@@ -78,6 +85,9 @@ class State {
   Result<std::vector<std::string>> linkers(std::string_view name);
 
   // Addresses.
+  /// The networks whose endpoints share a segment, and so must not share an address: those on one
+  /// parent. `network` is the first of them; a bridge is a segment of its own.
+  Result<std::vector<Network>> on_one_segment(const Network& network);
   Result<Ip> allocate(const Network& network, const Subnet& subnet);
   Status reserve(const Network& network, const Subnet& subnet, const Ip& ip);
 
@@ -105,6 +115,7 @@ class State {
                               std::string_view reference);
   /// An address of the network is free again.
   Status lower_hint(const Network& network, const Ip& ip);
+  Status add_taken(std::set<Ip>& taken, const Network& other, const Cidr& subnet, const Ip& from);
 
   Transaction& tx_;
 };

@@ -49,6 +49,8 @@ Json ipam_form(const Network& network) {
     if (subnet.range) entry["IPRange"] = subnet.range->str();
     if (subnet.gateway) entry["Gateway"] = subnet.gateway->str();
     for (const auto& [name, ip] : subnet.aux) entry["AuxiliaryAddresses"][name] = ip.str();
+    for (const auto& own : network.parent.host_addresses)  // as if it had been kept for the host
+      if (own.network() == subnet.cidr) entry["AuxiliaryAddresses"]["host"] = own.ip().str();
     config.push_back(std::move(entry));
   }
   return {{"Driver", name(network.ipam)},

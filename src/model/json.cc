@@ -35,7 +35,8 @@ BERTH_JSON_FIELDS_OR_DEFAULT(BridgeSettings, device, adopted, managed, icc, masq
                              mode6, inhibit_ipv4, host_binding, snat4, snat6, relay6to4, vlan,
                              port_isolation, mac_spoof_check, vrf, trusted)
 BERTH_JSON_FIELDS_OR_DEFAULT(ParentSettings, device, origin, lower, vlan, macvlan_mode, ipvlan_mode,
-                             ipvlan_flag, sources, broadcast_limit, host_access, host_device)
+                             ipvlan_flag, sources, broadcast_limit, host_access, host_device,
+                             host_addresses)
 BERTH_JSON_FIELDS_OR_DEFAULT(Network, id, name, driver, created, ipv4, ipv6, internal, attachable,
                              predefined, config_only, config_from, labels, options, ipam,
                              ipam_options, subnets, link, bridge, parent)

@@ -53,6 +53,35 @@ void linked(World& world) {
   }
 }
 
+CreateNetwork macvlan(const std::string& name) {
+  CreateNetwork lan{.name = name, .driver = "macvlan", .subnets = {}, .labels = {}};
+  lan.subnets.push_back(
+      {.subnet = Cidr::parse("192.168.7.0/24").value(), .range = {}, .gateway = {}, .aux = {}});
+  lan.options = {{"parent", "lan0"}, {"host_access", "true"}};
+  return lan;
+}
+
+// A segment with the host's lan0 and lan1 of target two on it.
+void segment(World& world) {
+  run("ip link add lan0 type veth peer name lan1 netns " + world.two.path +
+      " && ip link set lan0 up");
+  run("ip link set lan1 up", &world.two.netns);
+}
+
+void macvlan_network(World& world) {
+  segment(world);
+  must(world.instance->create_network(macvlan("lan")));
+}
+
+void busy_macvlan(World& world) {
+  macvlan_network(world);
+  world.instance.make_network(1);
+  connect(world, world.one, 1);
+  must(world.instance->create_sandbox({.name = "box"}));
+  for (const auto& target : {std::string("box"), world.one.target()})
+    must(world.instance->connect({.network = "lan", .target = target}));
+}
+
 std::vector<Scenario> make_scenarios() {
   return {
       {"CreateFirstNetwork", [](World&) {},
@@ -99,6 +128,22 @@ std::vector<Scenario> make_scenarios() {
        }},
       {"CreateSandbox", [](World&) {},
        [](World&, Engine& engine) { return status_of(engine.create_sandbox({.name = "new"})); }},
+      {"CreateMacvlan", segment,
+       [](World&, Engine& engine) { return status_of(engine.create_network(macvlan("new"))); }},
+      {"ConnectToMacvlan", macvlan_network,
+       [](World& world, Engine& engine) {
+         return status_of(engine.connect({.network = "lan",
+                                          .target = world.one.target(),
+                                          .options = {.ip4 = Ip::v4(192, 168, 7, 7)}}));
+       }},
+      {"DisconnectFromMacvlan", busy_macvlan,
+       [](World& world, Engine& engine) {
+         return engine.disconnect({.network = "lan", .target = world.one.target()});
+       },
+       true},
+      {"RemoveAMacvlanInUse", busy_macvlan,
+       [](World&, Engine& engine) { return engine.remove_networks({{"lan"}, true})[0].status; },
+       true},
       {"Unpublish", busy_networks,
        [](World& world, Engine& engine) {
          return status_of(engine.unpublish(
