@@ -119,7 +119,8 @@ Status Engine::Impl::settle_abandoned() {
 }
 
 Status Engine::Impl::settle_journal(Kernel state) {
-  for (const auto& [key, text] : TRY(documents("journal/"))) {
+  const auto entries = TRY(documents("journal/"));
+  for (const auto& [key, text] : entries) {
     auto entry = read_entry(key, text);
     if (!entry) {  // nobody ever will: it must not keep everybody from everything
       TRY(store->commit({{key, std::nullopt}, {std::string(kUnreadable) + key, text}},
