@@ -71,9 +71,15 @@ struct Route {
   RouteKind kind = RouteKind::kUnicast;
   std::optional<Ip> gateway;  ///< of a unicast one; none: the destination is on the link
   std::uint32_t metric = 0;   ///< less is preferred; 0: the network's
+  std::string via;  ///< in the gateway's place the name of a sandbox: its address on the network
 
   friend bool operator==(const Route&, const Route&) = default;
 };
+/// Parses DEST,GATEWAY[,METRIC], DEST,via=SANDBOX[,METRIC] and
+/// DEST,blackhole|unreachable|prohibit[,METRIC].
+[[nodiscard]] Result<Route> parse_route(std::string_view text);
+/// The same in words, for errors.
+[[nodiscard]] std::string describe(const Route& route);
 
 /// How endpoints of a network look, whatever its driver.
 struct LinkSettings {
@@ -172,6 +178,8 @@ struct Network {
   BridgeSettings bridge;  ///< of the bridge driver
   ParentSettings parent;  ///< of macvlan and ipvlan
 };
+/// The driver as Docker names it: a template's is "null", whatever its networks' will be.
+[[nodiscard]] std::string_view driver_name(const Network& network);
 
 /// "-p": ports to publish. host_first 0: any free port. The ranges pair up one to one, or a range
 /// of host ports offers its first free one to a single container port.
@@ -209,6 +217,9 @@ struct EndpointOptions {
   Labels driver_options;  ///< Docker's com.docker.network.endpoint.* names
 };
 
+/// A link-local address as an interface has it: with the prefix of 169.254.0.0/16 or fe80::/64.
+[[nodiscard]] Result<Cidr> parse_link_local(std::string_view text);
+
 struct Endpoint {
   std::string id;
   std::string network_id;
@@ -226,6 +237,7 @@ struct Endpoint {
   Mac mac;
   std::uint32_t mtu = 0;
   std::vector<std::string> sysctls;  ///< KEY=VALUE in the sandbox, KEY with slashes
+  std::vector<Route> routes;         ///< the network's, with gateway and metric as they are here
   std::vector<PortMapping> ports;
   EndpointOptions asked;  ///< as asked for
 };

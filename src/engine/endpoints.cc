@@ -9,6 +9,7 @@
 #include "engine/impl.h"
 #include "engine/links.h"
 #include "engine/ports.h"
+#include "engine/routes.h"
 #include "kernel/netlink/link.h"
 #include "model/options.h"
 
@@ -127,6 +128,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
   endpoint.gateway4 = gateway_for(network, endpoint.address4);
   endpoint.gateway6 = gateway_for(network, endpoint.address6);
+  endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
   endpoint.mac = TRY(mac_for(endpoint));
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
   if (!request.ports.empty())
@@ -188,6 +190,9 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
       to.push_back(std::move(op));
     }
+    if (alive(sandbox))
+      plan::append(change.plan, engine::unlinked_routes_gone(
+                                    endpoint, TRY(namespace_of(change.state, sandbox))));
     for (auto& op :
          drivers::detach(network, endpoint, TRY(namespace_of(change.state, sandbox)))) {
       auto& to = std::holds_alternative<plan::DeleteLink>(op) ? change.last : change.plan;

@@ -128,6 +128,14 @@ Result<Network> Engine::create_network(const CreateNetwork& request) {
   return network;
 }
 
+Result<Network> Engine::update_network(const UpdateNetwork& request) {
+  const auto held = TRY(impl_->lock());
+  Change change(*impl_->store);
+  auto network = TRY(impl_->prepare(change, request));
+  TRY(impl_->commit(change));
+  return network;
+}
+
 std::vector<Outcome> Engine::remove_networks(const RemoveNetworks& request) {
   std::vector<Outcome> outcomes;
   const auto collected = impl_->collect_dead();  // the dead are no users
@@ -147,6 +155,15 @@ std::vector<Outcome> Engine::remove_networks(const RemoveNetworks& request) {
 Result<std::vector<Network>> Engine::networks() {
   Change look(*impl_->store);
   return look.state.networks();
+}
+
+Result<std::vector<Network>> Engine::unused_networks() {
+  TRY(impl_->collect_dead());
+  return impl_->unused_networks();
+}
+
+Result<std::vector<SubnetUse>> Engine::subnet_use(const Network& network) {
+  return impl_->subnet_use(network);
 }
 
 Result<Network> Engine::network(const std::string& reference) {

@@ -158,6 +158,11 @@ class Engine::Impl {
   /// The operations that the network's kernel objects consist of.
   Result<plan::Plan> network_plan(const Network& network, std::uint32_t mtu) const;
 
+  // update.cc
+  Result<Network> prepare(engine::Change& change, const UpdateNetwork& request);
+  Result<std::vector<Network>> unused_networks();
+  Result<std::vector<SubnetUse>> subnet_use(const Network& network);
+
   // forwarding.cc
   /// What of the host's sysctls is to be switched so that it forwards for the network.
   Result<std::vector<plan::SetSysctl>> forwarding_plan(const Network& network) const;

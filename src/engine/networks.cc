@@ -8,6 +8,8 @@
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/routes.h"
+#include "engine/templates.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
 #include "ipam/allocator.h"
@@ -172,15 +174,28 @@ std::vector<ipam::Pool> pools_of(const Config& config) {
 
 }  // namespace
 
-Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& request) {
-  TRY(engine::check_name("network", request.name));
-  const auto others = TRY(change.state.networks());
-  if (std::ranges::find(others, request.name, &Network::name) != others.end())
-    return fail(ErrorKind::kExists, "network {} exists already: give another name", request.name);
+Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked) {
+  TRY(engine::check_name("network", asked.name));
+  auto others = TRY(change.state.networks());
+  const auto same_name = std::ranges::find(others, asked.name, &Network::name);
+  if (same_name != others.end() && asked.ignore_existing) return *same_name;
+  if (same_name != others.end())
+    return fail(ErrorKind::kExists, "network {} exists already: give another name", asked.name);
+  std::erase_if(others, [](const Network& each) { return each.config_only; });  // never made
+  if (asked.config_only) {
+    auto network = TRY(engine::make_template(asked));
+    change.verb = "create network " + network.name;
+    change.durability = store::Durability::kFull;
+    change.state.put(network);
+    return network;
+  }
+  const auto request =
+      asked.config_from.empty() ? asked : TRY(engine::from_template(change.state, asked));
 
   Network network;
   network.id = engine::random_id();
   network.name = request.name;
+  network.config_from = request.config_from;
   network.driver = TRY(model::parse_driver(request.driver));
   network.created = engine::now();
   network.ipv4 = request.ipv4;
@@ -195,6 +210,8 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& reque
   network.ipam = TRY(model::parse_ipam(request.ipam));
   network.ipam_options = request.ipam_options;
   TRY(model::read_options(network, request.options));
+  if (request.ipv6) network.ipv6 = *request.ipv6;  // a flag before an option of the same meaning
+  if (!request.ipv4) network.ipv4 = false;
   network.link.routes = request.routes;
   if (!network.ipv4 && !network.ipv6)
     return fail(ErrorKind::kInvalid, "network {}: neither IPv4 nor IPv6 is wanted: give --ipv6",
@@ -220,6 +237,7 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& reque
   if (engine::has_parent(network)) TRY(complete_parent(network, others));
   if (auto added = add_subnets(network, request.subnets, others, pools_of(config), route); !added)
     return std::unexpected(in_context(added.error(), "network {}", network.name));
+  TRY(engine::check_routes(network));
 
   change.verb = "create network " + network.name;
   change.durability = store::Durability::kFull;
@@ -295,6 +313,13 @@ Status Engine::Impl::prepare(Change& change, const RemoveNetworks& request) {
     if (network->predefined)
       return fail(ErrorKind::kInvalid, "network {} is predefined and cannot be removed",
                   network->name);
+    auto made = TRY(engine::made_from(state, *network));
+    std::erase_if(made, [&](const std::string& each) {
+      return std::ranges::find(networks, each, &Network::name) != networks.end();
+    });
+    if (!made.empty())
+      return fail(ErrorKind::kInUse, "network {} is the template of {}: remove {} first",
+                  network->name, fmt::join(made, ", "), made.size() == 1 ? "that" : "those");
     const auto users = TRY(users_of(state, *network));
     if (!users.empty() && !request.force)
       return fail(ErrorKind::kInUse,
@@ -365,7 +390,8 @@ void Engine::Impl::put_back(const Change& change) {
 }
 
 Status Engine::Impl::choose_subnet(Change& change, Network& network) {
-  const auto others = TRY(change.state.networks());
+  auto others = TRY(change.state.networks());
+  std::erase_if(others, [](const Network& each) { return each.config_only; });
   if (auto added = add_subnets(network, {}, others, pools_of(config), *TRY(kernel.route())); !added)
     return std::unexpected(in_context(added.error(), "network {}", network.name));
   change.state.put(network);

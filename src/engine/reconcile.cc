@@ -56,7 +56,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
 
   // After a restart of the machine: what a user made is there from its making on.
   for (const auto& network : TRY(state.networks())) {
-    if (network.predefined || TRY(state.realised(network))) continue;
+    if (network.predefined || network.config_only || TRY(state.realised(network))) continue;
     Change change(*store);
     change.verb = "make network " + network.name + " again";
     const auto planned = realise(change, network);

@@ -58,6 +58,20 @@ Json ipam_form(const Network& network) {
           {"Config", std::move(config)}};
 }
 
+// podman's names of a network's static routes.
+Json routes_form(const std::vector<Route>& routes) {
+  Json out = Json::array();
+  for (const auto& route : routes) {
+    Json entry = {{"destination", route.destination.str()}};
+    if (route.gateway) entry["gateway"] = route.gateway->str();
+    if (!route.via.empty()) entry["via"] = route.via;
+    if (route.metric != 0) entry["metric"] = route.metric;
+    entry["route_type"] = name(route.kind);
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
 Json state_form(const Sandbox& sandbox) {
   const bool running = sandbox.state == SandboxState::kRunning;
   return {{"Status", name(sandbox.state)},
@@ -119,22 +133,36 @@ Json network_form(const Network& network, std::span<const NetworkMember> members
                                        {"IPv4Address", text_or_empty(endpoint.address4)},
                                        {"IPv6Address", text_or_empty(endpoint.address6)}};
   }
-  return {{"Name", network.name},
-          {"Id", network.id},
-          {"Created", rfc3339(network.created)},
-          {"Scope", "local"},
-          {"Driver", name(network.driver)},
-          {"EnableIPv4", network.ipv4},
-          {"EnableIPv6", network.ipv6},
-          {"IPAM", ipam_form(network)},
-          {"Internal", network.internal},
-          {"Attachable", network.attachable},
-          {"Ingress", false},
-          {"ConfigFrom", {{"Network", network.config_from}}},
-          {"ConfigOnly", network.config_only},
-          {"Containers", std::move(containers)},
-          {"Options", labels_form(network.options)},
-          {"Labels", labels_form(network.labels)}};
+  Json out = {{"Name", network.name},
+              {"Id", network.id},
+              {"Created", rfc3339(network.created)},
+              {"Scope", "local"},
+              {"Driver", driver_name(network)},
+              {"EnableIPv4", network.ipv4},
+              {"EnableIPv6", network.ipv6},
+              {"IPAM", ipam_form(network)},
+              {"Internal", network.internal},
+              {"Attachable", network.attachable},
+              {"Ingress", false},
+              {"ConfigFrom", {{"Network", network.config_from}}},
+              {"ConfigOnly", network.config_only},
+              {"Containers", std::move(containers)},
+              {"Options", labels_form(network.options)},
+              {"Labels", labels_form(network.labels)}};
+  // Docker has none: no key where there are none.
+  if (!network.link.routes.empty()) out["Routes"] = routes_form(network.link.routes);
+  return out;
+}
+
+Json network_status_form(std::span<const SubnetUse> subnets) {
+  Json by_subnet = Json::object();
+  for (const auto& use : subnets) {
+    // What nobody can have counts as in use.
+    const auto in_use =
+        use.in_use > UINT64_MAX - use.reserved ? UINT64_MAX : use.in_use + use.reserved;
+    by_subnet[use.subnet.str()] = {{"IPsInUse", in_use}, {"DynamicIPsAvailable", use.available}};
+  }
+  return {{"IPAM", {{"Subnets", std::move(by_subnet)}}}};
 }
 
 Json ports_form(std::span<const Endpoint> endpoints) {

@@ -28,7 +28,7 @@ static void from_json(const nlohmann::json& in, Enum& value) {
 }
 
 BERTH_JSON_FIELDS_OR_DEFAULT(Subnet, cidr, range, gateway, aux)
-BERTH_JSON_FIELDS_OR_DEFAULT(Route, destination, kind, gateway, metric)
+BERTH_JSON_FIELDS_OR_DEFAULT(Route, destination, kind, gateway, metric, via)
 BERTH_JSON_FIELDS_OR_DEFAULT(LinkSettings, mtu, ifname_prefix, metric, default_route, routes,
                              announcements, announce_interval_ms)
 BERTH_JSON_FIELDS_OR_DEFAULT(BridgeSettings, device, adopted, managed, icc, masquerade, mode4,
@@ -45,7 +45,7 @@ BERTH_JSON_FIELDS_OR_DEFAULT(EndpointOptions, ip4, ip6, mac, link_local, aliases
                              host_ifname, gw_priority, driver_options)
 BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id, ifname,
                              host_ifname, address4, address6, gateway4, gateway6, on_link, default4,
-                             default6, mac, mtu, sysctls, ports, asked)
+                             default6, mac, mtu, sysctls, routes, ports, asked)
 BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, domainname, kind, state, netns_path,
                              netns_inode, argv, rootfs, mode, shares, extra_hosts, labels,
                              auto_remove, tty, log, pid, pid_start, shim_pid, shim_start, exit_code,

@@ -54,6 +54,10 @@ std::string_view name(SandboxState state) {
   return pick(words("created", "running", "exited"), state);
 }
 
+std::string_view driver_name(const Network& network) {
+  return name(network.config_only ? Driver::kNone : network.driver);
+}
+
 std::string_view predefined_network(const Sandbox& sandbox) {
   const bool is_one = sandbox.mode == NetworkMode::kHost || sandbox.mode == NetworkMode::kNone;
   return is_one ? name(sandbox.mode) : "";

@@ -13,6 +13,13 @@ void without_icc(CreateNetwork& request) {
   request.options["com.docker.network.bridge.enable_icc"] = "false";
 }
 
+// Routes that go with the interface, and one that does not.
+void with_routes(CreateNetwork& request) {
+  without_icc(request);
+  request.routes = {must(parse_route("10.201.0.0/16,10.1.0.200")),
+                    must(parse_route("10.202.0.0/16,blackhole"))};
+}
+
 void connect(World& world, TargetNs& target, int network,
              const std::vector<std::string>& specs = {}) {
   must(world.instance->connect({.network = fmt::format("net{}", network),
@@ -21,12 +28,12 @@ void connect(World& world, TargetNs& target, int network,
 }
 
 void one_network(World& world) {
-  world.instance.make_network(1, without_icc);
+  world.instance.make_network(1, with_routes);
 }
 
 // A sandbox of berth's with a port on each of two networks, and a neighbour.
 void busy_networks(World& world) {
-  world.instance.make_network(1, without_icc);
+  world.instance.make_network(1, with_routes);
   world.instance.make_network(2);
   must(world.instance->create_sandbox({.name = "box"}));
   for (const auto* network : {"net1", "net2"})

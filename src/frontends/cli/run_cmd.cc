@@ -47,6 +47,7 @@ constinit const Verb kRunVerb = {
         "berth run -d --name server -p 127.0.0.1:8080:80 -p 53:53/udp -- httpd -f\n"
         "berth run -d --network container:server -- tail -f /var/log/syslog\n"
         "berth run --rm --network web --link server:db -- curl http://db/\n"
+        "berth run -d --network web:ip=10.1.0.7,ifname=web0 --network back:alias=db -- httpd -f\n"
         "berth run --rm -it --rootfs /srv/alpine sh\n",
     .build = build_run,
     .command_after = 0,
