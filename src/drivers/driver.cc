@@ -20,6 +20,11 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
   return {};
 }
 
+plan::Plan modes_off(const Network& network, const Endpoint& endpoint, const Facts& facts) {
+  if (network.driver == Driver::kBridge) return bridge::modes_off(network, endpoint, facts);
+  return {};
+}
+
 plan::Plan detach(const Network& network, const Endpoint& endpoint, const plan::NsRef&) {
   if (network.driver == Driver::kBridge) return bridge::detach(endpoint);
   return {};

@@ -16,6 +16,10 @@ namespace berth::drivers {
 /// The sandbox's interface with its addresses and routes.
 [[nodiscard]] plan::Plan attach(const Network& network, const Endpoint& endpoint,
                                 const plan::NsRef& sandbox, const Facts& facts);
+/// Switches modes of a device off that attach() leaves off: for one that was attached under other
+/// facts.
+[[nodiscard]] plan::Plan modes_off(const Network& network, const Endpoint& endpoint,
+                                   const Facts& facts);
 /// Its end: deletions of links alone.
 [[nodiscard]] plan::Plan detach(const Network& network, const Endpoint& endpoint,
                                 const plan::NsRef& sandbox);

@@ -66,22 +66,33 @@ Result<Engine> Engine::open(Config config) {
   if (config.program.empty()) config.program = own_program();
   if (config.shim.empty()) config.shim = shim_for(config.program);
   auto impl = std::make_unique<Impl>();
+  impl->config = std::move(config);
+  if (auto opened = impl->open_store(); !opened) {
+    if (opened.error().kind != ErrorKind::kPermission) return std::unexpected(opened.error());
+    return fail(ErrorKind::kPermission,
+                "this user may not use the instance in {} and {} ({}): run berth as root, or give "
+                "directories of your own with --root and --run",
+                impl->config.root, impl->config.run, opened.error().message);
+  }
+  TRY(impl->load_instance());
+  return Engine(std::move(impl));
+}
+
+Status Engine::Impl::open_store() {
   const auto path = config.root + "/berth.db";
   std::error_code error;
   if (config.only_plan && !fs::exists(path, error)) {
-    impl->store = store::open_memory();
-  } else {
-    TRY(make_private_directory(config.root));
-    TRY(make_private_directory(config.run));
-    TRY(make_private_directory(config.run + "/netns"));
-    impl->store = TRY(store::open_sqlite(path));
-    struct stat info;
-    if (stat(path.c_str(), &info) != 0) return fail_sys(errno, "look at {}", path);
-    impl->store_file = info.st_ino;
+    store = store::open_memory();
+    return {};
   }
-  impl->config = std::move(config);
-  TRY(impl->load_instance());
-  return Engine(std::move(impl));
+  TRY(make_private_directory(config.root));
+  TRY(make_private_directory(config.run));
+  TRY(make_private_directory(run_path("netns")));
+  store = TRY(store::open_sqlite(path));
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return fail_sys(errno, "look at {}", path);
+  store_file = info.st_ino;
+  return {};
 }
 
 // The instance's tag and predefined networks are made with the store, by whoever is first.
@@ -96,7 +107,9 @@ Status Engine::Impl::load_instance() {
   }
   instance = TRY(store->get("meta/instance")).value_or("");
   if (config.only_plan) return {};
-  TRY(notice_reboot());
+  // A damaged record stops whatever needs it, with a sentence of its own, but not `system reset`.
+  if (auto noticed = notice_reboot(); !noticed && noticed.error().kind != ErrorKind::kCorrupt)
+    return noticed;
   (void)settle_abandoned();  // who may not do that may still look
   return {};
 }

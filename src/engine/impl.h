@@ -56,6 +56,7 @@ struct Change {
 struct Faults {
   plan::BeforeOp before_op;
   std::function<void(std::string_view step)> at;  ///< "journalled", "applied", "recorded"
+  std::function<std::string()> draw_id;           ///< an endpoint's id, in place of a random one
 };
 
 /// A sandbox that a request names, and what must be known of its namespace.
@@ -98,11 +99,21 @@ class Engine::Impl {
   /// emptied the kernel, in the store alone. Under the lock.
   enum class Kernel { kAsLeft, kEmptied };
   Status settle_journal(Kernel state);
+  using Documents = std::vector<std::pair<std::string, std::string>>;  // key, text
+  Result<Documents> documents(std::string_view prefix);
+  /// Entries that settle_journal could not read and set aside: what they began stays as it is until
+  /// reconcile compares kernel and store.
+  Result<Documents> unreadable_entries();
   /// Journals, applies and records `change`; after an error kernel and store are as before.
   Status commit(engine::Change& change);
   /// Takes back a change that was applied, and drops its journal entry.
   Status take_back(const engine::Change& change, const plan::Plan& plan, const std::string& entry,
                    Error error);
+
+  /// A forced removal forgets what it could not delete but for the links: adds these to `writes`.
+  void remember_links_left(const plan::Plan& plan, store::WriteSet& writes);
+  /// Deletes those that are there still and are the same ones; `transaction` forgets all.
+  Result<plan::Plan> links_left(engine::Transaction& transaction);
 
   // networks.cc
   Result<Network> prepare(engine::Change& change, const CreateNetwork& request);
@@ -116,12 +127,10 @@ class Engine::Impl {
   Status load_instance();
   Result<bool> table_intact();
   Status add_predefined_networks();
+  /// For the network `bridge`, where the pools had no free subnet when the store was made.
+  Status choose_subnet(engine::Change& change, Network& network);
   /// Makes anew what of a removal that failed cannot be undone, as far as the kernel lets it.
   void put_back(const engine::Change& change);
-  /// Does another instance have networks in berth's table?
-  Result<bool> others_have_networks();
-  /// What of the host's sysctls is to be switched so that it forwards for the network.
-  Result<std::vector<plan::SetSysctl>> forwarding_plan(const Network& network) const;
   /// What the network is in the firewall's table.
   std::vector<nft::Element> network_elements(const Network& network) const;
   /// What drivers must know of the host. `bridge_netfilter` is read where it matters alone.
@@ -129,7 +138,31 @@ class Engine::Impl {
   /// The operations that the network's kernel objects consist of.
   Result<plan::Plan> network_plan(const Network& network, std::uint32_t mtu) const;
 
+  // forwarding.cc
+  /// What of the host's sysctls is to be switched so that it forwards for the network.
+  Result<std::vector<plan::SetSysctl>> forwarding_plan(const Network& network) const;
+  /// What tells other instances what a forwarding sysctl held before; none for other sysctls.
+  static std::optional<nft::Element> forwarding_mark_for(const plan::SetSysctl& sysctl);
+  /// The marks of what this instance has switched and `network` needs.
+  Result<std::vector<nft::Element>> forwarding_marks(engine::State& state, const Network& network);
+  /// Switches off what nobody needs once `networks` are gone.
+  Status stop_forwarding(engine::Change& change, const std::vector<Network>& networks);
+
+  // other_instances.cc
+  /// The elements of a set of berth's table, of all instances; none where there is no table.
+  Result<std::vector<nft::Element>> elements(std::string_view set);
+  /// Those that another instance or somebody else has put there.
+  Result<std::vector<nft::Element>> others_elements(std::string_view set);
+  /// Does another instance have networks in berth's table?
+  Result<bool> others_have_networks();
+  /// The ports that others have published; none, and quickly, where no other has a network.
+  Result<std::vector<nft::Element>> others_ports();
+  /// The mark with the key of `like`, whoever made it.
+  Result<std::optional<nft::Element>> forwarding_mark(const nft::Element& like);
+
   // engine.cc
+  /// The store at config.root, with its directories; in memory where nothing is to be made.
+  Status open_store();
   Result<Endpoint> connect(const Connect& request);
 
   // endpoints.cc
@@ -137,8 +170,8 @@ class Engine::Impl {
   Result<Endpoint> prepare(engine::Change& change, const Connect& request,
                            engine::TargetSandbox target);
   Status prepare(engine::Change& change, const Disconnect& request);
-  Result<Endpoint> prepare(engine::Change& change, const Publish& request);
-  Result<Endpoint> prepare(engine::Change& change, const Unpublish& request);
+  /// Draws the endpoint's id and names its device on the host after it.
+  Status name_device(Endpoint& endpoint, const Network& network);
   /// Adds the end of `endpoints` to the change: routes and firewall first, links last, in one batch
   /// each.
   Status detach(engine::Change& change, const std::vector<Endpoint>& endpoints);
@@ -168,6 +201,14 @@ class Engine::Impl {
     if (!held_by_somebody || config.only_plan || !collect_dead()) return done;
     return body();
   }
+
+  // ports.cc
+  Result<Endpoint> prepare(engine::Change& change, const Publish& request);
+  Result<Endpoint> prepare(engine::Change& change, const Unpublish& request);
+  /// Lets `edit` change the ports of the target's endpoint on the network, and plans what follows.
+  Result<Endpoint> change_ports(
+      engine::Change& change, const std::string& network_name, const Target& target,
+      const std::function<Status(const Network& network, Endpoint& endpoint)>& edit);
 
   // targets.cc
   Result<engine::TargetSandbox> target(engine::Change& change, const Target& reference);
@@ -219,14 +260,25 @@ class Engine::Impl {
 
   // reconcile.cc
   Status prepare(engine::Change& change, const Reconcile& request);
-  Status prepare(engine::Change& change, const Reset& request);
   Result<std::vector<Repair>> reconcile();
   /// Calls `found` with each thing that is not as it should be, and the change that mends it or why
   /// none can.
   using FoundDifference =
       std::function<void(const std::string& what, engine::Change& change, Status planned)>;
   Status find_differences(const FoundDifference& found);
+
+  // reset.cc
+  Status prepare(engine::Change& change, const Reset& request);
   std::vector<Error> reset();
+  /// What a reset has to pass over because its record cannot be read.
+  struct Damage {
+    std::vector<Error> told;  ///< one for each record
+    plan::Plan leftovers;     ///< removes what can be known without the record
+  };
+  /// Takes from the store what cannot be read and what hangs on that, so that the rest is readable.
+  Result<Damage> drop_damaged();
+  /// What carries this instance's tag in the table, and the bridges that it says are this instance's.
+  Result<plan::Plan> removal_by_tag();
 
   // system.cc
   Result<Info> info();

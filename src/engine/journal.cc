@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "kernel/netlink/link.h"
 #include "plan/json.h"
 
 namespace berth {
@@ -61,6 +62,15 @@ std::string joined(const std::vector<Error>& errors) {
   return text;
 }
 
+// Before the name of a link that could not be deleted; its value is what tells it from another one.
+constexpr std::string_view kLeft = "left/";
+std::string identity(const kernel::LinkInfo& link) {
+  return fmt::format("{} {}", link.index, link.mac ? link.mac->str() : "");
+}
+
+// Before the key of what was set aside because it cannot be read.
+constexpr std::string_view kUnreadable = "unreadable/";
+
 // Where an error could not take the journal's entry of a removal away.
 constexpr std::string_view kCarriedOutLater = "; the next command will carry it out";
 
@@ -109,22 +119,35 @@ Status Engine::Impl::settle_abandoned() {
 }
 
 Status Engine::Impl::settle_journal(Kernel state) {
-  std::vector<std::pair<std::string, std::string>> entries;
-  TRY(store->scan("journal/", [&](std::string_view key, std::string_view text) {
-    entries.emplace_back(key, text);
-    return true;
-  }));
-  for (const auto& [key, text] : entries) {
-    auto entry = TRY(read_entry(key, text));
+  for (const auto& [key, text] : TRY(documents("journal/"))) {
+    auto entry = read_entry(key, text);
+    if (!entry) {  // nobody ever will: it must not keep everybody from everything
+      TRY(store->commit({{key, std::nullopt}, {std::string(kUnreadable) + key, text}},
+                        store::Durability::kNormal));
+      continue;
+    }
     if (state == Kernel::kAsLeft) {
-      if (auto settled = settle(kernel, entry); !settled)
+      if (auto settled = settle(kernel, *entry); !settled)
         return std::unexpected(
             in_context(settled.error(), "settle what an earlier command left half-done"));
     }
-    entry.writes.push_back({key, std::nullopt});
-    TRY(store->commit(entry.writes, store::Durability::kNormal));
+    entry->writes.push_back({key, std::nullopt});
+    TRY(store->commit(entry->writes, store::Durability::kNormal));
   }
   return {};
+}
+
+Result<Engine::Impl::Documents> Engine::Impl::unreadable_entries() {
+  return documents(std::string(kUnreadable) + "journal/");
+}
+
+Result<Engine::Impl::Documents> Engine::Impl::documents(std::string_view prefix) {
+  Documents found;
+  TRY(store->scan(prefix, [&](std::string_view key, std::string_view text) {
+    found.emplace_back(key, text);
+    return true;
+  }));
+  return found;
 }
 
 Status Engine::Impl::commit(engine::Change& change) {
@@ -141,7 +164,7 @@ Status Engine::Impl::commit(engine::Change& change) {
 
   std::vector<Error> passed_over;
   if (change.force) {
-    passed_over = plan::apply_all(kernel, plan);
+    passed_over = plan::apply_all(kernel, plan, faults.before_op);
   } else if (auto applied =
                  plan::apply(kernel, plan, faults.before_op, std::move(change.namespaces));
              !applied) {
@@ -160,6 +183,7 @@ Status Engine::Impl::commit(engine::Change& change) {
 
   auto writes = change.transaction.writes();
   writes.push_back({key, std::nullopt});
+  if (!passed_over.empty()) remember_links_left(plan, writes);
   if (auto written = store->commit(writes, change.durability); !written)
     return take_back(change, plan, key, written.error());
   reached("recorded");
@@ -167,6 +191,30 @@ Status Engine::Impl::commit(engine::Change& change) {
   auto error = passed_over.front();
   error.message = "done, but not everything went well: " + joined(passed_over);
   return std::unexpected(std::move(error));
+}
+
+void Engine::Impl::remember_links_left(const plan::Plan& plan, store::WriteSet& writes) {
+  const auto socket = kernel.route();
+  if (!socket) return;
+  for (const auto& op : plan) {
+    const auto* gone = std::get_if<plan::DeleteLink>(&op);
+    if (!gone) continue;
+    const auto link = kernel::find_link(**socket, gone->name);
+    if (link && *link)
+      writes.push_back({std::string(kLeft) + gone->name.str(), identity(**link)});
+  }
+}
+
+Result<plan::Plan> Engine::Impl::links_left(engine::Transaction& transaction) {
+  plan::Plan plan;
+  for (const auto& [key, which] : TRY(documents(kLeft))) {
+    transaction.erase(key);
+    const auto name = IfName::parse(std::string_view(key).substr(kLeft.size()));
+    if (!name) continue;
+    const auto link = TRY(kernel::find_link(*TRY(kernel.route()), *name));
+    if (link && identity(*link) == which) plan.push_back(plan::DeleteLink{*name});
+  }
+  return plan;
 }
 
 Status Engine::Impl::take_back(const engine::Change& change, const plan::Plan& plan,

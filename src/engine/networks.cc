@@ -28,6 +28,11 @@ firewall::NetworkIntent intent_of(const Network& network, std::string owner) {
                                  .internal = network.internal,
                                  .icc = network.bridge.icc,
                                  .masquerade = network.bridge.masquerade,
+                                 .masquerade6 = network.bridge.masquerade,
+                                 .mode4 = network.bridge.mode4,
+                                 .mode6 = network.bridge.mode6,
+                                 .source4 = network.bridge.snat4,
+                                 .source6 = network.bridge.snat6,
                                  .owner = std::move(owner)};
   for (const auto& subnet : network.subnets) intent.subnets.push_back(subnet.cidr);
   return intent;
@@ -135,6 +140,15 @@ Status add_subnets(Network& network, const std::vector<SubnetRequest>& asked,
   return {};
 }
 
+// Of another instance's bridge, whose: for an error.
+Result<std::string> whose(Engine::Impl& impl, const IfName& device) {
+  for (const auto& element : TRY(impl.others_elements(firewall::kBridges)))
+    if (element.key.front() == nft::Field(device))
+      return fmt::format(" but that of network {} of another instance of berth",
+                         element.comment.substr(0, element.comment.find(' ')));
+  return "";
+}
+
 std::vector<ipam::Pool> pools_of(const Config& config) {
   std::vector<ipam::Pool> pools;
   pools.assign(config.pools.begin(), config.pools.end());
@@ -213,35 +227,24 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
   auto& route = *TRY(kernel.route());
   const auto& device = network.bridge.device;
   if (TRY(engine::link_exists(route, device)))
-    return fail(
-        ErrorKind::kExists,
-        "network {}: an interface {} exists already and is not this network's: remove it, or "
-        "give another {}",
-        network.name, device.str(), model::kOptionBridgeName);
+    return fail(ErrorKind::kExists,
+                "network {}: an interface {} exists already and is not this network's{}: remove "
+                "it, or {}",
+                network.name, device.str(), TRY(whose(*this, device)),
+                network.predefined ? "use a network made with `berth network create`"
+                                   : fmt::format("give another {}", model::kOptionBridgeName));
   engine::Realised realised{network.link.mtu};
   if (realised.mtu == 0) realised.mtu = TRY(engine::default_mtu(route));
   if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
   plan::append(change.plan, TRY(network_plan(network, realised.mtu)));
   for (const auto& sysctl : TRY(forwarding_plan(network))) {
-    change.state.put_switched(sysctl.key, sysctl.previous);
     change.plan.push_back(sysctl);
+    if (const auto mark = forwarding_mark_for(sysctl); mark && !TRY(forwarding_mark(*mark)))
+      change.plan.push_back(plan::AddElement{*mark});
+    change.state.put_switched(sysctl.key, sysctl.previous);
   }
   change.state.put_realised(network, realised);
   return realised;
-}
-
-Result<std::vector<plan::SetSysctl>> Engine::Impl::forwarding_plan(const Network& network) const {
-  std::vector<plan::SetSysctl> plan;
-  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
-    if (!engine::needs_forwarding(network, family) || TRY(engine::forwarding_on(family))) continue;
-    // A host that forwards IPv6 takes no router advertisements unless accept_ra is 2: it would lose
-    // its own way out (Documentation/networking/ip-sysctl.rst).
-    if (family == Ip::Family::kV6)
-      for (const auto& key : TRY(engine::sysctls_of_advertised_routes()))
-        plan.push_back({key, "2", "1"});
-    plan.push_back({std::string(engine::forwarding_key(family)), "1", "0"});
-  }
-  return plan;
 }
 
 // Who may not read the ruleset may still have the whole plan printed.
@@ -303,18 +306,7 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     }
     state.erase(network);
   }
-  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
-    if (TRY(state.forwarding_needed_without(networks, family)) || TRY(others_have_networks()))
-      continue;
-    const auto was_needed = [&](const Network& each) {
-      return engine::needs_forwarding(each, family);
-    };
-    if (std::ranges::none_of(networks, was_needed)) continue;
-    for (const auto& sysctl : TRY(state.switched_for(family))) {
-      change.plan.push_back(sysctl);
-      state.erase_switched(sysctl.key);
-    }
-  }
+  TRY(stop_forwarding(change, networks));
   bool last = !links.empty();
   for (const auto& network : TRY(state.networks()))
     if (TRY(state.realised(network))) last = false;
@@ -349,14 +341,12 @@ void Engine::Impl::put_back(const Change& change) {
   }
 }
 
-Result<bool> Engine::Impl::others_have_networks() {
-  const auto bridges =
-      std::ranges::find(firewall::table().sets, firewall::kBridges, &nft::SetSpec::name);
-  const auto listed = TRY(kernel.nft())->list_elements(std::string(firewall::kTable), *bridges);
-  if (!listed && listed.error().kind == ErrorKind::kNotFound) return false;
-  return !std::ranges::all_of(TRY(listed), [&](const nft::Element& element) {
-    return element.comment.ends_with(" " + instance);
-  });
+Status Engine::Impl::choose_subnet(Change& change, Network& network) {
+  const auto others = TRY(change.state.networks());
+  if (auto added = add_subnets(network, {}, others, pools_of(config), *TRY(kernel.route())); !added)
+    return std::unexpected(in_context(added.error(), "network {}", network.name));
+  change.state.put(network);
+  return {};
 }
 
 // Docker's three, made with the store itself. `bridge` gets its devices when it is first used, so
@@ -376,7 +366,10 @@ Status Engine::Impl::add_predefined_networks() {
     if (driver == Driver::kBridge) {
       network.options = {{std::string(model::kOptionBridgeName), std::string(kDefaultDevice)}};
       TRY(model::read_options(network, network.options));
-      TRY(add_subnets(network, {}, {}, pools_of(config), *TRY(kernel.route())));
+      // Without a free subnet it gets one at its first use, like its devices.
+      const auto added = add_subnets(network, {}, {}, pools_of(config), *TRY(kernel.route()));
+      if (!added && added.error().kind != ErrorKind::kExhausted)
+        return std::unexpected(added.error());
     }
     change.state.put(network);
   }

@@ -61,6 +61,7 @@ Status Engine::Impl::notice_reboot() {
   }
   for (const auto family : {Ip::Family::kV4, Ip::Family::kV6})
     for (const auto& sysctl : TRY(state.switched_for(family))) state.erase_switched(sysctl.key);
+  TRY(links_left(change.transaction));
   for (const auto& network : TRY(state.networks())) state.erase_realised(network);
   change.transaction.put("meta/boot", boot);
   return commit(change);

@@ -1,4 +1,4 @@
-// Making the kernel agree with the store again, and removing everything.
+// Making the kernel agree with the store again.
 //
 // Reconcile is the same plans minus what is there: for every network that has been realised and
 // every endpoint whose namespace lives, the missing part is applied; elements of berth's table that
@@ -6,13 +6,14 @@
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <set>
 
 #include "base/result.h"
+#include "drivers/driver.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "firewall/intents.h"
 #include "firewall/table.h"
 #include "plan/render.h"
 
@@ -68,18 +69,26 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   if (!realised.empty() && !TRY(table_intact()))
     differs("table inet berth", plan::Plan{plan::EnsureTable{}});
 
+  const auto all_facts = TRY(facts(true));
   plan::Plan wanted;
   for (const auto& network : realised) {
     auto plan = TRY(network_plan(network, TRY(state.realised(network))->mtu));
     for (const auto& sysctl : TRY(forwarding_plan(network))) plan.push_back(sysctl);
+    for (const auto& mark : TRY(forwarding_marks(state, network)))
+      plan.push_back(plan::AddElement{mark});
     differs("network " + network.name, plan::missing(kernel, plan));
     plan::append(wanted, std::move(plan));
   }
   for (const auto& sandbox : TRY(state.sandboxes())) {
     if (!alive(sandbox)) continue;
+    const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
+    if (sandbox.kind != SandboxKind::kForeign)  // in another's namespace lo may be down on purpose
+      differs(sandbox.name,
+              plan::missing(kernel, {plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
       auto plan = TRY(endpoint_plan(network, sandbox, endpoint));
+      plan::append(plan, drivers::modes_off(network, endpoint, all_facts));
       differs(sandbox.name + " on " + network.name, plan::missing(kernel, plan));
       plan::append(wanted, std::move(plan));
     }
@@ -97,6 +106,12 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
         strays.push_back(plan::DeleteElement{element});
   }
   differs("elements that belong to nobody", std::move(strays));
+
+  Change leaving(*store);
+  leaving.direction = engine::Direction::kRemove;
+  leaving.verb = "remove what was left";
+  leaving.plan = TRY(links_left(leaving.transaction));
+  if (!leaving.plan.empty()) found("left by a forced removal", leaving, {});
   return {};
 }
 
@@ -131,64 +146,14 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
   }
   const auto held = TRY(lock());
   remove_stray_files(/*youngest=*/std::chrono::seconds(10));
+  for (const auto& [key, text] : TRY(unreadable_entries()))
+    repairs.push_back({key + " cannot be read: dropped, and what it was about is compared below",
+                       store->commit({{key, std::nullopt}}, store::Durability::kNormal)});
   TRY(find_differences([&](const std::string& what, Change& change, Status planned) {
     const auto text = summary(what, change.plan);
     repairs.push_back({text, planned ? commit(change) : std::move(planned)});
   }));
   return repairs;
-}
-
-Status Engine::Impl::prepare(Change& change, const Reset&) {
-  RemoveSandboxes all{{}, true};
-  for (const auto& sandbox : TRY(change.state.sandboxes())) all.targets.push_back(sandbox.id);
-  TRY(prepare(change, all));
-  return remove(change, TRY(change.state.networks()));
-}
-
-std::vector<Error> Engine::Impl::reset() {
-  std::vector<Error> errors;
-  const auto note = [&](Status status) {
-    if (!status) errors.push_back(std::move(status).error());
-  };
-  // Until the lock is held and nobody has made another sandbox meanwhile.
-  UniqueFd held;
-  for (bool empty = false; !empty;) {
-    held.reset();
-    Change look(*store);
-    const auto sandboxes = look.state.sandboxes();
-    if (!sandboxes) return {sandboxes.error()};
-    RemoveSandboxes all{{}, true};
-    for (const auto& sandbox : *sandboxes) all.targets.push_back(sandbox.id);
-    for (auto& outcome : remove_all(all)) note(std::move(outcome.status));
-    auto locked = lock();
-    if (!locked) return {locked.error()};
-    held = *std::move(locked);
-    const auto left = look.state.sandboxes();
-    empty = !errors.empty() || (left && left->empty());
-  }
-
-  const auto remove_networks = [&]() -> Status {
-    Change change(*store);
-    change.direction = engine::Direction::kRemove;
-    change.force = true;
-    change.verb = "reset";
-    TRY(remove(change, TRY(change.state.networks())));
-    TRY(commit(change));
-    return store->commit({{"meta/instance", std::nullopt}}, store::Durability::kFull);
-  };
-  note(remove_networks());
-  if (!errors.empty()) return errors;  // what is left in the store leads to what is left elsewhere
-
-  // Still under the lock: who waits for it finds the store gone and says so.
-  namespace fs = std::filesystem;
-  std::error_code error;
-  remove_stray_files(/*youngest=*/std::chrono::seconds(0));
-  for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "lock"})
-    fs::remove(fs::path(config.root) / file, error);
-  // Directories only if nothing else is in them: another instance may share --run.
-  for (const auto& directory : {run_path("netns"), run_path("sandboxes"), config.root, config.run})
-    fs::remove(directory, error);
-  return errors;
 }
 
 }  // namespace berth

@@ -54,6 +54,8 @@ bool needs_forwarding(const Network& network, Ip::Family family) {
 
 Result<std::string> State::resolve(std::string_view kind, std::string_view index,
                                    std::string_view what, std::string_view reference) {
+  if (reference.empty())
+    return fail(ErrorKind::kInvalid, "'' names no {}: give a name or an id", what);
   // A whole id before a name, so that nothing can be named to stand in another's place.
   constexpr std::size_t kIdDigits = 64;
   if (reference.size() == kIdDigits && TRY(tx_.get(fmt::format("{}/{}", kind, reference))))
@@ -310,11 +312,11 @@ Result<std::optional<State::PortOwner>> State::port_owner(const PortMapping& wan
 }
 
 void State::take_port(const PortMapping& mapping, std::string_view endpoint_id) {
-  tx_.put(port_key(mapping), std::string(endpoint_id));
+  if (mapping.host_port != 0) tx_.put(port_key(mapping), std::string(endpoint_id));
 }
 
 void State::free_port(const PortMapping& mapping) {
-  tx_.erase(port_key(mapping));
+  if (mapping.host_port != 0) tx_.erase(port_key(mapping));
 }
 
 // ---- sysctls ------------------------------------------------------------------------------------

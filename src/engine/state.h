@@ -12,8 +12,10 @@
 //   port/<protocol>/<port>/<host address> -> endpoint id (port in 5 digits, so that keys sort)
 //   realised/<network>                    its kernel objects have been made; the endpoints' MTU
 //   switched/<sysctl>                     its value before berth switched it
+//   left/<link>                           index and MAC of a link that a forced removal left
 //   meta/boot                             the boot in which the kernel's part of all this was made
 //   journal/<id>                          a change under way (journal.cc)
+//   unreadable/journal/<id>               one that cannot be read, kept for reconcile to tell of it
 //
 // Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
 #pragma once

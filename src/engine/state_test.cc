@@ -56,7 +56,8 @@ TEST_F(StateTest, ANameComesBeforeAnIdAndAPrefixMustBeUnique) {
   const auto ambiguous = state_.sandbox("aa");
   ASSERT_FALSE(ambiguous);
   EXPECT_EQ(ambiguous.error().kind, ErrorKind::kInvalid);
-  for (const char* nothing : {"", "w", "c", "AA"}) {
+  EXPECT_EQ(state_.sandbox("").error().kind, ErrorKind::kInvalid);
+  for (const char* nothing : {"w", "c", "AA"}) {
     const auto missing = state_.sandbox(nothing);
     ASSERT_FALSE(missing) << nothing;
     EXPECT_EQ(missing.error().kind, ErrorKind::kNotFound);

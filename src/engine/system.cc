@@ -45,8 +45,11 @@ Result<Info> Engine::Impl::info() {
   info.netns_inode = TRY(kernel::Netns::current()).inode();
   info.ip_forward = TRY(engine::forwarding_on(Ip::Family::kV4));
   Change look(*store);
+  const std::string key(engine::forwarding_key(Ip::Family::kV4));
+  const auto mark = forwarding_mark(*forwarding_mark_for({key, "1", "0"}));  // if one may look
   info.ip_forward_by_berth =
-      TRY(look.state.switched(engine::forwarding_key(Ip::Family::kV4))).has_value();
+      TRY(look.state.switched(engine::forwarding_key(Ip::Family::kV4))).has_value() ||
+      (mark && *mark);
   info.networks = TRY(look.state.networks()).size();
   for (const auto& sandbox : TRY(look.state.sandboxes())) {
     ++info.sandboxes;

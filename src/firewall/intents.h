@@ -11,18 +11,11 @@
 
 #include "berth/address.h"
 #include "berth/ifname.h"
+#include "berth/network.h"
 #include "berth/result.h"
 #include "kernel/nft/element.h"
 
 namespace berth::firewall {
-
-/// How the rest of the world meets a network's containers, for one IP version. Docker's gateway
-/// mode `isolated` is an internal network: nothing of its own here.
-enum class GatewayMode : std::uint8_t {
-  kNat,             ///< at ports published on the host only
-  kNatUnprotected,  ///< there, and everything by the containers' own addresses
-  kRouted,          ///< by their own addresses: ping, and the ports that are opened
-};
 
 struct NetworkIntent {
   IfName bridge;
@@ -31,7 +24,7 @@ struct NetworkIntent {
   bool icc = true;          ///< containers of the network may talk to each other
   bool masquerade = true;   ///< IPv4 leaves the host under its address; never from a routed network
   bool masquerade6 = true;  ///< the same of IPv6
-  GatewayMode mode4 = GatewayMode::kNat;
+  GatewayMode mode4 = GatewayMode::kNat;  ///< isolated is an internal network's: nothing of its own
   GatewayMode mode6 = GatewayMode::kNat;
   std::optional<Ip> source4{};  ///< that address, if not the interface's; one of the host's own
   std::optional<Ip> source6{};
@@ -70,6 +63,8 @@ struct OpenIntent {
 /// From one interface of the host: a published port of a network that trusts the interface
 /// (com.docker.network.bridge.trusted_host_interfaces). kInvalid for port 0.
 [[nodiscard]] Result<nft::Element> trusted_element(const IfName& from, const OpenIntent& open);
+/// Marks a sysctl of the host (its last word) as switched by berth; `before` is what it held.
+[[nodiscard]] nft::Element switched_element(std::string_view sysctl, std::string_view before);
 
 /// `owner` as a comment: what cannot stand in one ('"', bytes that are not printable ASCII) becomes
 /// '?', and it ends after 100 bytes.

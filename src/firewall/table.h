@@ -21,6 +21,8 @@
 //   open4          address . proto . port: containers' ports that are open to everyone there
 //   unprotected4   bridges whose containers everyone may reach, on every port
 //   trusted4       interface . address . proto . port: containers' ports open from one interface
+//   switched       no rule looks here: sysctls that an instance of berth switched, each with the
+//                  value before as its comment, for the last of the instances to put back
 //
 // The way of a packet:
 //   raw      route_localnet is on for bridges so that the host's 127.0.0.1 reaches published ports;
@@ -108,6 +110,7 @@ inline constexpr FamilySets kSets6{"publish6", "publish6_addr", "hairpin6",     
 [[nodiscard]] constexpr const FamilySets& sets_of(Ip::Family family) {
   return family == Ip::Family::kV4 ? kSets4 : kSets6;
 }
+inline constexpr std::string_view kSwitched = "switched";
 
 /// The table; text(table()) is what `nft -f` loads.
 [[nodiscard]] const nft::TableSpec& table();

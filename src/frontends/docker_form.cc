@@ -150,7 +150,7 @@ Json ports_form(std::span<const Endpoint> endpoints) {
   for (const auto& endpoint : endpoints) {
     for (const auto& port : endpoint.ports) {
       out[fmt::format("{}/{}", port.container_port, name(port.protocol))].push_back(
-          {{"HostIp", port.host_ip.str()}, {"HostPort", fmt::format("{}", port.host_port)}});
+          {{"HostIp", port.host_ip.str()}, {"HostPort", port.host_port == 0 ? "" : fmt::format("{}", port.host_port)}});
     }
   }
   return out;

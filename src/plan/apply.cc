@@ -47,11 +47,15 @@ class Run {
       if (before) {
         flush();
         if (stopped()) return;
-        if (auto allowed = before(current_); !allowed) return settle(current_, std::move(allowed));
+        if (auto allowed = before(current_); !allowed) {
+          settle(current_, std::move(allowed));
+          continue;
+        }
       }
       std::visit(*this, plan_[current_]);
     }
     flush();
+    if (!stopped()) sync_carriers();
   }
 
   [[nodiscard]] std::vector<Error> take_errors() { return std::move(errors_); }
@@ -73,7 +77,12 @@ class Run {
   }
 
   void operator()(const AddBridge& op) {
-    queue({}, kernel::add_bridge({.name = op.name, .mac = op.mac, .mtu = op.mtu}));
+    queue({}, kernel::add_bridge({.name = op.name, .mac = op.mac}));
+    if (op.mtu == 0) return;
+    // In a request of its own the MTU is the bridge's for good, and not that of its ports or, without
+    // any, the default (link.h). Only once it is known that the bridge is this plan's.
+    flush();
+    if (done_.contains(current_)) queue({}, kernel::set_link_mtu(op.name, op.mtu));
   }
 
   void operator()(const AddVeth& op) {
@@ -101,6 +110,10 @@ class Run {
 
   void operator()(const SetLinkUp& op) { queue(op.ns, kernel::set_link_up(op.name, op.up)); }
 
+  void operator()(const SetLinkMtu& op) {
+    queue(op.ns, kernel::set_link_mtu(op.name, op.mtu));
+  }
+
   void operator()(const JoinBridge& op) {
     const auto master = index_of({}, op.bridge);
     if (stopped()) return;
@@ -108,7 +121,7 @@ class Run {
     queue({}, kernel::set_link_master(op.name, *master));
   }
 
-  void operator()(const IsolatePort& op) { queue({}, kernel::set_port_isolated(op.name, true)); }
+  void operator()(const IsolatePort& op) { queue({}, kernel::set_port_isolated(op.name, op.on)); }
   void operator()(const HairpinPort& op) { queue({}, kernel::set_port_hairpin(op.name, op.on)); }
 
   void operator()(const AddAddress& op) {
@@ -176,7 +189,9 @@ class Run {
     const auto& op = plan_[position];
     const auto* up = std::get_if<SetLinkUp>(&op);
     const auto* hairpin = std::get_if<HairpinPort>(&op);
-    const bool switching_off = (up && !up->up) || (hairpin && !hairpin->on);
+    const auto* isolated = std::get_if<IsolatePort>(&op);
+    const bool switching_off =
+        (up && !up->up) || (hairpin && !hairpin->on) || (isolated && !isolated->on);
     const bool going_on = mode_ == Mode::kGoOn;
     const bool fine = status ||
                       (status.error().kind == ErrorKind::kNotFound &&
@@ -229,6 +244,16 @@ class Run {
     route.metric = op.metric;
     route.type = type_of(op.kind);
     return route;
+  }
+
+  // The pairs of this plan carry packets from now on and not when the kernel finds the time
+  // (sync_carrier in link.h). Nothing depends on it but the first packets.
+  void sync_carriers() {
+    for (const auto& op : plan_) {
+      const auto* veth = std::get_if<AddVeth>(&op);
+      if (!veth) continue;
+      if (const auto socket = kernel_.route()) (void)kernel::sync_carrier(**socket, veth->name);
+    }
   }
 
   // ---- rtnetlink: requests of one namespace wait for each other ---------------------------------
@@ -414,9 +439,9 @@ Status apply(Kernel& kernel, const Plan& plan, const BeforeOp& before, Namespace
   return std::unexpected(std::move(error));
 }
 
-std::vector<Error> apply_all(Kernel& kernel, const Plan& plan) {
+std::vector<Error> apply_all(Kernel& kernel, const Plan& plan, const BeforeOp& before) {
   Run run(kernel, plan, Run::Mode::kGoOn);
-  run.carry_out({});
+  run.carry_out(before);
   return run.take_errors();
 }
 

@@ -51,7 +51,8 @@ using BeforeOp = std::function<Status(std::size_t)>;
                            Namespaces opened = {});
 
 /// As much of `plan` as can be: goes on past errors and returns them. "There already" is fine.
-[[nodiscard]] std::vector<Error> apply_all(Kernel& kernel, const Plan& plan);
+[[nodiscard]] std::vector<Error> apply_all(Kernel& kernel, const Plan& plan,
+                                           const BeforeOp& before = {});
 
 /// The part of a making `plan` that is not true in the kernel now.
 [[nodiscard]] Result<Plan> missing(Kernel& kernel, const Plan& plan);

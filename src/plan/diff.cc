@@ -38,17 +38,21 @@ class Diff {
       const auto* found = TRY(link({}, bridge->name));
       if (!found) missing.push_back(op);
       if (found && !found->up) missing.push_back(SetLinkUp{{}, bridge->name});
+      if (found) compare_mtu({}, *found, bridge->mtu, missing);
     } else if (const auto* veth = std::get_if<AddVeth>(&op)) {
       TRY(look_at(*veth, missing));
     } else if (const auto* isolate = std::get_if<IsolatePort>(&op)) {
       const auto* port = TRY(link({}, isolate->name));
-      if (!port || port->isolated != true) missing.push_back(op);
+      if (port ? port->isolated != isolate->on : isolate->on) missing.push_back(op);
     } else if (const auto* hairpin = std::get_if<HairpinPort>(&op)) {
       const auto* port = TRY(link({}, hairpin->name));
-      if (!port || port->hairpin != hairpin->on) missing.push_back(op);
+      if (port ? port->hairpin != hairpin->on : hairpin->on) missing.push_back(op);
     } else if (const auto* up = std::get_if<SetLinkUp>(&op)) {
       const auto* found = TRY(link(up->ns, up->name));
       if (!found || found->up != up->up) missing.push_back(op);
+    } else if (const auto* mtu = std::get_if<SetLinkMtu>(&op)) {
+      const auto* found = TRY(link(mtu->ns, mtu->name));
+      if (!found || found->mtu != mtu->mtu) missing.push_back(op);
     } else if (const auto* address = std::get_if<AddAddress>(&op)) {
       const auto* found = TRY(link(address->ns, address->link));
       const auto& there = (*TRY(links(address->ns))).addresses;
@@ -106,7 +110,15 @@ class Diff {
     if (!bridge || host_end->master != bridge->index)
       missing.push_back(JoinBridge{veth.name, veth.bridge});
     if (!host_end->up) missing.push_back(SetLinkUp{{}, veth.name});
+    compare_mtu({}, *host_end, veth.mtu, missing);
+    compare_mtu(veth.peer_ns, *peer, veth.mtu, missing);
     return {};
+  }
+
+  static void compare_mtu(const NsRef& ns, const kernel::LinkInfo& link, std::uint32_t wanted,
+                          Plan& missing) {
+    if (wanted != 0 && link.mtu != wanted)
+      missing.push_back(SetLinkMtu{ns, link.name, wanted, link.mtu});
   }
 
   // An element that is there with other data is in the way: it goes first, if it is this instance's

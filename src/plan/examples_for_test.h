@@ -45,6 +45,7 @@ inline Plan every_op() {
               mac("02:42:0a:01:00:02")},
       DeleteLink{link("br1")},
       SetLinkUp{kBlue, link("eth0"), true},
+      SetLinkMtu{kBlue, link("eth0"), 1400, 1500},
       JoinBridge{link("veth1234567"), link("br0")},
       IsolatePort{link("veth1234567")},
       HairpinPort{link("veth1234567"), true},

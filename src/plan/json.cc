@@ -55,8 +55,9 @@ BERTH_JSON_FIELDS(AddBridge, name, mac, mtu)
 BERTH_JSON_FIELDS(AddVeth, name, bridge, mtu, peer_ns, peer, peer_mac)
 BERTH_JSON_FIELDS(DeleteLink, name)
 BERTH_JSON_FIELDS(SetLinkUp, ns, name, up)
+BERTH_JSON_FIELDS(SetLinkMtu, ns, name, mtu, previous)
 BERTH_JSON_FIELDS(JoinBridge, name, bridge)
-BERTH_JSON_FIELDS(IsolatePort, name)
+BERTH_JSON_FIELDS(IsolatePort, name, on)
 BERTH_JSON_FIELDS(HairpinPort, name, on)
 BERTH_JSON_FIELDS(AddAddress, ns, link, address)
 BERTH_JSON_FIELDS(DeleteAddress, ns, link, address)
@@ -78,11 +79,11 @@ namespace {
 // In the order of Op's alternatives.
 constexpr const char* kNames[] = {
     "add-netns",     "delete-netns",   "add-bridge",     "add-veth",
-    "delete-link",   "set-link-up",    "join-bridge",    "isolate-port",
-    "hairpin-port",  "add-address",    "delete-address", "add-route",
-    "delete-route",  "set-sysctl",     "ensure-table",   "delete-table-if-unused",
-    "add-element",   "delete-element", "flush-flows",    "start-process",
-    "signal-process"};
+    "delete-link",   "set-link-up",    "set-link-mtu",   "join-bridge",
+    "isolate-port",  "hairpin-port",   "add-address",    "delete-address",
+    "add-route",     "delete-route",   "set-sysctl",     "ensure-table",
+    "delete-table-if-unused",          "add-element",    "delete-element",
+    "flush-flows",   "start-process",  "signal-process"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 
 template <std::size_t I = 0>

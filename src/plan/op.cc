@@ -45,6 +45,10 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
             if (made.holds(set.ns, set.name)) return std::nullopt;
             return SetLinkUp{set.ns, set.name, !set.up};
           },
+          [&](const SetLinkMtu& set) -> Inverse {
+            if (made.holds(set.ns, set.name)) return std::nullopt;
+            return SetLinkMtu{set.ns, set.name, set.previous, set.mtu};
+          },
           [&](const AddAddress& add) -> Inverse {
             if (made.holds(add.ns, add.link)) return std::nullopt;
             return DeleteAddress{add.ns, add.link, add.address};
@@ -57,6 +61,10 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           [&](const DeleteRoute& gone) -> Inverse {
             return AddRoute{gone.ns,   gone.destination, gone.gateway,
                             gone.link, gone.kind,        gone.metric};
+          },
+          [&](const IsolatePort& set) -> Inverse {
+            if (made.holds({}, set.name)) return std::nullopt;
+            return IsolatePort{set.name, !set.on};
           },
           [&](const HairpinPort& set) -> Inverse {
             if (made.holds({}, set.name)) return std::nullopt;
@@ -73,8 +81,8 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           [](const DeleteTableIfUnused&) -> Inverse { return EnsureTable{}; },
           [](const AddElement& add) -> Inverse { return DeleteElement{add.element}; },
           [](const DeleteElement& gone) -> Inverse { return AddElement{gone.element}; },
-          // A link or namespace cannot be brought back as it was, so plans delete them last; a
-          // port's isolation goes with its link; forgotten flows come back by themselves.
+          // A link or namespace cannot be brought back as it was, so plans delete them last;
+          // forgotten flows come back by themselves.
           [](const auto&) -> Inverse { return std::nullopt; },
       },
       op);

@@ -67,6 +67,14 @@ struct SetLinkUp {
   bool up = true;
 };
 
+/// `previous` is what it had when the plan was made.
+struct SetLinkMtu {
+  NsRef ns;
+  IfName name;
+  std::uint32_t mtu = 0;       ///< bytes
+  std::uint32_t previous = 0;  ///< bytes
+};
+
 /// Makes a link a port of a bridge that came after it (its own went, and was made again).
 struct JoinBridge {
   IfName name;
@@ -76,6 +84,7 @@ struct JoinBridge {
 /// An isolated bridge port reaches the bridge itself but no other isolated port (bridge(8)).
 struct IsolatePort {
   IfName name;
+  bool on = true;
 };
 
 /// A port in hairpin mode gets back what it sent, where that is its destination (bridge(8)).
@@ -157,7 +166,7 @@ struct SignalProcess {
 };
 
 using Op = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, DeleteLink, SetLinkUp,
-                        JoinBridge, IsolatePort, HairpinPort, AddAddress, DeleteAddress, AddRoute,
+                        SetLinkMtu, JoinBridge, IsolatePort, HairpinPort, AddAddress, DeleteAddress, AddRoute,
                         DeleteRoute, SetSysctl, EnsureTable, DeleteTableIfUnused, AddElement,
                         DeleteElement, FlushFlows, StartProcess, SignalProcess>;
 

@@ -61,9 +61,8 @@ class Renderer {
     command("umount {} && rm {}", quoted(op.path), quoted(op.path));
   }
   void operator()(const AddBridge& op) {
-    command("ip link add name {} address {}{} type bridge", quoted(op.name.str()), op.mac.str(),
-            mtu_words(op.mtu));
-    command("ip link set {} up", quoted(op.name.str()));
+    command("ip link add name {} address {} type bridge", quoted(op.name.str()), op.mac.str());
+    command("ip link set {}{} up", quoted(op.name.str()), mtu_words(op.mtu));
   }
   void operator()(const AddVeth& op) {
     command("ip link add name {}{} master {} type veth peer name {} address {}{} netns {}",
@@ -75,11 +74,14 @@ class Renderer {
   void operator()(const SetLinkUp& op) {
     add(in(op.ns, fmt::format("ip link set {} {}", quoted(op.name.str()), op.up ? "up" : "down")));
   }
+  void operator()(const SetLinkMtu& op) {
+    add(in(op.ns, fmt::format("ip link set {}{}", quoted(op.name.str()), mtu_words(op.mtu))));
+  }
   void operator()(const JoinBridge& op) {
     command("ip link set {} master {}", quoted(op.name.str()), quoted(op.bridge.str()));
   }
   void operator()(const IsolatePort& op) {
-    command("bridge link set dev {} isolated on", quoted(op.name.str()));
+    command("bridge link set dev {} isolated {}", quoted(op.name.str()), op.on ? "on" : "off");
   }
   void operator()(const HairpinPort& op) {
     command("bridge link set dev {} hairpin {}", quoted(op.name.str()), op.on ? "on" : "off");

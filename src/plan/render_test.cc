@@ -19,8 +19,8 @@ TEST(Render, EveryOperationHasACommand) {
 TEST(Render, Links) {
   const auto veth = link("veth1234567");
   EXPECT_EQ(render({AddBridge{link("br0"), mac("02:42:0a:01:00:01"), 1400}}),
-            (Lines{"ip link add name br0 address 02:42:0a:01:00:01 mtu 1400 type bridge",
-                   "ip link set br0 up"}));
+            (Lines{"ip link add name br0 address 02:42:0a:01:00:01 type bridge",
+                   "ip link set br0 mtu 1400 up"}));
   EXPECT_EQ(render({AddVeth{veth, link("br0"), 0, kBlue, link("eth0"), mac("02:42:0a:01:00:02")}}),
             (Lines{"ip link add name veth1234567 master br0 type veth peer name eth0 address "
                    "02:42:0a:01:00:02 netns /run/netns/blue",
@@ -28,6 +28,8 @@ TEST(Render, Links) {
   EXPECT_EQ(
       render({SetLinkUp{kBlue, link("eth0"), true}, SetLinkUp{{}, veth, false}}),
       (Lines{"nsenter --net=/run/netns/blue ip link set eth0 up", "ip link set veth1234567 down"}));
+  EXPECT_EQ(render({SetLinkMtu{kBlue, link("eth0"), 1400, 1500}}),
+            (Lines{"nsenter --net=/run/netns/blue ip link set eth0 mtu 1400"}));
   EXPECT_EQ(
       render({JoinBridge{veth, link("br0")}, IsolatePort{veth}, HairpinPort{veth, true},
               HairpinPort{veth, false}, DeleteLink{veth}}),

@@ -162,7 +162,10 @@ std::expected<int, StartError> run(const ExecSpec& spec, const Place& place) {
 }  // namespace
 
 std::expected<int, StartError> exec_in(const ProcessId& target, const ExecSpec& spec) {
-  const UniqueFd process = TRY(open_process(target));
+  auto opened = open_process(target);
+  if (!opened)
+    return std::unexpected(in_context(std::move(opened).error(), "exec in {}", spec.sandbox));
+  const UniqueFd process = *std::move(opened);
   const auto join = [&](const shim::FailurePipe& failures) {
     constexpr int kNamespaces =
         CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
@@ -172,7 +175,7 @@ std::expected<int, StartError> exec_in(const ProcessId& target, const ExecSpec& 
   };
   return run(spec, {.join = join,
                     .root = fmt::format("/proc/{}/root", target.pid),
-                    .name = fmt::format("exec in process {}'s sandbox", target.pid)});
+                    .name = "exec in " + spec.sandbox});
 }
 
 std::expected<int, StartError> exec_in_netns(int netns, const ExecSpec& spec) {
@@ -181,7 +184,7 @@ std::expected<int, StartError> exec_in_netns(int netns, const ExecSpec& spec) {
     if (unshare(CLONE_NEWNS) != 0) failures.give_up("make a private mount namespace");
     shim::make_network_view(failures);
   };
-  return run(spec, {.join = join, .root = "/", .name = "exec in a network namespace"});
+  return run(spec, {.join = join, .root = "/", .name = "exec in " + spec.sandbox});
 }
 
 }  // namespace berth::sandbox

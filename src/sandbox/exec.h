@@ -25,6 +25,7 @@
 namespace berth::sandbox {
 
 struct ExecSpec {
+  std::string sandbox;            ///< what the caller calls it, for errors
   std::vector<std::string> argv;
   std::vector<std::string> env;  ///< "K=V", all of it; PATH is added if it has none
   std::string workdir;           ///< empty: / in a sandbox, else the caller's

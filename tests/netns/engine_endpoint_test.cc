@@ -1,5 +1,6 @@
 // Endpoints: targets of every kind, their addresses and routes.
 #include <csignal>
+#include <memory>
 
 #include "engine_fixture.h"
 
@@ -305,6 +306,42 @@ TEST_F(EngineEndpoint, APlanChangesNothing) {
   ASSERT_EQ(mending.commands.size(), 1U);
   EXPECT_NE(mending.commands[0].find("publish4 { tcp . 7000"), std::string::npos);
   EXPECT_EQ(shell("nft list tables").output, "");
+}
+
+TEST_F(EngineEndpoint, ADeviceNameThatIsTakenIsDrawnAgain) {
+  Instance instance;
+  instance.make_network(1);
+  TargetNs one, two;
+  std::vector<std::string> ids{std::string(64, 'b'), std::string(64, 'c'), std::string(64, 'c'),
+                               std::string(64, 'd')};
+  instance.impl().faults.draw_id = [&, next = 0]() mutable { return ids.at(next++); };
+  run("ip link add vethbbbbbbb type bridge");
+  EXPECT_EQ(must(instance->connect({.network = "net1", .target = one.target()})).host_ifname,
+            ifname("vethccccccc"));
+  EXPECT_EQ(must(instance->connect({.network = "net1", .target = two.target()})).host_ifname,
+            ifname("vethddddddd"));
+  expect_agreement(instance, {"vethbbbbbbb"});
+}
+
+// Otherwise a kernel worker sees to it when it gets a processor: too late for some of these where the
+// machine is busy. (What asking for the carrier does is shown in kernel_link_test.)
+TEST_F(EngineEndpoint, CarriesPacketsAsSoonAsItIsThere) {
+  Instance instance;
+  instance.make_network(1);
+  auto& socket = *must(instance.impl().kernel.route());
+  int forwarding = 0;
+  instance.impl().faults.at = [&](std::string_view step) {
+    if (step != "applied") return;
+    forwarding = 0;
+    for (const auto& link : must(kernel::list_links(socket)))  // find_link would do the worker's part
+      if (link.forwarding) ++forwarding;
+  };
+  std::vector<std::unique_ptr<TargetNs>> targets(10);
+  for (auto& target : targets) {
+    target = std::make_unique<TargetNs>();
+    must(instance->connect({.network = "net1", .target = target->target()}));
+    EXPECT_EQ(forwarding, &target - targets.data() + 1);
+  }
 }
 
 }  // namespace

@@ -226,5 +226,23 @@ TEST_F(EngineNetwork, AnEngineOpenedBeforeAResetIsTold) {
   expect_same(kernel_state(), before);
 }
 
+TEST_F(EngineNetwork, BridgeGetsItsSubnetLaterWhereThePoolsHaveNone) {
+  const auto base = scratch_dir() + "/exhausted";
+  const Config config{.root = base + "/root", .run = base + "/run",
+                      .pools = {{cidr("10.99.0.0/24"), 24}}};
+  run("ip route add blackhole 10.99.0.0/25");
+  auto engine = must(Engine::open(config));
+  EXPECT_TRUE(must(engine.network("bridge")).subnets.empty());
+  EXPECT_EQ(must(engine.networks()).size(), 3U);
+  EXPECT_TRUE(must(engine.disk_use()).subnets.empty());
+  TargetNs target;
+  const Connect request{.network = "bridge", .target = target.target()};
+  expect_refused(engine.connect(request), ErrorKind::kExhausted, {"network bridge"});
+  run("ip route del blackhole 10.99.0.0/25");
+  EXPECT_EQ(must(engine.connect(request)).ip, ip("10.99.0.2"));
+  EXPECT_EQ(must(engine.network("bridge")).subnets.size(), 1U);
+  for (const auto& error : engine.reset()) ADD_FAILURE() << error.message;
+}
+
 }  // namespace
 }  // namespace berth::testing

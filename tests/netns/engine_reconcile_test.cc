@@ -1,6 +1,7 @@
 // Reconcile, and what requests mend on their way: the kernel loses something, berth puts it back.
 #include <filesystem>
 
+#include "base/result.h"
 #include "engine_fixture.h"
 
 namespace berth::testing {
@@ -75,6 +76,74 @@ TEST_F(EngineReconcile, PutsAddressesRoutesAndSysctlsBack) {
   expect_repaired("ip route del default", &two.netns);
   expect_repaired("sysctl -qw net.ipv4.ip_forward=0");
   expect_repaired("sysctl -qw net.ipv4.conf.br1.route_localnet=0");
+}
+
+TEST_F(EngineReconcile, PutsMtusBack) {
+  expect_repaired("ip link set br1 mtu 1300");
+  expect_repaired("ip link set " + veth + " mtu 1300");
+  expect_repaired("ip link set eth0 mtu 1300", &two.netns);
+}
+
+TEST_F(EngineReconcile, ABridgeKeepsItsMtuWhenItsLastPortGoes) {
+  instance.make_network(
+      3, [](auto& request) { request.options["com.docker.network.driver.mtu"] = "1400"; });
+  TargetNs three;
+  must(instance->connect({.network = "net3", .target = three.target()}));
+  must(instance->disconnect({.network = "net3", .target = three.target()}));
+  expect_agreement(instance);
+}
+
+TEST_F(EngineReconcile, SetsLoUpInItsOwnSandboxesOnly) {
+  const auto box = must(instance->create_sandbox({.name = "box"}));
+  run("nsenter --net=" + box.netns_path + " ip link set lo down && nsenter --net=" + two.path +
+      " ip link set lo down");
+  const auto repairs = must(instance->reconcile());
+  ASSERT_EQ(repairs.size(), 1U);
+  EXPECT_NE(repairs[0].what.find("box"), std::string::npos);
+  EXPECT_EQ(shell("nsenter --net=" + box.netns_path + " ip -br link show lo up").output.find("lo"),
+            0U);
+}
+
+TEST_F(EngineReconcile, PortModesFollowBrNetfilter) {
+  if (shell("sysctl -n net.bridge.bridge-nf-call-iptables").status != 0)
+    GTEST_SKIP() << "this kernel has no br_netfilter";
+  const auto isolated = [] {
+    return shell("bridge -d link show").output.find("isolated on") != std::string::npos;
+  };
+  const auto hairpin = [] {
+    return shell("bridge -d link show").output.find("hairpin on") != std::string::npos;
+  };
+  for (const bool on : {true, false, true}) {
+    run(fmt::format("sysctl -qw net.bridge.bridge-nf-call-iptables={}", on ? 1 : 0));
+    for (const auto& repair : must(instance->reconcile())) must(repair.status);
+    EXPECT_EQ(isolated(), !on);
+    EXPECT_EQ(hairpin(), on);
+    expect_agreement(instance);
+  }
+}
+
+TEST_F(EngineReconcile, RemovesLinksThatAForcedRemovalLeftAndNoOthers) {
+  auto& fault = instance.impl().faults.before_op;
+  fault = [](std::size_t) -> Status { return fail(ErrorKind::kKernel, "made up"); };
+  EXPECT_FALSE(instance->disconnect({.network = "net1", .target = two.target(), .force = true}));
+  fault = nullptr;
+  run("ip link show " + veth + " && ip link add veth1234567 master br1 type veth peer name p");
+  const auto repairs = must(instance->reconcile());
+  for (const auto& repair : repairs) must(repair.status);
+  EXPECT_NE(shell("ip link show " + veth).status, 0);
+  EXPECT_EQ(shell("ip link show veth1234567").status, 0);
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+  for (const auto& [key, value] : instance.stored()) EXPECT_FALSE(key.starts_with("left/")) << key;
+}
+
+TEST_F(EngineReconcile, ALeftLinkThatIsAnothersByNowStays) {
+  auto& fault = instance.impl().faults.before_op;
+  fault = [](std::size_t) -> Status { return fail(ErrorKind::kKernel, "made up"); };
+  EXPECT_FALSE(instance->disconnect({.network = "net1", .target = two.target(), .force = true}));
+  fault = nullptr;
+  run("ip link del " + veth + " && ip link add " + veth + " type veth peer name p");
+  must(instance->reconcile());
+  EXPECT_EQ(shell("ip link show " + veth).status, 0);
 }
 
 TEST_F(EngineReconcile, LeavesWhatOthersHaveMade) {

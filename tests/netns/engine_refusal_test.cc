@@ -194,6 +194,11 @@ TEST_F(EngineRefusal, OfConnections) {
   }
 }
 
+TEST_F(EngineRefusal, OfNoNameAtAll) {
+  expect_refused(instance->network(""), ErrorKind::kInvalid, {"'' names no network"});
+  expect_refused(instance->sandbox(""), ErrorKind::kInvalid, {"'' names no sandbox"});
+}
+
 TEST_F(EngineRefusal, OfWhatIsNotThereOrInUse) {
   expect_refused(instance->disconnect({.network = "net2", .target = "box"}), ErrorKind::kNotFound,
                  {"box", "net2"});
@@ -222,6 +227,16 @@ TEST_F(EngineRefusal, OfWhoLacksTheCapabilitySaysWhich) {
 }
 
 // A bridge of that name comes into being after the check: the kernel refuses, in its own words.
+TEST_F(EngineRefusal, OfWhoMayNotOpenTheInstanceSaysWhatToDo) {
+  const auto closed = scratch_dir() + "/closed";
+  run("mkdir -m 0 " + closed);
+  without_capabilities([&] {
+    expect_refused(Engine::open({.root = closed + "/root", .run = closed + "/run", .pools = {}}),
+                   ErrorKind::kPermission,
+                   {closed + "/root", closed + "/run", "Permission denied", "as root", "--run"});
+  });
+}
+
 TEST_F(EngineRefusal, OfTheKernelIsInItsOwnWords) {
   instance.impl().faults.at = [](std::string_view step) {
     if (step == "journalled") run("ip link add brx type bridge");

@@ -96,6 +96,32 @@ TEST(Link, VethIsBornCompleteInBothNamespaces) {
   EXPECT_EQ(far.peer_index, near.index);
 }
 
+// Else a kernel worker sees to it: to a carrier that comes at its next turn, to one that goes within a
+// second if both ends have the same index (linkwatch_urgent_event in net/core/link_watch.c).
+TEST(Link, ABridgePortForwardsAsSoonAsItsCarrierIsAskedFor) {
+  TestNs host, container;
+  must(host.route.request(add_bridge({.name = ifname("br0")})));
+  must(container.route.request(add_bridge({.name = ifname("br0")})));
+  auto spec = veth("v0", "eth0");
+  spec.master = host.link("br0").index;
+  spec.peer.netns_fd = container.netns.fd();
+  must(host.route.request(add_veth(spec)));
+  const auto forwarding = [&] {  // not by find_link, which has the kernel look at the carrier, too
+    for (const auto& link : must(list_links(host.route)))
+      if (link.name == spec.name) return link.forwarding;
+    return false;
+  };
+  for (int i = 0; i < 3; ++i) {
+    must(container.route.request(set_link_up(spec.peer.name, true)));
+    must(sync_carrier(host.route, spec.name));
+    EXPECT_TRUE(forwarding());
+    must(container.route.request(set_link_up(spec.peer.name, false)));
+    must(sync_carrier(host.route, spec.name));
+    EXPECT_FALSE(forwarding());
+  }
+  must(sync_carrier(host.route, ifname("gone")));
+}
+
 TEST(Link, IndexByName) {
   TestNs ns;
   must(ns.route.request(add_bridge({.name = ifname("a-name-of-15byt")})));

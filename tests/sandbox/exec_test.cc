@@ -37,6 +37,10 @@ TEST_F(Exec, ExitCodesAreThoseOfRun) {
   EXPECT_EQ(must(exec_in(process.id(), command("kill -9 $$"))), 137);
   EXPECT_EQ(exec_in(process.id(), {.argv = {"berth-no-such-command"}}).error().exit_code, 127);
   EXPECT_EQ(exec_in(process.id(), {.argv = {"/tmp"}}).error().exit_code, 126);
+  EXPECT_EQ(exec_in(process.id(), {.sandbox = "web", .argv = {"berth-no-such-command"}})
+                .error()
+                .error.message,
+            "exec in web: run \"berth-no-such-command\": executable file not found in PATH");
   EXPECT_EQ(exec_in(process.id(), {.argv = {"sh"}, .workdir = "/no/such"}).error().exit_code, 125);
   EXPECT_EQ(exec_in(process.id(), {}).error().error.kind, ErrorKind::kInvalid);
   stop(process);

@@ -21,6 +21,15 @@ bool has_address(const Network& network, const Subnet& subnet) {
          !(v4 && network.bridge.inhibit_ipv4);
 }
 
+struct PortModes {
+  bool hairpin = false;
+  bool isolated = false;
+};
+PortModes modes_of(const Network& network, const Endpoint& endpoint, const Facts& facts) {
+  return {.hairpin = facts.bridge_netfilter && !endpoint.ports.empty(),
+          .isolated = !facts.bridge_netfilter && !network.bridge.icc};
+}
+
 }  // namespace
 
 plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts) {
@@ -51,11 +60,18 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
   plan::Plan plan;
   plan.push_back(plan::AddVeth{endpoint.host_ifname, network.bridge.device, endpoint.mtu, sandbox,
                                endpoint.ifname, endpoint.mac});
-  if (facts.bridge_netfilter && !endpoint.ports.empty())
-    plan.push_back(plan::HairpinPort{endpoint.host_ifname, true});
-  if (!facts.bridge_netfilter && !network.bridge.icc)
-    plan.push_back(plan::IsolatePort{endpoint.host_ifname});
+  const auto modes = modes_of(network, endpoint, facts);
+  if (modes.hairpin) plan.push_back(plan::HairpinPort{endpoint.host_ifname, true});
+  if (modes.isolated) plan.push_back(plan::IsolatePort{endpoint.host_ifname, true});
   plan::append(plan, configure(network, endpoint, sandbox, facts));
+  return plan;
+}
+
+plan::Plan modes_off(const Network& network, const Endpoint& endpoint, const Facts& facts) {
+  plan::Plan plan;
+  const auto modes = modes_of(network, endpoint, facts);
+  if (!modes.hairpin) plan.push_back(plan::HairpinPort{endpoint.host_ifname, false});
+  if (!modes.isolated) plan.push_back(plan::IsolatePort{endpoint.host_ifname, false});
   return plan;
 }
 

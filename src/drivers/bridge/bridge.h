@@ -30,6 +30,10 @@ namespace berth::drivers::bridge {
 /// The sandbox's interface.
 [[nodiscard]] plan::Plan attach(const Network& network, const Endpoint& endpoint,
                                 const plan::NsRef& sandbox, const Facts& facts);
+/// Switches the modes of a bridge port off that attach() leaves off: for a port that was attached
+/// when bridged frames passed by another way.
+[[nodiscard]] plan::Plan modes_off(const Network& network, const Endpoint& endpoint,
+                                   const Facts& facts);
 [[nodiscard]] plan::Plan detach(const Endpoint& endpoint);
 
 }  // namespace berth::drivers::bridge

@@ -53,6 +53,7 @@ std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, const Op
         fail(ErrorKind::kInvalid, "sandbox {} is not running", sandbox.name).error());
   auto spec = options.spec;
   spec.argv = std::move(command);
+  spec.sandbox = sandbox.name;
   spec.env = has_process ? environment_of(sandbox) : own_environment();
   if (spec.env.empty()) spec.env = default_environment(spec.tty);
   if (!options.user.empty()) {

@@ -14,6 +14,8 @@ using frontends::Json;
 
 // Sandboxes come before networks, as containers do in Docker.
 Result<Json> inspected(Engine& engine, const std::string& reference) {
+  if (reference.empty())
+    return fail(ErrorKind::kInvalid, "'' names no sandbox or network: give a name or an id");
   const auto sandbox = engine.sandbox(reference);
   if (sandbox) return inspected_sandbox(engine, *sandbox);
   const auto network = engine.network(reference);

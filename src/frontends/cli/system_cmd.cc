@@ -173,6 +173,9 @@ constinit const Verb kReconcile = {
 constinit const Verb kReset = {
     .name = "reset",
     .summary = "Remove all that this instance made, and nothing else",
+    .details =
+        "A record that cannot be read is passed over and told of in a line of its own (exit code 1 "
+        "then); all the rest goes, and the instance is empty.",
     .examples =
         "berth system reset\n"
         "berth --root /tmp/a --run /tmp/a/run system reset -f\n",

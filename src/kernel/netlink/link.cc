@@ -1,9 +1,11 @@
 #include "kernel/netlink/link.h"
 
 #include <fmt/format.h>
+#include <linux/ethtool.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -56,6 +58,8 @@ void read_link_info(LinkInfo& link, const Attributes& info) {
     link.isolated = isolated->u8().value_or(0) != 0;
   if (const auto hairpin = port->nested().find(IFLA_BRPORT_MODE))
     link.hairpin = hairpin->u8().value_or(0) != 0;
+  if (const auto state = port->nested().find(IFLA_BRPORT_STATE))
+    link.forwarding = state->u8() == BR_STATE_FORWARDING;
 }
 
 // As port data of RTM_NEWLINK (`ip link set ... type bridge_slave isolated on`), because the other
@@ -134,6 +138,16 @@ Result<std::optional<int>> link_index(const Socket& socket, const IfName& name) 
   if (::ioctl(socket.fd(), SIOCGIFINDEX, &request) == 0) return request.ifr_ifindex;
   if (errno == ENODEV) return std::nullopt;
   return fail_sys(errno, "find link {}", name.str());
+}
+
+Status sync_carrier(const Socket& socket, const IfName& name) {
+  ethtool_value carrier{.cmd = ETHTOOL_GLINK, .data = 0};
+  ifreq request{};
+  name.str().copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_data = reinterpret_cast<char*>(&carrier);
+  if (::ioctl(socket.fd(), SIOCETHTOOL, &request) == 0 || errno == ENODEV || errno == EOPNOTSUPP)
+    return {};
+  return fail_sys(errno, "ask for the carrier of link {}", name.str());
 }
 
 Result<std::vector<LinkInfo>> list_links(Socket& socket) {

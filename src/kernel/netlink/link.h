@@ -36,6 +36,7 @@ struct LinkInfo {
   std::uint32_t group = 0;
   std::optional<bool> isolated;  ///< bridge ports only
   std::optional<bool> hairpin;   ///< bridge ports only
+  bool forwarding = false;       ///< bridge ports only: BR_STATE_FORWARDING of linux/if_bridge.h
   std::string alias;
 };
 
@@ -83,6 +84,13 @@ struct VethSpec {
 /// no more than that is wanted: SIOCGIFINDEX takes no lock and describes nothing, which makes it ten
 /// times as fast as find_link.
 [[nodiscard]] Result<std::optional<int>> link_index(const Socket& socket, const IfName& name);
+
+/// Makes what depends on the carrier of `name` follow it at once. A link whose peer has just come up
+/// has its carrier, but its bridge port forwards, and its queue sends, only when a kernel worker has
+/// seen to it, which can take a second on a busy machine: until then packets are lost. Asking for the
+/// carrier does the worker's part (linkwatch_sync_dev in ethtool_op_get_link, net/ethtool/ioctl.c,
+/// since Linux 6.3; before that asking changes nothing). No error where the link is gone.
+[[nodiscard]] Status sync_carrier(const Socket& socket, const IfName& name);
 
 [[nodiscard]] Request set_link_up(const IfName& name, bool up);
 [[nodiscard]] Request set_link_mtu(const IfName& name, std::uint32_t mtu);

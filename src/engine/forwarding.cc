@@ -1,0 +1,67 @@
+// Switching the host's forwarding on for networks, and off after the last of them.
+//
+// What a sysctl held before is remembered in two places: by the instance that switched it, which
+// survives `nft flush ruleset`; and as a mark in berth's table, where other instances in the same
+// namespace see it, so that the last one of them puts it back, whoever switched it.
+
+#include "base/result.h"
+#include "engine/host_facts.h"
+#include "engine/impl.h"
+#include "firewall/intents.h"
+
+namespace berth {
+
+using engine::Change;
+
+Result<std::vector<plan::SetSysctl>> Engine::Impl::forwarding_plan(const Network& network) const {
+  std::vector<plan::SetSysctl> plan;
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    if (!engine::needs_forwarding(network, family) || TRY(engine::forwarding_on(family))) continue;
+    // A host that forwards IPv6 takes no router advertisements unless accept_ra is 2: it would lose
+    // its own way out (Documentation/networking/ip-sysctl.rst).
+    if (family == Ip::Family::kV6)
+      for (const auto& key : TRY(engine::sysctls_of_advertised_routes()))
+        plan.push_back({key, "2", "1"});
+    plan.push_back({std::string(engine::forwarding_key(family)), "1", "0"});
+  }
+  return plan;
+}
+
+std::optional<nft::Element> Engine::Impl::forwarding_mark_for(const plan::SetSysctl& sysctl) {
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6})
+    if (sysctl.key == engine::forwarding_key(family))
+      return firewall::switched_element(sysctl.key.substr(sysctl.key.rfind('/') + 1),
+                                        sysctl.previous);
+  return std::nullopt;
+}
+
+Result<std::vector<nft::Element>> Engine::Impl::forwarding_marks(engine::State& state,
+                                                                 const Network& network) {
+  std::vector<nft::Element> marks;
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    const auto key = engine::forwarding_key(family);
+    const auto before = TRY(state.switched(key));
+    if (!before || !engine::needs_forwarding(network, family)) continue;
+    marks.push_back(*forwarding_mark_for({std::string(key), "1", *before}));
+  }
+  return marks;
+}
+
+Status Engine::Impl::stop_forwarding(Change& change, const std::vector<Network>& networks) {
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    if (TRY(change.state.forwarding_needed_without(networks, family))) continue;
+    const auto key = std::string(engine::forwarding_key(family));
+    const auto mark = TRY(forwarding_mark(*forwarding_mark_for({key, "1", "0"})));
+    const bool last_instance = !TRY(others_have_networks());
+    for (auto& sysctl : TRY(change.state.switched_for(family))) {
+      if (last_instance && !(mark && sysctl.key == key)) change.plan.push_back(sysctl);
+      if (mark || last_instance) change.state.erase_switched(sysctl.key);
+    }
+    if (!mark || !last_instance) continue;
+    change.plan.push_back(plan::SetSysctl{key, mark->comment, "1"});
+    change.plan.push_back(plan::DeleteElement{*mark});
+  }
+  return {};
+}
+
+}  // namespace berth

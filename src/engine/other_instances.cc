@@ -1,0 +1,53 @@
+// Instances that share this network namespace share berth's table, and see each other there: every
+// element ends with the tag of the instance that it belongs to.
+
+#include <algorithm>
+
+#include "base/result.h"
+#include "engine/impl.h"
+#include "firewall/table.h"
+
+namespace berth {
+
+Result<std::vector<nft::Element>> Engine::Impl::elements(std::string_view set) {
+  const auto& sets = firewall::table().sets;
+  const auto spec = std::ranges::find(sets, set, &nft::SetSpec::name);
+  auto listed = TRY(kernel.nft())->list_elements(std::string(firewall::kTable), *spec);
+  if (listed) return listed;
+  // Who may not look may still have a plan printed.
+  const bool may_not_look = config.only_plan && listed.error().kind == ErrorKind::kPermission;
+  if (may_not_look || listed.error().kind == ErrorKind::kNotFound)
+    return std::vector<nft::Element>{};
+  return listed;
+}
+
+Result<std::vector<nft::Element>> Engine::Impl::others_elements(std::string_view set) {
+  auto others = TRY(elements(set));
+  std::erase_if(others, [&](const nft::Element& element) {
+    return element.comment.ends_with(" " + instance);
+  });
+  return others;
+}
+
+Result<bool> Engine::Impl::others_have_networks() {
+  return !TRY(others_elements(firewall::kBridges)).empty();
+}
+
+Result<std::vector<nft::Element>> Engine::Impl::others_ports() {
+  std::vector<nft::Element> ports;
+  if (!TRY(others_have_networks())) return ports;
+  for (const auto& set : firewall::table().sets) {
+    if (!set.name.starts_with("publish")) continue;
+    auto others = TRY(others_elements(set.name));
+    std::ranges::move(others, std::back_inserter(ports));
+  }
+  return ports;
+}
+
+Result<std::optional<nft::Element>> Engine::Impl::forwarding_mark(const nft::Element& like) {
+  for (auto& element : TRY(elements(firewall::kSwitched)))
+    if (element.key == like.key) return std::move(element);
+  return std::nullopt;
+}
+
+}  // namespace berth

@@ -1,0 +1,35 @@
+// Published ports: from what was asked for to ports that are free, and from them to elements of the
+// firewall's table.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "berth/network.h"
+#include "engine/state.h"
+#include "kernel/nft/element.h"
+#include "plan/op.h"
+
+namespace berth::engine {
+
+/// Turns what was asked for into ports that are free, and takes them for `endpoint`, whose addresses
+/// are known. `others`: what other instances have published. In a family whose gateway mode is
+/// routed a port of the host is not needed: its host_port is 0.
+[[nodiscard]] Result<std::vector<PortMapping>> resolve_ports(State& state,
+                                                             const std::vector<nft::Element>& others,
+                                                             const Network& network,
+                                                             const std::vector<PortSpec>& specs,
+                                                             const Endpoint& endpoint);
+
+/// What turns the endpoint's published ports from `before` to `after`: elements that come and go,
+/// and the end of UDP flows that would keep an old target. `owner`: the elements' comment.
+[[nodiscard]] Result<plan::Plan> port_changes(const Network& network, const Endpoint& endpoint,
+                                              const std::vector<PortMapping>& before,
+                                              const std::vector<PortMapping>& after,
+                                              const std::string& owner);
+
+/// Whether another instance, or somebody else, holds the port in berth's table.
+[[nodiscard]] Status check_not_others(const std::vector<nft::Element>& others,
+                                      const PortMapping& wanted);
+
+}  // namespace berth::engine

@@ -1,0 +1,95 @@
+// Two instances of berth in one network namespace.
+#include "engine_fixture.h"
+
+namespace berth::testing {
+namespace {
+
+class EngineInstances : public EngineTest {
+ protected:
+  EngineInstances() {
+    nothing = kernel_state();
+    one.make_network(1);
+    two.make_network(2);
+  }
+  Result<Endpoint> connect(Instance& to, TargetNs& target, const std::string& port) {
+    const auto* network = &to == &one ? "net1" : "net2";
+    return to->connect({.network = network, .target = target.target(), .ports = ports({port})});
+  }
+  static void reset(Instance& instance) {
+    for (const auto& error : instance->reset()) ADD_FAILURE() << error.message;
+  }
+
+  std::string nothing;
+  Instance one, two;
+  TargetNs a, b;
+};
+
+TEST_F(EngineInstances, SeeEachOthersPorts) {
+  must(connect(one, a, "127.0.0.1:7000:80"));
+  must(one->publish({"net1", a.target(), ports({"7001:80"})}));
+  const auto before = picture(two, {&b});
+  const auto holder = a.target();
+  for (const auto* spec : {"7000:80", "127.0.0.1:7000:80", "7001:80", "10.2.0.1:7001:80"})
+    expect_refused(connect(two, b, spec), ErrorKind::kInUse,
+                   {std::string(spec).substr(std::string(spec).find(":80") - 4, 4), holder,
+                    "not of this instance"});
+  expect_same(picture(two, {&b}), before);
+  EXPECT_EQ(must(connect(two, b, "7000-7003:80")).ports[0].host_port, 7002);
+  must(two->publish({"net2", b.target(), ports({"10.2.0.1:7000:80", "7000:80/udp"})}));
+}
+
+TEST_F(EngineInstances, ThePortsOfOneWithoutAnotherAreItsOwnAffair) {
+  reset(two);
+  must(connect(one, a, "127.0.0.1:7000:80"));
+  run("nft add element inet berth publish4 '{ tcp . 7001 : 10.1.0.9 . 80 }'");
+  expect_refused(connect(one, b, "7001:80"), ErrorKind::kInUse, {"7001", "somebody"});
+}
+
+TEST_F(EngineInstances, TheLastOneSwitchesForwardingOffWhoeverSwitchedItOn) {
+  reset(one);
+  EXPECT_EQ(ip_forward(), "1");
+  EXPECT_TRUE(must(two->info()).ip_forward_by_berth);
+  reset(two);
+  EXPECT_EQ(ip_forward(), "0");
+  expect_same(kernel_state(), nothing);
+}
+
+TEST_F(EngineInstances, TheOneThatSwitchedItMayGoLast) {
+  reset(two);
+  EXPECT_EQ(ip_forward(), "1");
+  reset(one);
+  EXPECT_EQ(ip_forward(), "0");
+  expect_same(kernel_state(), nothing);
+}
+
+TEST_F(EngineInstances, ForwardingThatWasOnWithoutThemStaysOn) {
+  must(one->remove_networks({{"net1"}})[0].status);
+  must(two->remove_networks({{"net2"}})[0].status);
+  EXPECT_EQ(ip_forward(), "0");
+  run("sysctl -qw net.ipv4.ip_forward=1");
+  one.make_network(1);
+  two.make_network(2);
+  reset(one);
+  reset(two);
+  EXPECT_EQ(ip_forward(), "1");
+}
+
+TEST_F(EngineInstances, TheSwitchIsRememberedWhereTheTableWasFlushed) {
+  run("nft flush ruleset");
+  must(one->reconcile());
+  must(two->reconcile());
+  expect_agreement(one, {"br2"});
+  reset(one);
+  reset(two);
+  EXPECT_EQ(ip_forward(), "0");
+}
+
+TEST_F(EngineInstances, TheSecondOnesDefaultNetworkSaysWhoHasItsDevice) {
+  must(one->connect({.network = "bridge", .target = a.target()}));
+  expect_refused(two->connect({.network = "bridge", .target = b.target()}), ErrorKind::kExists,
+                 {"network bridge", "berth0", "of network bridge of another instance",
+                  "berth network create"});
+}
+
+}  // namespace
+}  // namespace berth::testing

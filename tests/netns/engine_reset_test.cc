@@ -1,0 +1,92 @@
+// Reset, and what else has to go on where something in the store cannot be read.
+#include <filesystem>
+
+#include "engine_fixture.h"
+
+namespace berth::testing {
+namespace {
+
+class EngineReset : public EngineTest {
+ protected:
+  EngineReset() {
+    nothing = kernel_state();
+    instance.make_network(1);
+    instance.make_network(2);
+    must(instance->create_sandbox({.name = "box"}));
+    must(instance->connect(
+        {.network = "net1", .target = one.target(), .ports = ports({"7000:70"})}));
+    must(instance->connect({.network = "net1", .target = "box"}));
+    must(instance->connect({.network = "net2", .target = "box", .ports = ports({"7001:70/udp"})}));
+  }
+  void put(const std::string& key, const std::string& text) {
+    must(instance.impl().store->commit({{key, text}}, store::Durability::kNormal));
+  }
+  // The first key with `prefix`.
+  std::string key(const std::string& prefix) {
+    const auto all = instance.stored();
+    return all.lower_bound(prefix)->first;
+  }
+  // A reset removes everything, and says no more than what it passed over.
+  void expect_all_gone(const std::vector<std::string>& passed_over) {
+    std::string told;
+    for (const auto& error : instance.open_again().reset()) {
+      EXPECT_EQ(error.kind, ErrorKind::kCorrupt) << error.message;
+      told += error.message + "\n";
+    }
+    EXPECT_EQ(std::ranges::count(told, '\n'), std::ssize(passed_over)) << told;
+    for (const auto& each : passed_over)
+      EXPECT_NE(told.find(each + " was passed over"), told.npos) << each << " in\n" << told;
+    EXPECT_FALSE(std::filesystem::exists(instance.config().root));
+    EXPECT_FALSE(std::filesystem::exists(instance.config().run));
+    expect_same(kernel_state(), nothing);
+    EXPECT_TRUE(must(must(Engine::open(instance.config())).sandboxes()).empty());
+  }
+
+  std::string nothing;
+  Instance instance;
+  TargetNs one;
+};
+
+TEST_F(EngineReset, LeavesNothing) {
+  expect_all_gone({});
+}
+
+TEST_F(EngineReset, PassesOverEachKindOfDamagedRecord) {
+  std::vector<std::string> damaged{"network/" + must(instance->network("net1")).id,
+                                   "realised/" + must(instance->network("net2")).id,
+                                   key("endpoint/"), key("sandbox/")};
+  for (const auto& each : damaged) put(each, "{");
+  put("journal/1", "{}");
+  damaged.push_back("unreadable/journal/1");
+  expect_all_gone(damaged);
+}
+
+TEST_F(EngineReset, PassesOverAStoreWhereNoRecordCanBeRead) {
+  std::vector<std::string> damaged;
+  for (const auto& [key, text] : instance.stored())
+    for (const auto* kind : {"network/", "endpoint/", "sandbox/"})
+      if (key.starts_with(kind)) damaged.push_back(key);
+  for (const auto& each : damaged) put(each, R"({"id": "another"})");
+  expect_all_gone(damaged);
+}
+
+TEST_F(EngineReset, ADamagedRecordDoesNotKeepItFromOpeningAfterARestart) {
+  const auto damaged = key("sandbox/");
+  put(damaged, "[]");
+  put("meta/boot", "the one before");
+  expect_all_gone({damaged});
+}
+
+TEST_F(EngineReset, AJournalEntryThatCannotBeReadIsSetAsideUntilReconcileTellsOfIt) {
+  put("journal/1", R"({"verb":"connect","remove":false,"plan":[{"op":"unheard-of"}],"writes":[]})");
+  TargetNs two;
+  must(instance->connect({.network = "net1", .target = two.target()}));
+  const auto repairs = must(instance->reconcile());
+  ASSERT_EQ(repairs.size(), 1U);
+  EXPECT_NE(repairs[0].what.find("journal/1 cannot be read"), std::string::npos);
+  must(repairs[0].status);
+  expect_agreement(instance);
+}
+
+}  // namespace
+}  // namespace berth::testing
