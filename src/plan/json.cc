@@ -73,6 +73,10 @@ static void write_members(json::Writer&, const EnsureTable&) {}
 static void from_json(const nlohmann::json&, EnsureTable&) {}
 static void write_members(json::Writer&, const DeleteTableIfUnused&) {}
 static void from_json(const nlohmann::json&, DeleteTableIfUnused&) {}
+static void write_members(json::Writer&, const EnsureTranslator&) {}
+static void from_json(const nlohmann::json&, EnsureTranslator&) {}
+static void write_members(json::Writer&, const DeleteTranslatorIfUnused&) {}
+static void from_json(const nlohmann::json&, DeleteTranslatorIfUnused&) {}
 
 namespace {
 
@@ -82,7 +86,8 @@ constexpr const char* kNames[] = {
     "delete-link",   "set-link-up",    "set-link-mtu",   "join-bridge",
     "isolate-port",  "hairpin-port",   "add-address",    "delete-address",
     "add-route",     "delete-route",   "set-sysctl",     "ensure-table",
-    "delete-table-if-unused",          "add-element",    "delete-element",
+    "delete-table-if-unused",          "ensure-translator",
+    "delete-translator-if-unused",     "add-element",    "delete-element",
     "flush-flows",   "start-process",  "signal-process"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 

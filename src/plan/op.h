@@ -137,6 +137,11 @@ struct EnsureTable {};
 /// Removes the table unless it holds elements or rules of the administrator.
 struct DeleteTableIfUnused {};
 
+/// Makes the translator (translator/translator.h) where it is missing or damaged.
+struct EnsureTranslator {};
+/// Removes it unless a published port leads there.
+struct DeleteTranslatorIfUnused {};
+
 struct AddElement {
   nft::Element element;
 };
@@ -167,7 +172,8 @@ struct SignalProcess {
 
 using Op = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, DeleteLink, SetLinkUp,
                         SetLinkMtu, JoinBridge, IsolatePort, HairpinPort, AddAddress, DeleteAddress, AddRoute,
-                        DeleteRoute, SetSysctl, EnsureTable, DeleteTableIfUnused, AddElement,
+                        DeleteRoute, SetSysctl, EnsureTable, DeleteTableIfUnused, EnsureTranslator,
+                        DeleteTranslatorIfUnused, AddElement,
                         DeleteElement, FlushFlows, StartProcess, SignalProcess>;
 
 /// Operations in the order in which they are to happen.
