@@ -9,10 +9,7 @@ packages_build=(
 # To show what they do: the quickstart.
 packages_run=(iproute2 nftables iputils-ping busybox-static curl)
 # To build and run the tests.
-packages_test=(
-  libgtest-dev librapidcheck-dev libbenchmark-dev
-  bats conntrack ethtool jq ncat procps python3 strace man-db groff
-)
+packages_test=(libgtest-dev librapidcheck-dev bats conntrack ethtool groff-base jq procps)
 
 # The packages of the groups "$@" that are not installed, one a line.
 missing_packages() {

@@ -108,16 +108,13 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   if (std::ranges::find(endpoints, network.id, &Endpoint::network_id) != endpoints.end())
     return fail(ErrorKind::kExists, "{} is connected to network {} already", sandbox.name,
                 network.name);
-  if (network.subnets.empty()) TRY(choose_subnet(change, network));
+  if (network.predefined && network.subnets.empty()) TRY(choose_subnet(change, network));
   const auto realised = TRY(realise(change, network));
 
   Endpoint endpoint;
-  // The device is named after the id's first 28 bits, which another device may have by chance.
-  for (bool taken = true; taken;) {
-    endpoint.id = faults.draw_id ? faults.draw_id() : engine::random_id();
-    endpoint.host_ifname = TRY(IfName::parse("veth" + endpoint.id.substr(0, 7)));
-    taken = TRY(kernel::link_index(*TRY(kernel.route()), endpoint.host_ifname)).has_value();
-  }
+  endpoint.asked = request.options;
+  TRY(model::read_endpoint_options(endpoint.asked));
+  TRY(name_device(endpoint, network));
   endpoint.network_id = network.id;
   endpoint.network_name = network.name;
   endpoint.sandbox_id = sandbox.id;
@@ -130,9 +127,13 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.gateway4 = gateway_for(network, endpoint.address4);
   endpoint.gateway6 = gateway_for(network, endpoint.address6);
   endpoint.mac = TRY(mac_for(endpoint));
-  if (!request.ports.empty())
-    endpoint.ports = TRY(
-        engine::resolve_ports(state, TRY(others_ports()), network, request.ports, endpoint));
+  if (!request.ports.empty()) {
+    const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
+    auto published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
+                                               endpoint, translate));
+    endpoint.ports = std::move(published.ports);
+    endpoint.translated = std::move(published.translated);
+  }
 
   sandbox.endpoints.push_back(endpoint.id);
   endpoints.push_back(endpoint);
@@ -164,7 +165,7 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
                                                const Endpoint& endpoint) const {
   const auto facts = TRY(this->facts(!network.bridge.icc || !endpoint.ports.empty()));
   auto plan = drivers::attach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}, facts);
-  plan::append(plan, TRY(engine::port_changes(network, endpoint, {}, endpoint.ports,
+  plan::append(plan, TRY(engine::port_changes(network, endpoint, {}, engine::all_ports(endpoint),
                                               owner_comment(sandbox, endpoint))));
   return plan;
 }
@@ -220,7 +221,7 @@ Status Engine::Impl::hand_on_default_routes(Change& change, const Sandbox& sandb
   if (staying.empty() || !alive(sandbox)) return {};
   const auto metrics = TRY(metrics_of(change.state, staying));
   const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
-  const auto from = TRY(change.state.network_by_id(leaving.network_id));
+  const auto from = change.state.network_by_id(leaving.network_id).value_or(Network{});
   for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
     if (!engine::has_default(leaving, family)) continue;
     const auto heir = engine::default_route_by(staying, metrics, family);
@@ -246,8 +247,8 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
     auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
-    const auto network = TRY(change.state.network_by_id(endpoint.network_id));
-    for (auto& op : TRY(engine::port_changes(network, endpoint, endpoint.ports, {},
+    const auto network = change.state.network_by_id(endpoint.network_id).value_or(Network{});
+    for (auto& op : TRY(engine::port_changes(network, endpoint, engine::all_ports(endpoint), {},
                                              owner_comment(sandbox, endpoint)))) {
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
       to.push_back(std::move(op));

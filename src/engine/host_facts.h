@@ -15,6 +15,8 @@ namespace berth::engine {
 /// The sysctl that makes the host forward packets of `family`.
 [[nodiscard]] std::string_view forwarding_key(Ip::Family family);
 [[nodiscard]] Result<bool> forwarding_on(Ip::Family family);
+/// The last part of a sysctl's key: "ip_forward", "forwarding".
+[[nodiscard]] std::string_view word_of(std::string_view key);
 
 /// accept_ra of the devices by which the host has learned routes from router advertisements and
 /// which is 1: what forwarding would make deaf.

@@ -141,8 +141,12 @@ class Engine::Impl {
   // forwarding.cc
   /// What of the host's sysctls is to be switched so that it forwards for the network.
   Result<std::vector<plan::SetSysctl>> forwarding_plan(const Network& network) const;
+  /// What switches on forwarding of one family, unless it is on.
+  static Result<std::vector<plan::SetSysctl>> forwarding_plan(Ip::Family family);
+  /// Adds `sysctls` to the change, and what is remembered of them.
+  Status start_forwarding(engine::Change& change, std::vector<plan::SetSysctl> sysctls);
   /// What tells other instances what a forwarding sysctl held before; none for other sysctls.
-  static std::optional<nft::Element> forwarding_mark_for(const plan::SetSysctl& sysctl);
+  static std::optional<nft::Element> forwarding_mark(const plan::SetSysctl& sysctl);
   /// The marks of what this instance has switched and `network` needs.
   Result<std::vector<nft::Element>> forwarding_marks(engine::State& state, const Network& network);
   /// Switches off what nobody needs once `networks` are gone.
@@ -155,15 +159,30 @@ class Engine::Impl {
   Result<std::vector<nft::Element>> others_elements(std::string_view set);
   /// Does another instance have networks in berth's table?
   Result<bool> others_have_networks();
-  /// The ports that others have published; none, and quickly, where no other has a network.
+  /// The ports that others have published; none, and quickly, where there never was another instance:
+  /// this is on the path of every attach that publishes something.
   Result<std::vector<nft::Element>> others_ports();
-  /// The mark with the key of `like`, whoever made it.
-  Result<std::optional<nft::Element>> forwarding_mark(const nft::Element& like);
+  /// What the instances tell each other under this name (table.h).
+  Result<std::optional<nft::Element>> shared(std::string_view what);
 
   // engine.cc
   /// The store at config.root, with its directories; in memory where nothing is to be made.
   Status open_store();
   Result<Endpoint> connect(const Connect& request);
+
+  // translation.cc
+  /// Whether the translator leads to the endpoint's IPv4 address for these ports; makes it part of
+  /// the change if it is needed and not there. Where there can be none, an error if a port cannot do
+  /// without; else the ports are published on IPv4 alone.
+  Result<bool> use_translator(engine::Change& change, const Network& network,
+                              const Endpoint& endpoint, const std::vector<PortSpec>& specs);
+  /// What forwarding the translator needs: IPv6, where the host has an address of its own.
+  Result<std::vector<plan::SetSysctl>> translator_forwarding(engine::State& state);
+  /// Is the translator there, and a network left that it may be needed for?
+  Result<bool> translator_needed_without(engine::State& state,
+                                         const std::vector<Network>& networks);
+  /// What of the translator is missing, if a port needs it.
+  Result<plan::Plan> translator_repairs(engine::State& state);
 
   // endpoints.cc
   Result<Endpoint> prepare(engine::Change& change, const Connect& request);
@@ -220,13 +239,10 @@ class Engine::Impl {
   // sandboxes.cc
   Result<Sandbox> prepare(engine::Change& change, const CreateSandbox& request);
   Result<Sandbox> prepare(engine::Change& change, const RunProcess& request);
-  Status prepare(engine::Change& change, const RemoveSandboxes& request);
   /// Connects a new sandbox to the networks that `run` asks for, in their order.
   Result<std::vector<Endpoint>> attach_all(engine::Change& change, const RunProcess& request,
                                            engine::TargetSandbox target);
   std::expected<Started, RunError> run(const RunProcess& request);
-  std::vector<Outcome> stop(const StopSandboxes& request);
-  std::vector<Outcome> remove_all(const RemoveSandboxes& request);
   std::string directory_of(const Sandbox& sandbox) const;
   /// Writes /etc/hosts, hostname and resolv.conf of a sandbox as its endpoints now want them.
   Status write_files(engine::State& state, const Sandbox& sandbox);
@@ -241,7 +257,6 @@ class Engine::Impl {
   bool alive(const Sandbox& sandbox) const;
   /// Not recorded as ended, but its process or namespace is gone, and nobody is about to record it.
   bool is_dead(const Sandbox& sandbox) const;
-  Status prepare(engine::Change& change, const StopSandboxes& request);
   /// Adds the end of a process sandbox, or of a namespace that is gone, to the change. True if
   /// nothing of it is to be remembered.
   Result<bool> prepare_end(engine::Change& change, const Sandbox& sandbox, int exit_code);
@@ -253,6 +268,12 @@ class Engine::Impl {
   Status collect_dead();
   /// The same for what `reference` names; the lock is not held.
   Status collect_stale(const Target& reference);
+
+  // stop.cc
+  Status prepare(engine::Change& change, const StopSandboxes& request);
+  Status prepare(engine::Change& change, const RemoveSandboxes& request);
+  std::vector<Outcome> stop(const StopSandboxes& request);
+  std::vector<Outcome> remove_all(const RemoveSandboxes& request);
 
   // reboot.cc
   /// After a restart of the machine the kernel's part of everything is gone: records it so.

@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "engine/impl.h"
+#include "firewall/intents.h"
 #include "firewall/table.h"
 
 namespace berth {
@@ -30,12 +31,17 @@ Result<std::vector<nft::Element>> Engine::Impl::others_elements(std::string_view
 }
 
 Result<bool> Engine::Impl::others_have_networks() {
-  return !TRY(others_elements(firewall::kBridges)).empty();
+  const auto others = TRY(others_elements(firewall::kBridges));  // without a comment: a person's
+  return !std::ranges::all_of(others, [](const auto& each) { return each.comment.empty(); });
 }
 
 Result<std::vector<nft::Element>> Engine::Impl::others_ports() {
   std::vector<nft::Element> ports;
-  if (!TRY(others_have_networks())) return ports;
+  const auto several = firewall::shared_element(firewall::kSharedInstances);
+  const auto there = TRY(kernel.nft())->contains(std::string(firewall::kTable), several);
+  const bool may_not_look =
+      !there && config.only_plan && there.error().kind == ErrorKind::kPermission;
+  if (may_not_look || !TRY(there)) return ports;
   for (const auto& set : firewall::table().sets) {
     if (!set.name.starts_with("publish")) continue;
     auto others = TRY(others_elements(set.name));
@@ -44,9 +50,10 @@ Result<std::vector<nft::Element>> Engine::Impl::others_ports() {
   return ports;
 }
 
-Result<std::optional<nft::Element>> Engine::Impl::forwarding_mark(const nft::Element& like) {
-  for (auto& element : TRY(elements(firewall::kSwitched)))
-    if (element.key == like.key) return std::move(element);
+Result<std::optional<nft::Element>> Engine::Impl::shared(std::string_view what) {
+  const auto key = firewall::shared_element(what).key;
+  for (auto& element : TRY(elements(firewall::kShared)))
+    if (element.key == key) return std::move(element);
   return std::nullopt;
 }
 

@@ -79,6 +79,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
     differs("network " + network.name, plan::missing(kernel, plan));
     plan::append(wanted, std::move(plan));
   }
+  differs("translator", translator_repairs(state));
   for (const auto& sandbox : TRY(state.sandboxes())) {
     if (!alive(sandbox)) continue;
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
@@ -97,6 +98,10 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   std::set<nft::Element> known;
   for (const auto& op : wanted)
     if (const auto* add = std::get_if<plan::AddElement>(&op)) known.insert(add->element);
+  if (TRY(others_have_networks()) && !realised.empty())
+    differs("table inet berth",
+            plan::missing(kernel, {plan::AddElement{
+                                      firewall::shared_element(firewall::kSharedInstances)}}));
   plan::Plan strays;
   for (const auto& set : firewall::table().sets) {
     const auto elements = TRY(kernel.nft())->list_elements(std::string(firewall::kTable), set);

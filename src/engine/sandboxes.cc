@@ -1,6 +1,4 @@
-// Sandboxes: making them, running processes in them, and their ends, however they come.
-
-#include <fcntl.h>
+// Sandboxes: making them, running processes in them, and recording their ends, however they come.
 
 #include <algorithm>
 #include <csignal>
@@ -19,20 +17,6 @@ namespace {
 
 using engine::Change;
 namespace fs = std::filesystem;
-
-constexpr auto kKillWait = std::chrono::seconds(10);  // for what SIGKILL has already ended
-
-sandbox::ProcessId process_of(const Sandbox& sandbox) {
-  return {sandbox.pid, sandbox.pid_start};
-}
-sandbox::ProcessId shim_of(const Sandbox& sandbox) {
-  return {sandbox.shim_pid, sandbox.shim_start};
-}
-
-// Sends without asking whether it is still there: gone is what most callers want.
-void send(const sandbox::ProcessId& process, int signal) {
-  if (process.pid != 0) (void)sandbox::signal(process, signal);
-}
 
 // A name that is free and allowed, or one made up.
 Result<std::string> name_for(engine::State& state, const std::string& asked) {
@@ -369,7 +353,7 @@ bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
   if (sandbox.state == SandboxState::kExited) return false;
   if (sandbox.kind != SandboxKind::kProcess) return !alive(sandbox);
   // While its shim lives, that is about to report the end with the exit code.
-  return !alive(sandbox) && !sandbox::alive(shim_of(sandbox));
+  return !alive(sandbox) && !sandbox::alive({sandbox.shim_pid, sandbox.shim_start});
 }
 
 Status Engine::Impl::collect_dead() {
@@ -389,125 +373,6 @@ Status Engine::Impl::collect_stale(const Target& reference) {
   const auto sandbox = TRY(look.state.sandbox_by_netns(netns->inode()));
   if (!sandbox || !is_dead(*sandbox)) return {};
   return finish_if_known(*sandbox, 128 + SIGKILL);
-}
-
-// For plan() only: what stop() below and the shims after it will do.
-Status Engine::Impl::prepare(Change& change, const StopSandboxes& request) {
-  for (const auto& target : request.targets) {
-    const auto sandbox = TRY(find_sandbox(change.state, target));
-    if (sandbox.kind != SandboxKind::kProcess)
-      return fail(ErrorKind::kInvalid, "{} has no process to stop", sandbox.name);
-    if (sandbox.state != SandboxState::kRunning) continue;
-    change.plan.push_back(plan::SignalProcess{sandbox.pid, request.signal});
-    TRY(prepare_end(change, sandbox, 0));
-  }
-  return {};
-}
-
-std::vector<Outcome> Engine::Impl::stop(const StopSandboxes& request) {
-  std::vector<Outcome> outcomes;
-  std::vector<sandbox::ProcessId> processes, shims;
-  Change look(*store);
-  for (const auto& target : request.targets) {
-    auto& outcome = outcomes.emplace_back(target, Status{});
-    const auto sandbox = find_sandbox(look.state, target);
-    if (!sandbox) {
-      outcome.status = std::unexpected(sandbox.error());
-    } else if (sandbox->kind != SandboxKind::kProcess) {
-      outcome.status = fail(ErrorKind::kInvalid, "{} has no process to stop", sandbox->name);
-    } else if (sandbox->state == SandboxState::kRunning) {
-      processes.push_back(process_of(*sandbox));
-      shims.push_back(shim_of(*sandbox));
-    }
-  }
-  for (const auto& process : processes) send(process, request.signal);
-  const auto gone = sandbox::wait_gone(processes, request.timeout);
-  if (!gone || !*gone) {
-    for (const auto& process : processes) send(process, SIGKILL);
-    (void)sandbox::wait_gone(processes, kKillWait);
-  }
-  // A shim is gone once it has recorded the end and taken the network down.
-  const auto cleaned = sandbox::wait_gone(shims, kKillWait);
-  if (!cleaned || !*cleaned) {
-    for (auto& outcome : outcomes)
-      if (outcome.status)
-        outcome.status = fail(ErrorKind::kIo, "{}: still not cleaned up {} s after it was killed",
-                              outcome.reference, kKillWait.count());
-  }
-  return outcomes;
-}
-
-Status Engine::Impl::prepare(Change& change, const RemoveSandboxes& request) {
-  change.direction = engine::Direction::kRemove;
-  change.verb = fmt::format("remove {}", fmt::join(request.targets, " "));
-  std::vector<Endpoint> endpoints;
-  plan::Plan namespaces;
-  for (const auto& target : request.targets) {
-    const auto sandbox = TRY(find_sandbox(change.state, target));
-    const bool running = sandbox.kind == SandboxKind::kProcess && alive(sandbox);
-    if (running && !request.force)
-      return fail(ErrorKind::kInUse, "sandbox {} is running: stop it first, or use --force",
-                  sandbox.name);
-    if (running) change.plan.push_back(plan::SignalProcess{sandbox.pid, SIGKILL});
-    for (auto& endpoint : TRY(change.state.endpoints(sandbox.endpoints)))
-      endpoints.push_back(std::move(endpoint));
-    if (sandbox.kind == SandboxKind::kNamespace)
-      namespaces.push_back(plan::DeleteNetns{sandbox.netns_path});
-  }
-  TRY(detach(change, endpoints));
-  plan::append(change.last, std::move(namespaces));
-  for (const auto& target : request.targets) {
-    // A foreign namespace goes with its last endpoint.
-    if (const auto sandbox = find_sandbox(change.state, target)) change.state.erase(*sandbox);
-  }
-  return {};
-}
-
-// All that can go go together: one firewall transaction, one request for all links.
-std::vector<Outcome> Engine::Impl::remove_all(const RemoveSandboxes& request) {
-  std::vector<Outcome> outcomes;
-  std::vector<Sandbox> leaving;
-  RemoveSandboxes together{{}, request.force};
-  const auto held = lock();
-  Change change(*store);
-  for (const auto& target : request.targets) {
-    auto& outcome = outcomes.emplace_back(target, Status{});
-    if (!held) {
-      outcome.status = std::unexpected(held.error());
-      continue;
-    }
-    auto sandbox = find_sandbox(change.state, target);
-    if (!sandbox) {
-      const bool fine = request.force && sandbox.error().kind == ErrorKind::kNotFound;
-      if (!fine) outcome.status = std::unexpected(sandbox.error());
-      continue;
-    }
-    if (std::ranges::find(leaving, sandbox->id, &Sandbox::id) != leaving.end()) continue;
-    Change alone(*store);
-    outcome.status = prepare(alone, RemoveSandboxes{{target}, request.force});
-    if (!outcome.status) continue;
-    together.targets.push_back(target);
-    leaving.push_back(*std::move(sandbox));
-  }
-  if (leaving.empty()) return outcomes;
-
-  // Killed before the records go: if this process dies in between, they lead to what is left.
-  std::vector<sandbox::ProcessId> processes;
-  for (const auto& sandbox : leaving) {
-    if (sandbox.kind != SandboxKind::kProcess || sandbox.state != SandboxState::kRunning) continue;
-    send(shim_of(sandbox), SIGKILL);  // first, or it would report each end on its own
-    send(process_of(sandbox), SIGKILL);
-    processes.push_back(process_of(sandbox));
-    processes.push_back(shim_of(sandbox));
-  }
-  auto removed = prepare(change, together);
-  if (removed) removed = commit(change);
-  if (removed) (void)sandbox::wait_gone(processes, kKillWait);
-  for (const auto& sandbox : leaving)
-    if (removed) remove_files(sandbox);
-  for (auto& outcome : outcomes)
-    if (!removed && outcome.status) outcome.status = removed;
-  return outcomes;
 }
 
 }  // namespace berth

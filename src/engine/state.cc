@@ -44,6 +44,12 @@ std::string port_key(const PortMapping& mapping) {
 
 }  // namespace
 
+std::vector<PortMapping> all_ports(const Endpoint& endpoint) {
+  auto all = endpoint.ports;
+  all.insert(all.end(), endpoint.translated.begin(), endpoint.translated.end());
+  return all;
+}
+
 bool needs_forwarding(const Network& network, Ip::Family family) {
   const bool has_family = family == Ip::Family::kV4 ? network.ipv4 : network.ipv6;
   return network.driver == Driver::kBridge && !network.internal && network.bridge.managed &&
@@ -175,16 +181,19 @@ void State::put(const Endpoint& endpoint) {
   tx_.put(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id), endpoint.sandbox_id);
   for (const auto& address : {endpoint.address4, endpoint.address6})
     if (address) tx_.put(lease_key(endpoint.network_id, address->ip()), endpoint.id);
-  for (const auto& mapping : endpoint.ports) take_port(mapping, endpoint.id);
+  for (const auto& mapping : all_ports(endpoint)) take_port(mapping, endpoint.id);
 }
 
 Status State::erase(const Endpoint& endpoint) {
   tx_.erase("endpoint/" + endpoint.id);
   tx_.erase(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id));
-  for (const auto& mapping : endpoint.ports) free_port(mapping);
-  const auto network = TRY(network_by_id(endpoint.network_id));
-  for (const auto& address : {endpoint.address4, endpoint.address6})
-    if (address) TRY(free_lease(network, address->ip()));
+  for (const auto& mapping : all_ports(endpoint)) free_port(mapping);
+  const auto network = network_by_id(endpoint.network_id);  // may be lost (see reset)
+  for (const auto& address : {endpoint.address4, endpoint.address6}) {
+    if (!address) continue;
+    tx_.erase(lease_key(endpoint.network_id, address->ip()));
+    if (network) TRY(lower_hint(*network, address->ip()));
+  }
   return {};
 }
 
@@ -275,8 +284,7 @@ Status State::reserve(const Network& network, const Subnet& subnet, const Ip& ip
   return {};
 }
 
-Status State::free_lease(const Network& network, const Ip& ip) {
-  tx_.erase(lease_key(network.id, ip));
+Status State::lower_hint(const Network& network, const Ip& ip) {
   for (const auto& subnet : network.subnets) {
     if (!subnet.cidr.contains(ip)) continue;
     const auto key = hint_key(network.id, subnet.cidr);

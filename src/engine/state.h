@@ -36,6 +36,9 @@ struct Realised {
   std::uint32_t mtu = 0;  ///< bytes, of every endpoint
 };
 
+/// The endpoint's published ports, those among them that are not listed.
+[[nodiscard]] std::vector<PortMapping> all_ports(const Endpoint& endpoint);
+
 /// Does the network need the host to forward packets of `family`?
 [[nodiscard]] bool needs_forwarding(const Network& network, Ip::Family family);
 
@@ -96,7 +99,8 @@ class State {
   /// The id that `reference` means among the documents at `kind`, by the name index `index`.
   Result<std::string> resolve(std::string_view kind, std::string_view index, std::string_view what,
                               std::string_view reference);
-  Status free_lease(const Network& network, const Ip& ip);
+  /// An address of the network is free again.
+  Status lower_hint(const Network& network, const Ip& ip);
 
   Transaction& tx_;
 };

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "engine/host_facts.h"
 #include "engine/impl.h"
+#include "firewall/table.h"
 #include "ipam/allocator.h"
 #include "kernel/netns/netns.h"
 
@@ -45,8 +46,8 @@ Result<Info> Engine::Impl::info() {
   info.netns_inode = TRY(kernel::Netns::current()).inode();
   info.ip_forward = TRY(engine::forwarding_on(Ip::Family::kV4));
   Change look(*store);
-  const std::string key(engine::forwarding_key(Ip::Family::kV4));
-  const auto mark = forwarding_mark(*forwarding_mark_for({key, "1", "0"}));  // if one may look
+  const auto key = engine::forwarding_key(Ip::Family::kV4);
+  const auto mark = shared(engine::word_of(key));  // another instance's, if one may look
   info.ip_forward_by_berth =
       TRY(look.state.switched(engine::forwarding_key(Ip::Family::kV4))).has_value() ||
       (mark && *mark);

@@ -63,8 +63,9 @@ struct OpenIntent {
 /// From one interface of the host: a published port of a network that trusts the interface
 /// (com.docker.network.bridge.trusted_host_interfaces). kInvalid for port 0.
 [[nodiscard]] Result<nft::Element> trusted_element(const IfName& from, const OpenIntent& open);
-/// Marks a sysctl of the host (its last word) as switched by berth; `before` is what it held.
-[[nodiscard]] nft::Element switched_element(std::string_view sysctl, std::string_view before);
+
+/// What instances tell each other (table.h): `what` is one of the names kShared...
+[[nodiscard]] nft::Element shared_element(std::string_view what, std::string_view comment = {});
 
 /// `owner` as a comment: what cannot stand in one ('"', bytes that are not printable ASCII) becomes
 /// '?', and it ends after 100 bytes.

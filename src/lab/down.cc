@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/result.h"
+#include "base/shell.h"
 #include "berth/engine.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netns/netns.h"
@@ -72,11 +73,15 @@ Status check_outside(const Lab& lab, ino_t own) {
   return outside;
 }
 
+bool has_instance(const Lab& lab, const std::string& place) {
+  std::error_code error;
+  return fs::exists(lab.root_of(place) + "/berth.db", error);
+}
+
 // Sandboxes have namespaces of their own, so only the host's engine knows them.
 std::vector<Error> reset_engine(const Lab& lab, const std::string& place, const Netns& netns) {
   const Config config{.root = lab.root_of(place), .run = lab.run_of(place)};
-  std::error_code error;
-  if (!fs::exists(config.root + "/berth.db", error)) return {};
+  if (!has_instance(lab, place)) return {};
   Errors errors;
   errors.add(kernel::run_in(netns, [&]() -> Status {
     auto engine = TRY(Engine::open(config));
@@ -145,6 +150,39 @@ std::vector<Error> down(const std::string& directory, const std::string& name) {
   auto errors = remove();
   if (!errors) return {std::move(errors).error()};
   return *std::move(errors);
+}
+
+// The same steps as dismantle(), as commands.
+Result<std::vector<std::string>> plan_down(const std::string& directory, const std::string& name) {
+  const auto lab = TRY(find(directory, name));
+  TRY(check_outside(lab, TRY(Netns::current()).inode()));
+  std::vector<std::string> commands;
+  std::set<ino_t> inodes;
+  for_each_place(lab, [&](const std::string& place, const Netns& netns) {
+    const auto in =
+        fmt::format("nsenter --net={} berth --root {} --run {} ", shell_word(lab.netns_of(place)),
+                    shell_word(lab.root_of(place)), shell_word(lab.run_of(place)));
+    for (const auto& inner : inner_labs(lab, place))
+      commands.push_back(in + "lab down " + inner.name);
+    if (has_instance(lab, place)) commands.push_back(in + "system reset -f");
+    inodes.insert(netns.inode());
+  });
+  std::string pids;
+  if (!inodes.empty()) {
+    for (const auto& process : TRY(processes_in(inodes))) pids += fmt::format(" {}", process.pid);
+  }
+  if (!pids.empty()) {
+    // Some end by themselves when the sandboxes go.
+    for (const auto* kill : {"kill", "sleep 1; kill -KILL"})
+      commands.push_back(kill + pids + " 2>/dev/null || true");
+  }
+  if (lab.intact)
+    commands.push_back(fmt::format("nsenter --net={} ip link del group {}",
+                                   shell_word(lab.netns_of(kSwitch)), kPortGroup));
+  const auto own = shell_word(lab.directory);
+  if (is_mount(lab.directory)) commands.push_back("umount -l " + own);
+  commands.push_back("rm -r " + own);
+  return commands;
 }
 
 }  // namespace berth::lab

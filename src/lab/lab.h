@@ -73,6 +73,10 @@ inline constexpr char kSwitch[] = "switch";
 /// Makes a lab. After an error nothing of it remains.
 [[nodiscard]] Result<Lab> up(const LabSpec& spec);
 
+/// The commands that would make the same lab, in order; refuses what up() would before it makes
+/// anything.
+[[nodiscard]] Result<std::vector<std::string>> plan_up(const LabSpec& spec);
+
 /// The labs in `directory` by name, those that were not finished among them.
 [[nodiscard]] Result<std::vector<Lab>> list(const std::string& directory);
 [[nodiscard]] Result<Lab> find(const std::string& directory, const std::string& name);
@@ -90,5 +94,9 @@ struct Command {
 /// Ends what runs in the hosts (sandboxes, labs inside, any other process), then removes all of the
 /// lab; also of one that is not finished or lost its namespaces. Goes on past errors.
 [[nodiscard]] std::vector<Error> down(const std::string& directory, const std::string& name);
+
+/// The commands that would remove the lab as it is now: with what runs in it at this moment.
+[[nodiscard]] Result<std::vector<std::string>> plan_down(const std::string& directory,
+                                                         const std::string& name);
 
 }  // namespace berth::lab

@@ -32,6 +32,16 @@ pid_t pid_of(const fs::path& entry) {
   return error == std::errc{} && stop == end ? pid : 0;
 }
 
+Status send_all(const std::vector<ProcessId>& processes, int number) {
+  for (const auto& process : processes) {
+    auto sent = sandbox::signal(process, number);
+    if (!sent && sent.error().kind != ErrorKind::kNotFound) return sent;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::vector<ProcessId>> processes_in(const std::set<ino_t>& inodes) {
   std::vector<ProcessId> found;
   std::error_code error;
@@ -47,16 +57,6 @@ Result<std::vector<ProcessId>> processes_in(const std::set<ino_t>& inodes) {
   if (error) return fail_sys(error.value(), "read the directory /proc");
   return found;
 }
-
-Status send_all(const std::vector<ProcessId>& processes, int number) {
-  for (const auto& process : processes) {
-    auto sent = sandbox::signal(process, number);
-    if (!sent && sent.error().kind != ErrorKind::kNotFound) return sent;
-  }
-  return {};
-}
-
-}  // namespace
 
 Status end_processes_in(const std::set<ino_t>& inodes) {
   for (int round = 0; round < kRounds; ++round) {

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/result.h"
+#include "base/shell.h"
 #include "kernel/netlink/address.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
@@ -166,6 +167,13 @@ Status build(const Lab& lab) {
   return describe(lab);
 }
 
+Error is_taken(const Lab& lab) {
+  return {ErrorKind::kExists,
+          fmt::format("a lab named '{}' is there already: choose another name, or remove it with "
+                      "'berth lab down {}'",
+                      lab.name, lab.name)};
+}
+
 }  // namespace
 
 Result<Lab> up(const LabSpec& spec) {
@@ -173,12 +181,7 @@ Result<Lab> up(const LabSpec& spec) {
   TRY(ensure_directory(spec.directory));
   const auto held = TRY(lock(spec.directory));
   if (::mkdir(lab.directory.c_str(), kPrivate) != 0) {
-    if (errno == EEXIST)
-      return fail(
-          ErrorKind::kExists,
-          "a lab named '{}' is there already: choose another name, or remove it with 'berth "
-          "lab down {}'",
-          lab.name, lab.name);
+    if (errno == EEXIST) return std::unexpected(is_taken(lab));
     return fail_sys(errno, "make the directory {}", lab.directory);
   }
   if (auto built = build(lab); !built) {
@@ -188,6 +191,54 @@ Result<Lab> up(const LabSpec& spec) {
   }
   lab.intact = true;
   return lab;
+}
+
+// The same steps as build(), as commands.
+Result<std::vector<std::string>> plan_up(const LabSpec& spec) {
+  const auto lab = TRY(layout(spec));
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(lab.directory, error))) return std::unexpected(is_taken(lab));
+  std::vector<std::string> commands;
+  const auto add = [&]<typename... Args>(fmt::format_string<Args...> text, Args&&... args) {
+    commands.push_back(fmt::format(text, std::forward<Args>(args)...));
+  };
+  const auto in = [&](const std::string& place) {
+    return "nsenter --net=" + shell_word(lab.netns_of(place)) + " ";
+  };
+  const auto own = shell_word(lab.directory);
+  if (!fs::is_directory(spec.directory, error))
+    add("mkdir -p -m 700 {}", shell_word(spec.directory));
+  add("mkdir -m 700 {}", own);
+  add("mount --bind {} {}", own, own);
+  add("mount --make-shared {}", own);
+  add("mkdir -m 700 {0}/root {0}/run", own);
+  for (const auto& place : places(lab)) {
+    add("mkdir -m 700 {} {}", shell_word(lab.root_of(place)), shell_word(lab.run_of(place)));
+    const auto file = shell_word(lab.netns_of(place));
+    add("touch {} && unshare --net={} true", file, file);
+  }
+  const auto on_switch = in(kSwitch);
+  add("{}ip link set lo up", on_switch);
+  add("{}ip link add {} address {} type bridge", on_switch, kBridge, Mac::from_ip(gateway()).str());
+  add("{}ip link set {} up", on_switch, kBridge);
+  add("{}ip addr add {} broadcast + dev {}", on_switch,
+      Cidr(gateway(), lab.hosts.front().address.prefix()).str(), kBridge);
+  add("{}ip addr add {} dev lo", on_switch, Cidr(outside(), outside().bits()).str());
+  add("{}sysctl -qw {}=1", on_switch, kForwarding);
+  for (const auto& host : lab.hosts) {
+    add("{}ip link add {} group {} master {} type veth peer name {} address {} netns {}", on_switch,
+        host.name, kPortGroup, kBridge, kUplink, Mac::from_ip(host.address.ip()).str(),
+        shell_word(lab.netns_of(host.name)));
+    add("{}ip link set {} up", on_switch, host.name);
+    const auto on_host = in(host.name);
+    add("{}ip link set lo up", on_host);
+    add("{}ip addr add {} broadcast + dev {}", on_host, host.address.str(), kUplink);
+    add("{}ip link set {} up", on_host, kUplink);
+    add("{}ip route add default via {} dev {} proto static", on_host, gateway().str(), kUplink);
+    add("{}sysctl -qw {}=0", on_host, kForwarding);
+  }
+  add("cat >{} <<'EOF'\n{}EOF", shell_word(description_file(lab)), to_json(lab));
+  return commands;
 }
 
 }  // namespace berth::lab

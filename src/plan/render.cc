@@ -2,26 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
-
+#include "base/shell.h"
 #include "firewall/table.h"
 #include "translator/translator.h"
 
 namespace berth::plan {
 namespace {
 
-// A word as a POSIX shell reads it back: bare where every byte is harmless, else in single quotes.
-std::string quoted(std::string_view word) {
-  const bool harmless = !word.empty() && std::ranges::all_of(word, [](unsigned char byte) {
-    return std::isalnum(byte) ||
-           std::string_view("_-./:=@%+,").find(byte) != std::string_view::npos;
-  });
-  if (harmless) return std::string(word);
-  std::string text = "'";
-  for (const char byte : word) text += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
-  return text + "'";
-}
+constexpr auto& quoted = shell_word;
 
 // Runs `command` inside the namespace; on the host side as it is.
 std::string in(const NsRef& ns, std::string command) {

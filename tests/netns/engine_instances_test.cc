@@ -38,6 +38,15 @@ TEST_F(EngineInstances, SeeEachOthersPorts) {
   must(two->publish({"net2", b.target(), ports({"10.2.0.1:7000:80", "7000:80/udp"})}));
 }
 
+TEST_F(EngineInstances, KnowOfEachOtherUntilOneIsLeft) {
+  const auto known = [] { return shell("nft get element inet berth shared '{ instances }'").status == 0; };
+  EXPECT_TRUE(known());
+  reset(one);
+  two.make_network(3);
+  must(two->remove_networks({{"net3"}})[0].status);
+  EXPECT_FALSE(known());
+}
+
 TEST_F(EngineInstances, ThePortsOfOneWithoutAnotherAreItsOwnAffair) {
   reset(two);
   must(connect(one, a, "127.0.0.1:7000:80"));

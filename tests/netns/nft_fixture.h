@@ -71,8 +71,8 @@ inline std::vector<nft::Element> some_of_everything() {
        .source4 = Ip::v4(192, 0, 2, 7),
        .source6 = Ip::parse("2001:db8::7").value()});
   add({.bridge = ifname("br2"), .subnets = {cidr("10.3.0.0/29")}, .internal = true});
-  for (const auto mode : {firewall::GatewayMode::kRouted, firewall::GatewayMode::kNatUnprotected}) {
-    const bool routed = mode == firewall::GatewayMode::kRouted;
+  for (const auto mode : {GatewayMode::kRouted, GatewayMode::kNatUnprotected}) {
+    const bool routed = mode == GatewayMode::kRouted;
     add({.bridge = ifname(routed ? "br3" : "br4"), .mode4 = mode, .mode6 = mode});
   }
   return elements;

@@ -78,7 +78,6 @@ class PacketsTest : public ::testing::TestWithParam<Way> {
       intent.subnets = {Lan::subnet(name, Ip::Family::kV4), Lan::subnet(name, Ip::Family::kV6)};
       for (auto& element : firewall::network_elements(intent)) all.push_back(std::move(element));
     };
-    using firewall::GatewayMode;
     network("a", {});
     network("b", {.masquerade = false, .masquerade6 = false});
     network("i", {.internal = true});

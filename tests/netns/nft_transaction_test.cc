@@ -187,6 +187,16 @@ TEST_F(TransactionTest, AChangeBasedOnAnOldGenerationIsStale) {
   EXPECT_TRUE(list("publish4").empty());
 }
 
+TEST_F(TransactionTest, OneElementIsLookedUpByItsKey) {
+  EXPECT_FALSE(connection_.contains("berth", published(1)).value());
+  nft::Batch batch{"berth"};
+  batch.add_elements(std::vector{published(1)});
+  ASSERT_TRUE(connection_.commit(std::move(batch)));
+  EXPECT_TRUE(connection_.contains("berth", published(1)).value());
+  EXPECT_FALSE(connection_.contains("berth", published(2)).value());
+  EXPECT_FALSE(connection_.contains("nothing", published(1)).value());
+}
+
 TEST_F(TransactionTest, ASetThatIsMissingIsNotFound) {
   ASSERT_EQ(shell("nft delete table inet berth").status, 0);
   const auto found = connection_.list_elements("berth", spec("publish4"));

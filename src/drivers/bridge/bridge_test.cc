@@ -52,8 +52,8 @@ Lines with_port_command(const std::string& command) {
 
 TEST(BridgeDriver, CreatesTheBridgeWithItsGateway) {
   EXPECT_EQ(plan::render(create(network(), 1450, {})),
-            (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 mtu 1450 type bridge",
-                   "ip link set mybr0 up",
+            (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 type bridge",
+                   "ip link set mybr0 mtu 1450 up",
                    "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
                    "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1"}));
   EXPECT_EQ(plan::render(remove(network())), (Lines{"ip link del mybr0"}));

@@ -183,10 +183,10 @@ TEST(Help, EveryExampleIsParsed) {
 }
 
 TEST(Changing, VerbsTakeDryRun) {
-  for (const auto& words :
-       {Words{"network", "create"}, Words{"network", "rm"}, Words{"network", "connect"},
-        Words{"network", "disconnect"}, Words{"run"}, Words{"rm"}, Words{"stop"},
-        Words{"sandbox", "create"}, Words{"sandbox", "rm"}}) {
+  for (const auto& words : {Words{"network", "create"}, Words{"network", "rm"},
+                            Words{"network", "connect"}, Words{"network", "disconnect"},
+                            Words{"run"}, Words{"rm"}, Words{"stop"}, Words{"sandbox", "create"},
+                            Words{"sandbox", "rm"}, Words{"lab", "up"}, Words{"lab", "down"}}) {
     const auto at = walk(words);
     EXPECT_NE(help_text(at.path).find("--dry-run"), std::string::npos) << full_name(at.path);
   }
@@ -281,6 +281,11 @@ TEST(Completion, OffersVerbsOptionsAndNames) {
   EXPECT_EQ(completed({"completion", ""}), "bash zsh fish ");
   EXPECT_EQ(completed({"plan", "network", "r"}), "rm ");
   EXPECT_EQ(completed({"plan", "ru"}), "run ");
+  EXPECT_EQ(completed({"plan", "lab", "up", "--d"}), "--dry-run --default-address-pool ");
+  EXPECT_EQ(completed({"ps", "--la"}), "--last --latest ");
+  EXPECT_EQ(completed({"exec", "--u"}), "--user ");
+  EXPECT_EQ(completed({"exec", "-u", "root", ""}), "server ");
+  EXPECT_EQ(completed({"vers"}), "version ");
   EXPECT_EQ(completed({"nonsense", ""}), "");
   EXPECT_EQ(completed({"__"}), "");
 }

@@ -30,18 +30,32 @@ std::string hosts_table(const lab::Lab& lab) {
   return aligned(lines);
 }
 
+// A lab is made without an engine: there are commands, but no typed operations.
+Result<int> show_lab_plan(const DryRun& dry_run, const Result<std::vector<std::string>>& commands) {
+  TRY(check_plan_format(dry_run.format));
+  if (dry_run.format == "json")
+    return fail(ErrorKind::kUnsupported, "--format json: a lab is planned as commands only");
+  if (!commands) return std::unexpected(commands.error());
+  print_commands(*commands);
+  return kExitOk;
+}
+
 Action build_up(CLI::App& app) {
   struct Options {
     std::string name, hosts = "2";
+    DryRun dry_run;
   };
   auto options = std::make_shared<Options>();
   add_argument(app, "NAME", options->name, "Name of the lab: a-z, 0-9 and -");
   add_text(app, "--hosts", "N", options->hosts, "How many hosts, 1 to 200 [2]");
+  add_dry_run(app, options->dry_run);
   return [options](Context& context) -> Result<int> {
     const auto hosts = TRY(parse_number("--hosts", options->hosts, 1, lab::kMaxHosts));
-    const auto made = TRY(lab::up({.name = options->name,
-                                   .hosts = static_cast<int>(hosts),
-                                   .directory = TRY(labs_directory(context))}));
+    const lab::LabSpec spec{.name = options->name,
+                            .hosts = static_cast<int>(hosts),
+                            .directory = TRY(labs_directory(context))};
+    if (options->dry_run.on) return show_lab_plan(options->dry_run, lab::plan_up(spec));
+    const auto made = TRY(lab::up(spec));
     print(hosts_table(made));
     print(
         fmt::format("\n"
@@ -117,12 +131,21 @@ Action build_exec(CLI::App& app) {
 }
 
 Action build_down(CLI::App& app) {
-  auto names = std::make_shared<std::vector<std::string>>();
-  add_arguments(app, "NAME", *names, "Labs to remove");
-  return [names](Context& context) -> Result<int> {
+  struct Options {
+    std::vector<std::string> names;
+    DryRun dry_run;
+  };
+  auto options = std::make_shared<Options>();
+  add_arguments(app, "NAME", options->names, "Labs to remove");
+  add_dry_run(app, options->dry_run);
+  return [options](Context& context) -> Result<int> {
     const auto directory = TRY(labs_directory(context));
     int exit_code = kExitOk;
-    for (const auto& name : *names) {
+    for (const auto& name : options->names) {
+      if (options->dry_run.on) {
+        TRY(show_lab_plan(options->dry_run, lab::plan_down(directory, name)));
+        continue;
+      }
       const auto errors = lab::down(directory, name);
       for (const auto& error : errors) complain(error.message);
       if (errors.empty())
@@ -144,7 +167,8 @@ constinit const Verb kUp = {
         "which commands run in it get by themselves.",
     .examples =
         "berth lab up demo\n"
-        "berth lab up --hosts 5 cluster\n",
+        "berth lab up --hosts 5 cluster\n"
+        "berth plan lab up demo\n",
     .build = build_up,
 };
 constinit const Verb kExec = {

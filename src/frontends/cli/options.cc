@@ -87,13 +87,17 @@ Status check_plan_format(std::string_view format) {
   return fail(ErrorKind::kInvalid, "--format {}: a plan is printed as commands or json", format);
 }
 
+void print_commands(std::span<const std::string> commands) {
+  for (const auto& command : commands) print(command + "\n");
+}
+
 Result<int> show_plan(Engine& engine, const DryRun& dry_run, const Engine::Request& request) {
   TRY(check_plan_format(dry_run.format));
   const auto plan = TRY(engine.plan(request));
   if (dry_run.format == "json") {
     print(plan.json + "\n");
   } else {
-    for (const auto& command : plan.commands) print(command + "\n");
+    print_commands(plan.commands);
   }
   return kExitOk;
 }

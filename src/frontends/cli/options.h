@@ -43,6 +43,7 @@ struct DryRun {
 void add_dry_run(CLI::App& app, DryRun& into);
 /// Refuses a form that a plan has not.
 [[nodiscard]] Status check_plan_format(std::string_view format);
+void print_commands(std::span<const std::string> commands);
 /// Prints what the request would do.
 [[nodiscard]] Result<int> show_plan(Engine& engine, const DryRun& dry_run,
                                     const Engine::Request& request);

@@ -164,7 +164,8 @@ RawElement::Copy before(RawElement::Copy key) {
 // 0; a start without an end reaches to the last address.
 std::vector<RawElement> joined_intervals(std::vector<RawElement> elements) {
   std::ranges::sort(elements, [](const RawElement& a, const RawElement& b) {
-    return a.key != b.key ? a.key < b.key : a.interval_end > b.interval_end;
+    const auto order = a.key <=> b.key;
+    return order != 0 ? order < 0 : a.interval_end > b.interval_end;
   });
   std::vector<RawElement> out;
   bool open = false;  // the last of `out` waits for its end
@@ -275,6 +276,22 @@ Result<std::vector<Element>> Connection::list_elements(const std::string& table,
   }
   std::ranges::sort(elements);
   return elements;
+}
+
+Result<bool> Connection::contains(const std::string& table, const Element& element) {
+  auto request = get(NFT_MSG_GETSETELEM);
+  request.put_string(NFTA_SET_ELEM_LIST_TABLE, table);
+  request.put_string(NFTA_SET_ELEM_LIST_SET, element.set);
+  {
+    const auto list = request.nest(NFTA_SET_ELEM_LIST_ELEMENTS);
+    const auto each = request.nest(NFTA_LIST_ELEM);
+    const auto key = request.nest(NFTA_SET_ELEM_KEY);
+    request.put(NFTA_DATA_VALUE, encode(element.key, Edge::kFirst));
+  }
+  const auto found = socket_.get({std::move(request), "look for an element of set " + element.set},
+                                 parse_elements);
+  if (!found && found.error().kind == ErrorKind::kNotFound) return false;
+  return TRY(found).has_value();
 }
 
 }  // namespace berth::nft

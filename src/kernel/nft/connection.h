@@ -65,6 +65,8 @@ class Connection {
   /// The elements of a set that looks like `set`, in order. kNotFound if there is none.
   [[nodiscard]] Result<std::vector<Element>> list_elements(const std::string& table,
                                                            const SetSpec& set);
+  /// Whether `element`'s set has its key: one look-up, whatever the set's size. No table, no element.
+  [[nodiscard]] Result<bool> contains(const std::string& table, const Element& element);
 
  private:
   kernel::Socket socket_;
