@@ -117,7 +117,7 @@ struct BridgeSettings {
   std::optional<Ip> host_binding;  ///< where a port is published that names no host address; none:
                                    ///< every address, of both families where the network has both
   std::optional<Ip> snat4, snat6;  ///< leave under this address instead of the outgoing device's
-  bool relay6to4 = true;           ///< published on IPv6 too where the container has IPv4 alone
+  bool translate6to4 = true;       ///< published on IPv6 too where the container has IPv4 alone
   std::uint16_t vlan = 0;          ///< access VLAN of the ports; 0: no VLAN filtering
   bool port_isolation = false;     ///< ports reach the bridge and nothing else (`isolated on`)
   bool mac_spoof_check = false;    ///< a port sends from its endpoint's MAC address only
@@ -239,6 +239,8 @@ struct Endpoint {
   std::vector<std::string> sysctls;  ///< KEY=VALUE in the sandbox, KEY with slashes
   std::vector<Route> routes;         ///< the network's, with gateway and metric as they are here
   std::vector<PortMapping> ports;
+  /// Where else `ports` are published: on IPv6 for the IPv4 address, by the translator. Not listed.
+  std::vector<PortMapping> translated;
   EndpointOptions asked;  ///< as asked for
 };
 

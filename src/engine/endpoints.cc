@@ -131,9 +131,13 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
   endpoint.mac = TRY(mac_for(endpoint));
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
-  if (!request.ports.empty())
-    endpoint.ports = TRY(
-        engine::resolve_ports(state, TRY(others_ports()), network, request.ports, endpoint));
+  if (!request.ports.empty()) {
+    const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
+    auto published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
+                                               endpoint, translate));
+    endpoint.ports = std::move(published.ports);
+    endpoint.translated = std::move(published.translated);
+  }
 
   sandbox.endpoints.push_back(endpoint.id);
   endpoints.push_back(endpoint);
@@ -168,7 +172,7 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
                                                const Endpoint& endpoint) const {
   const auto facts = TRY(this->facts(!network.bridge.icc || !endpoint.ports.empty()));
   auto plan = drivers::attach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}, facts);
-  plan::append(plan, TRY(engine::port_changes(network, endpoint, {}, endpoint.ports,
+  plan::append(plan, TRY(engine::port_changes(network, endpoint, {}, engine::all_ports(endpoint),
                                               owner_comment(sandbox, endpoint))));
   return plan;
 }
@@ -185,7 +189,7 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   for (const auto& endpoint : endpoints) {
     auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
     const auto network = change.state.network_by_id(endpoint.network_id).value_or(Network{});
-    for (auto& op : TRY(engine::port_changes(network, endpoint, endpoint.ports, {},
+    for (auto& op : TRY(engine::port_changes(network, endpoint, engine::all_ports(endpoint), {},
                                              owner_comment(sandbox, endpoint)))) {
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
       to.push_back(std::move(op));

@@ -34,17 +34,36 @@ bool publishes(const Network& network, const Endpoint& endpoint, Ip::Family fami
          (v4 ? endpoint.address4 : endpoint.address6).has_value();
 }
 
-// Those of `ports` that the sandbox was started with, in one family; taken out of `ports`.
-std::vector<PortMapping> take_roaming(std::vector<PortMapping>& ports, const Sandbox& sandbox,
-                                      Ip::Family family) {
-  const auto roams = [&](const PortMapping& each) {
+// Takes the mappings that `wanted` names out of `from`.
+template <typename Wanted>
+std::vector<PortMapping> take(std::vector<PortMapping>& from, Wanted wanted) {
+  std::vector<PortMapping> taken;
+  std::ranges::copy_if(from, std::back_inserter(taken), wanted);
+  std::erase_if(from, wanted);
+  return taken;
+}
+
+// Takes from the endpoint the ports of one family that the sandbox was started with, and what the
+// translator does for them.
+engine::Published take_roaming(Endpoint& endpoint, const Sandbox& sandbox, Ip::Family family) {
+  engine::Published taken;
+  taken.ports = take(endpoint.ports, [&](const PortMapping& each) {
     return each.host_ip.family() == family &&
            std::ranges::find(sandbox.ports, each) != sandbox.ports.end();
-  };
-  std::vector<PortMapping> taken;
-  std::ranges::copy_if(ports, std::back_inserter(taken), roams);
-  std::erase_if(ports, roams);
+  });
+  taken.translated = take(endpoint.translated, [&](const PortMapping& each) {
+    return std::ranges::any_of(taken.ports, [&](const PortMapping& port) {
+      return port.protocol == each.protocol && port.host_port == each.host_port &&
+             port.container_port == each.container_port;
+    });
+  });
   return taken;
+}
+
+void give(Endpoint& endpoint, const engine::Published& published) {
+  endpoint.ports.insert(endpoint.ports.end(), published.ports.begin(), published.ports.end());
+  for (const auto& each : published.translated)
+    if (engine::is_translated(endpoint, each.host_ip)) endpoint.translated.push_back(each);
 }
 
 }  // namespace
@@ -86,18 +105,20 @@ Status Engine::Impl::take_over_ports(Change& change, const Network& network, con
   for (const auto family : kFamilies) {
     if (!engine::has_default(joining, family) || !publishes(network, joining, family)) continue;
     auto wanted = sandbox.ports;
-    wanted = take_roaming(wanted, sandbox, family);
+    std::erase_if(wanted, [&](const PortMapping& each) { return each.host_ip.family() != family; });
+    for (const auto& each : joining.ports) std::erase(wanted, each);
     for (auto& other : endpoints) {
       if (&other == &joining) continue;
-      const auto before = other.ports;
-      const auto moving = take_roaming(other.ports, sandbox, family);
-      if (moving.empty()) continue;
+      const auto before = engine::all_ports(other);
+      const auto moving = take_roaming(other, sandbox, family);
+      if (moving.ports.empty()) continue;
       const auto from = TRY(change.state.network_by_id(other.network_id));
-      plan::append(change.plan, TRY(engine::port_changes(from, other, before, other.ports,
-                                                         owner_comment(sandbox, other))));
+      plan::append(change.plan,
+                   TRY(engine::port_changes(from, other, before, engine::all_ports(other),
+                                            owner_comment(sandbox, other))));
       change.state.put(other);
-      for (const auto& each : moving) std::erase(wanted, each);
-      joining.ports.insert(joining.ports.end(), moving.begin(), moving.end());
+      for (const auto& each : moving.ports) std::erase(wanted, each);
+      give(joining, moving);
     }
     // What is left was given up when the last way out went; somebody may have it now.
     TRY(engine::check_free(change.state, wanted.empty() ? std::vector<nft::Element>{}
@@ -142,24 +163,26 @@ Result<std::vector<engine::Inheritance>> Engine::Impl::hand_on_default_routes(
       change.plan.push_back(*route);
     engine::set_default(heir, family, true);
     change.state.put(heir);
-    auto ports = leaving.ports;
-    ports = take_roaming(ports, sandbox, family);
-    if (!ports.empty() && publishes(to, heir, family)) inherited.push_back({heir.id, ports});
+    auto ports = leaving;
+    auto roaming = take_roaming(ports, sandbox, family);
+    if (!roaming.ports.empty() && publishes(to, heir, family))
+      inherited.push_back({heir.id, std::move(roaming)});
   }
   return inherited;
 }
 
 Status Engine::Impl::hand_on_ports(Change& change,
                                    const std::vector<engine::Inheritance>& inherited) {
-  for (const auto& [endpoint_id, ports] : inherited) {
+  for (const auto& [endpoint_id, published] : inherited) {
     auto heir = TRY(change.state.endpoint(endpoint_id));
-    const auto before = heir.ports;
-    heir.ports.insert(heir.ports.end(), ports.begin(), ports.end());
+    const auto before = engine::all_ports(heir);
+    give(heir, published);
     change.state.put(heir);
     const auto sandbox = TRY(change.state.sandbox(heir.sandbox_id));
     const auto network = TRY(change.state.network_by_id(heir.network_id));
-    plan::append(change.plan, TRY(engine::port_changes(network, heir, before, heir.ports,
-                                                       owner_comment(sandbox, heir))));
+    plan::append(change.plan,
+                 TRY(engine::port_changes(network, heir, before, engine::all_ports(heir),
+                                          owner_comment(sandbox, heir))));
     if (before.empty() && TRY(engine::bridge_netfilter_on()))
       change.plan.push_back(plan::HairpinPort{heir.host_ifname, true});
   }

@@ -21,6 +21,7 @@
 #include "berth/engine.h"
 #include "drivers/interface.h"
 #include "engine/modes.h"
+#include "engine/ports.h"
 #include "engine/state.h"
 #include "kernel/netns/netns.h"
 #include "plan/apply.h"
@@ -76,7 +77,7 @@ struct Faults {
 /// Ports that an endpoint is to publish in the place of one that leaves.
 struct Inheritance {
   std::string endpoint_id;
-  std::vector<PortMapping> ports;
+  Published published;
 };
 
 /// A sandbox that a request names, and what must be known of its namespace.
@@ -166,6 +167,10 @@ class Engine::Impl {
   // forwarding.cc
   /// What of the host's sysctls is to be switched so that it forwards for the network.
   Result<std::vector<plan::SetSysctl>> forwarding_plan(const Network& network) const;
+  /// What switches on forwarding of one family, unless it is on.
+  static Result<std::vector<plan::SetSysctl>> forwarding_plan(Ip::Family family);
+  /// Adds `sysctls` to the change, and what is remembered of them.
+  Status start_forwarding(engine::Change& change, std::vector<plan::SetSysctl> sysctls);
   /// What tells other instances what a forwarding sysctl held before; none for other sysctls.
   static std::optional<nft::Element> forwarding_mark(const plan::SetSysctl& sysctl);
   /// The marks of what this instance has switched and `network` needs.
@@ -204,6 +209,20 @@ class Engine::Impl {
   /// The store at config.root, with its directories; in memory where nothing is to be made.
   Status open_store();
   Result<Endpoint> connect(const Connect& request);
+
+  // translation.cc
+  /// Whether the translator leads to the endpoint's IPv4 address for these ports; makes it part of
+  /// the change if it is needed and not there. Where there can be none, an error if a port cannot do
+  /// without; else the ports are published on IPv4 alone.
+  Result<bool> use_translator(engine::Change& change, const Network& network,
+                              const Endpoint& endpoint, const std::vector<PortSpec>& specs);
+  /// What forwarding the translator needs: IPv6, where the host has an address of its own.
+  Result<std::vector<plan::SetSysctl>> translator_forwarding(engine::State& state);
+  /// Is the translator there, and a network left that it may be needed for?
+  Result<bool> translator_needed_without(engine::State& state,
+                                         const std::vector<Network>& networks);
+  /// What of the translator is missing, if a port needs it.
+  Result<plan::Plan> translator_repairs(engine::State& state);
 
   // endpoints.cc
   Result<Endpoint> prepare(engine::Change& change, const Connect& request);

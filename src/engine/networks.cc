@@ -16,6 +16,7 @@
 #include "ipam/pools.h"
 #include "ipam/subnet.h"
 #include "model/options.h"
+#include "translator/translator.h"
 
 namespace berth {
 namespace {
@@ -266,12 +267,7 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
   if (realised.mtu == 0) realised.mtu = TRY(engine::default_mtu(route));
   if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
   plan::append(change.plan, TRY(network_plan(network, realised.mtu)));
-  for (const auto& sysctl : TRY(forwarding_plan(network))) {
-    change.plan.push_back(sysctl);
-    if (const auto mark = forwarding_mark(sysctl))
-      if (!TRY(shared(engine::word_of(sysctl.key)))) change.plan.push_back(plan::AddElement{*mark});
-    change.state.put_switched(sysctl.key, sysctl.previous);
-  }
+  TRY(start_forwarding(change, TRY(forwarding_plan(network))));
   if (TRY(others_have_networks()) && !TRY(shared(firewall::kSharedInstances)))
     change.plan.push_back(
         plan::AddElement{firewall::shared_element(firewall::kSharedInstances)});
@@ -357,6 +353,8 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
   bool last = !links.empty() && std::ranges::any_of(networks, engine::in_table);
   for (const auto& network : TRY(state.networks()))
     if (engine::in_table(network) && TRY(state.realised(network))) last = false;
+  if (last && TRY(translator::is_there(*TRY(kernel.route()))))
+    change.plan.push_back(plan::DeleteTranslatorIfUnused{});
   if (last) change.plan.push_back(plan::DeleteTableIfUnused{});
   plan::append(change.last, std::move(links));
   return {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <set>
+#include <tuple>
 
 #include "base/result.h"
 #include "engine/host_facts.h"
@@ -10,6 +11,7 @@
 #include "firewall/intents.h"
 #include "firewall/table.h"
 #include "kernel/port/bind_probe.h"
+#include "translator/names.h"
 
 namespace berth::engine {
 
@@ -97,16 +99,20 @@ bool is_routed(const Network& network, const Ip& host_ip) {
 // Where a port of the endpoint is published: the address asked for, else the network's, else every
 // address of each family that the endpoint has.
 Result<Bindings> bindings_of(const Network& network, const Endpoint& endpoint,
-                             const PortSpec& spec) {
+                             const PortSpec& spec, bool translate) {
   Bindings bindings;
   const auto bind = [&](const Ip& host_ip) { bindings.push_back({spec.protocol, host_ip, 0, 0}); };
   auto asked = spec.host_ip;
   if (!asked) asked = network.bridge.host_binding;
   if (asked) {
-    if (asked->is_v4() ? !endpoint.address4 : !endpoint.address6)
+    const bool reached = is_translated(endpoint, *asked) ? translate
+                         : asked->is_v4()                ? endpoint.address4.has_value()
+                                                         : endpoint.address6.has_value();
+    if (!reached)
       return fail(ErrorKind::kUnsupported,
-                  "port on {}: the endpoint on network {} has no {} address, give an {} one",
+                  "port on {}: the endpoint on network {} has no {} address{}, give an {} one",
                   asked->str(), network.name, asked->is_v4() ? "IPv4" : "IPv6",
+                  is_translated(endpoint, *asked) ? " that it could lead to" : "",
                   asked->is_v4() ? "IPv6" : "IPv4");
     bind(*asked);
   } else {
@@ -120,7 +126,30 @@ Result<Bindings> bindings_of(const Network& network, const Endpoint& endpoint,
   return bindings;
 }
 
+const Ip kAny6 = Ip::from_number(Ip::Family::kV6, 0);
+const Ip kLoopback6 = Ip::from_number(Ip::Family::kV6, 1);
+
+// Every address of the host means those of both families, where no family was named; and all of
+// IPv6 means [::1] too. What of that the endpoint's own addresses cannot do, the translator does.
+Bindings translated_beside(const Network& network, const Endpoint& endpoint, const PortSpec& spec,
+                           const Bindings& bindings) {
+  Bindings more;
+  if (!endpoint.address4) return more;
+  const bool any_family = !spec.host_ip && !network.bridge.host_binding;
+  for (const auto& each : bindings) {
+    const bool all4 = each.host_ip == Ip() && any_family && !endpoint.address6;
+    if (all4) more.push_back({each.protocol, kAny6, 0, 0});
+    if (all4 || each.host_ip == kAny6) more.push_back({each.protocol, kLoopback6, 0, 0});
+  }
+  return more;
+}
+
 }  // namespace
+
+bool is_translated(const Endpoint& endpoint, const Ip& host_ip) {
+  if (host_ip.is_v4() || !endpoint.address4) return false;
+  return !endpoint.address6 || host_ip == kLoopback6;
+}
 
 // The ports of other instances are in berth's table alone. They clash as ours do: on one address, or
 // one of them on all.
@@ -142,10 +171,9 @@ Status check_not_others(const Others& others, const PortMapping& wanted) {
 }
 
 // Turns what was asked for into ports that are free, and takes them for `endpoint`.
-Result<std::vector<PortMapping>> resolve_ports(State& state, const Others& others,
-                                               const Network& network,
-                                               const std::vector<PortSpec>& specs,
-                                               const Endpoint& endpoint) {
+Result<Published> resolve_ports(State& state, const Others& others, const Network& network,
+                                const std::vector<PortSpec>& specs, const Endpoint& endpoint,
+                                bool translate) {
   if (!specs.empty() && network.internal)
     return fail(ErrorKind::kInvalid,
                 "network {} is internal: its containers' ports cannot be published", network.name);
@@ -155,13 +183,19 @@ Result<std::vector<PortMapping>> resolve_ports(State& state, const Others& other
                 "cannot be published",
                 network.name,
                 network.driver == Driver::kBridge ? "unmanaged" : name(network.driver));
-  std::vector<PortMapping> mappings;
+  Published published;
+  auto& mappings = published.ports;
   for (const auto& spec : specs) {
-    auto wanted = TRY(bindings_of(network, endpoint, spec));
+    auto wanted = TRY(bindings_of(network, endpoint, spec, translate));
     const auto routed_begin = std::ranges::stable_partition(
         wanted, [&](const PortMapping& each) { return !is_routed(network, each.host_ip); });
     Bindings routed(routed_begin.begin(), routed_begin.end());
     wanted.erase(routed_begin.begin(), routed_begin.end());
+    const auto listed = wanted.size();
+    if (translate) {
+      const auto more = translated_beside(network, endpoint, spec, wanted);
+      wanted.insert(wanted.end(), more.begin(), more.end());
+    }
     const bool choose =
         spec.host_first != spec.host_last && spec.container_first == spec.container_last;
     for (int port = spec.container_first; port <= spec.container_last; ++port) {
@@ -183,13 +217,13 @@ Result<std::vector<PortMapping>> resolve_ports(State& state, const Others& other
         TRY(check_free(state, others, wanted,
                        static_cast<Port>(spec.host_first + (port - spec.container_first))));
       }
-      for (const auto& each : wanted) {
-        state.take_port(each, endpoint.id);
-        mappings.push_back(each);
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        state.take_port(wanted[i], endpoint.id);
+        (i < listed ? mappings : published.translated).push_back(wanted[i]);
       }
     }
   }
-  return mappings;
+  return published;
 }
 
 Status check_free(State& state, const Others& others, const std::vector<PortMapping>& wanted) {
@@ -207,7 +241,10 @@ Result<std::set<nft::Element>> elements_of(const Network& network, const Endpoin
   std::set<nft::Element> elements;
   for (const auto& mapping : mappings) {
     const auto& address = mapping.host_ip.is_v4() ? endpoint.address4 : endpoint.address6;
-    const auto to = address ? address->ip() : Ip();
+    const auto to = is_translated(endpoint, mapping.host_ip)
+                        ? translator::translated(endpoint.address4->ip())
+                    : address ? address->ip()
+                              : Ip();
     const firewall::OpenIntent open{mapping.protocol, to, mapping.container_port, owner};
     if (mapping.host_port == 0) {
       elements.insert(TRY(firewall::open_element(open)));
@@ -257,9 +294,12 @@ using engine::Change;
 
 Result<Endpoint> Engine::Impl::prepare(Change& change, const Publish& request) {
   const auto add = [&](const Network& network, Endpoint& endpoint) -> Status {
+    const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
     const auto added = TRY(engine::resolve_ports(change.state, TRY(others_ports()), network,
-                                                 request.ports, endpoint));
-    endpoint.ports.insert(endpoint.ports.end(), added.begin(), added.end());
+                                                 request.ports, endpoint, translate));
+    endpoint.ports.insert(endpoint.ports.end(), added.ports.begin(), added.ports.end());
+    endpoint.translated.insert(endpoint.translated.end(), added.translated.begin(),
+                               added.translated.end());
     return {};
   };
   return change_ports(change, request.network, request.target, add);
@@ -273,6 +313,13 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request)
         return fail(ErrorKind::kNotFound, "{} does not publish {} for its port {}", request.target,
                     engine::describe(mapping), mapping.container_port);
       change.state.free_port(mapping);
+      if (!mapping.host_ip.is_unspecified()) continue;
+      std::erase_if(endpoint.translated, [&](const PortMapping& each) {
+        const bool beside = std::tie(each.protocol, each.host_port, each.container_port) ==
+                            std::tie(mapping.protocol, mapping.host_port, mapping.container_port);
+        if (beside) change.state.free_port(each);
+        return beside;
+      });
     }
     return {};
   };
@@ -287,12 +334,13 @@ Result<Endpoint> Engine::Impl::change_ports(
   const auto sandbox = TRY(find_sandbox(state, target));
   for (auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
     if (endpoint.network_id != network.id) continue;
-    const auto before = endpoint.ports;
+    const auto before = engine::all_ports(endpoint);
     TRY(edit(network, endpoint));
     state.put(endpoint);
     change.verb = fmt::format("change the ports of {}", sandbox.name);
-    change.plan = TRY(engine::port_changes(network, endpoint, before, endpoint.ports,
-                                           owner_comment(sandbox, endpoint)));
+    plan::append(change.plan,
+                 TRY(engine::port_changes(network, endpoint, before, engine::all_ports(endpoint),
+                                          owner_comment(sandbox, endpoint))));
     if (before.empty() != endpoint.ports.empty() && TRY(engine::bridge_netfilter_on()))
       change.plan.push_back(plan::HairpinPort{endpoint.host_ifname, before.empty()});
     return endpoint;

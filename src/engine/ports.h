@@ -12,14 +12,23 @@
 
 namespace berth::engine {
 
+struct Published {
+  std::vector<PortMapping> ports;
+  std::vector<PortMapping> translated;  ///< as in Endpoint
+};
+
 /// Turns what was asked for into ports that are free, and takes them for `endpoint`, whose addresses
 /// are known. `others`: what other instances have published. In a family whose gateway mode is
-/// routed a port of the host is not needed: its host_port is 0.
-[[nodiscard]] Result<std::vector<PortMapping>> resolve_ports(State& state,
-                                                             const std::vector<nft::Element>& others,
-                                                             const Network& network,
-                                                             const std::vector<PortSpec>& specs,
-                                                             const Endpoint& endpoint);
+/// routed a port of the host is not needed: its host_port is 0. `translate`: does the translator
+/// lead from IPv6 to the endpoint's IPv4 address.
+[[nodiscard]] Result<Published> resolve_ports(State& state, const std::vector<nft::Element>& others,
+                                              const Network& network,
+                                              const std::vector<PortSpec>& specs,
+                                              const Endpoint& endpoint, bool translate);
+
+/// Whether the translator is on the way from the host's address to the endpoint: published on IPv6
+/// where it has IPv4 alone, or on [::1], whose answers no bridge can take (firewall/table.h).
+[[nodiscard]] bool is_translated(const Endpoint& endpoint, const Ip& host_ip);
 
 /// Whether these ports of the host are free; the error says who has one.
 [[nodiscard]] Status check_free(State& state, const std::vector<nft::Element>& others,

@@ -83,6 +83,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
     differs("network " + network.name, plan::missing(kernel, plan));
     plan::append(wanted, std::move(plan));
   }
+  differs("translator", translator_repairs(state));
   for (const auto& sandbox : TRY(state.sandboxes())) {
     if (!alive(sandbox)) continue;
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};

@@ -57,6 +57,12 @@ std::string port_key(const PortMapping& mapping) {
 
 }  // namespace
 
+std::vector<PortMapping> all_ports(const Endpoint& endpoint) {
+  auto all = endpoint.ports;
+  all.insert(all.end(), endpoint.translated.begin(), endpoint.translated.end());
+  return all;
+}
+
 bool needs_forwarding(const Network& network, Ip::Family family) {
   const bool has_family = family == Ip::Family::kV4 ? network.ipv4 : network.ipv6;
   return network.driver == Driver::kBridge && !network.internal && network.bridge.managed &&
@@ -198,7 +204,7 @@ void State::put(const Endpoint& endpoint) {
   tx_.put(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id), endpoint.sandbox_id);
   for (const auto& address : {endpoint.address4, endpoint.address6})
     if (address) tx_.put(lease_key(endpoint.network_id, address->ip()), endpoint.id);
-  for (const auto& mapping : endpoint.ports) take_port(mapping, endpoint.id);
+  for (const auto& mapping : all_ports(endpoint)) take_port(mapping, endpoint.id);
   for (const auto& link : endpoint.asked.links)
     tx_.put(link_key(link, endpoint.id), endpoint.sandbox_id);
 }
@@ -206,7 +212,7 @@ void State::put(const Endpoint& endpoint) {
 Status State::erase(const Endpoint& endpoint) {
   tx_.erase("endpoint/" + endpoint.id);
   tx_.erase(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id));
-  for (const auto& mapping : endpoint.ports) free_port(mapping);
+  for (const auto& mapping : all_ports(endpoint)) free_port(mapping);
   for (const auto& link : endpoint.asked.links) tx_.erase(link_key(link, endpoint.id));
   const auto network = network_by_id(endpoint.network_id);  // may be lost (see reset)
   for (const auto& address : {endpoint.address4, endpoint.address6}) {

@@ -39,6 +39,9 @@ struct Realised {
   std::uint32_t mtu = 0;  ///< bytes, of every endpoint
 };
 
+/// The endpoint's published ports, those among them that are not listed.
+[[nodiscard]] std::vector<PortMapping> all_ports(const Endpoint& endpoint);
+
 /// Does the network need the host to forward packets of `family`?
 [[nodiscard]] bool needs_forwarding(const Network& network, Ip::Family family);
 

@@ -120,6 +120,20 @@ Result<bool> bridges_in_use(nft::Connection& connection, const nft::TableState& 
 
 }  // namespace
 
+Result<bool> publishes_into(nft::Connection& connection, const Cidr& prefix) {
+  const auto leads_there = [&](const nft::Element& element) {
+    const auto* to = element.data.empty() ? nullptr : std::get_if<Ip>(&element.data.front());
+    return to && prefix.contains(*to);
+  };
+  for (const auto& set : table().sets) {
+    if (set.name != kSets6.publish && set.name != kSets6.publish_addr) continue;
+    const auto listed = connection.list_elements(std::string(kTable), set);
+    if (!listed && listed.error().kind == ErrorKind::kNotFound) continue;
+    if (std::ranges::any_of(TRY(listed), leads_there)) return true;
+  }
+  return false;
+}
+
 Result<bool> table_intact(nft::Connection& connection) {
   return is_right(TRY(connection.read_table(std::string(kTable))));
 }

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "kernel/nft/rule.h"
+#include "translator/names.h"
 
 namespace berth::firewall {
 namespace {
@@ -161,6 +162,11 @@ nft::ChainSpec into_chain() {
   return chain;
 }
 
+// The translator's ends: IPv6 goes into the one and comes, as IPv4, out of the other.
+nft::Part in_device(Key key, std::string_view device) {
+  return nft::interface_is(key, IfName::parse(device).value());
+}
+
 nft::ChainSpec forward_chain() {
   return {.name = "forward",
           .hook = nft::Hook{"filter", NF_INET_FORWARD, NF_IP_PRI_FILTER},
@@ -173,6 +179,18 @@ nft::ChainSpec forward_chain() {
                    {nft::verdict_from({Key::kIifname, Key::kOifname}, std::string(kPair))}),
               Rule("no way out of an internal network", {from_any(kInternal), nft::drop()}),
               Rule("no way into an internal network", {to_any(kInternal), nft::drop()}),
+              Rule("to the translator what was sent to a published port",
+                   {in_device(Key::kOifname, translator::kDevice6), nft::connection_dnat(),
+                    nft::accept()}),
+              Rule("and nothing else: whoever routes its prefix to this host",
+                   {in_device(Key::kOifname, translator::kDevice6), nft::drop()}),
+              Rule("nothing begins on its other side",
+                   {in_device(Key::kOifname, translator::kDevice4), nft::drop()}),
+              Rule("translated, and judged as IPv6 before",
+                   {in_device(Key::kIifname, translator::kDevice4), to_any(kBridges),
+                    nft::accept()}),
+              Rule("it leads to containers and nowhere else",
+                   {in_device(Key::kIifname, translator::kDevice4), nft::drop()}),
               Rule("from elsewhere to a container", {to_any(kBridges), nft::jump("into")}),
           }};
 }
@@ -193,6 +211,11 @@ nft::ChainSpec post_chain() {
   const IfName loopback = IfName::parse("lo").value();
   nft::ChainSpec chain{.name = "post",
                        .hook = nft::Hook{"nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC}};
+  append(chain.rules,
+         {Rule("into the translator: from its one address, with a port of its own",
+               {in_device(Key::kOifname, translator::kDevice6), nft::masquerade()}),
+          Rule("out of it: the container answers the bridge",
+               {in_device(Key::kIifname, translator::kDevice4), nft::masquerade()})});
   for (const Version& version : {v4(), v6()}) {
     append(chain.rules,
            {Rule("this host's loopback to a published port",

@@ -68,6 +68,12 @@
 // So what is published on every address is not on [::1] by itself: its element with the key ::1 in
 // publish6_addr belongs there only where both are right. Elsewhere a program may listen on [::1].
 //
+// Ports that are published on IPv6 for a container with IPv4 alone lead to the translator
+// (translator/translator.h). What goes into it is masqueraded, and so is what comes out of it; it
+// takes nothing but what was sent to a published port, and leads nowhere but to bridges. It also
+// answers on [::1] for every container that has IPv4, whatever br_netfilter does: the answers come
+// in by its device and not by a bridge.
+//
 // The chain `user` belongs to the administrator: created empty, never flushed, and it outlives the
 // last network if there is something in it.
 //
@@ -130,5 +136,8 @@ inline constexpr std::string_view kSharedInstances = "instances";
 /// Deletes the table if no network uses it (`bridges` is empty). Where the administrator has put
 /// something into it, that stays and only berth's own chains and sets go. True if it was unused.
 [[nodiscard]] Result<bool> remove_table_if_unused(nft::Connection& connection);
+
+/// Whether a published port leads to an IPv6 address in `prefix`.
+[[nodiscard]] Result<bool> publishes_into(nft::Connection& connection, const Cidr& prefix);
 
 }  // namespace berth::firewall

@@ -39,7 +39,7 @@ Network full_network() {
   auto& bridge = network.bridge;
   bridge.device = IfName::parse("br0").value();
   bridge.adopted = bridge.inhibit_ipv4 = bridge.port_isolation = bridge.mac_spoof_check = true;
-  bridge.managed = bridge.icc = bridge.masquerade = bridge.relay6to4 = false;
+  bridge.managed = bridge.icc = bridge.masquerade = bridge.translate6to4 = false;
   bridge.mode4 = GatewayMode::kRouted;
   bridge.mode6 = GatewayMode::kIsolated;
   bridge.host_binding = ip("127.0.0.1");

@@ -177,7 +177,7 @@ Status read_no_default_route(Network& network, const Given& given) {
 
 // A forward from IPv6 ports of the host to a container that has IPv4 alone is switched off by this.
 Status read_no_proxy(Network& network, const Given& given) {
-  network.bridge.relay6to4 = !TRY(parse_bool(given));
+  network.bridge.translate6to4 = !TRY(parse_bool(given));
   return {};
 }
 
@@ -209,7 +209,7 @@ constexpr Option kOptions[] = {
      BERTH_READ(bridge.snat4, parse_ip(given, Ip::Family::kV4))},
     {"com.docker.network.host_ipv6", "outbound_addr6", kBridge,
      BERTH_READ(bridge.snat6, parse_ip(given, Ip::Family::kV6))},
-    {"com.docker.network.driver.private.no_proxy_6to4", "", kBridge, read_no_proxy},
+    {kOptionNoProxy6to4, "", kBridge, read_no_proxy},
     {"mode", "", kAll, read_mode},
     {"isolate", "", kBridge, read_isolate},
     {"vlan", "", kBridge, BERTH_READ(bridge.vlan, parse_int(given, 1, 4094))},

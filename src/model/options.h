@@ -17,6 +17,8 @@ inline constexpr std::string_view kOptionBridgeName = "com.docker.network.bridge
 inline constexpr std::string_view kOptionIcc = "com.docker.network.bridge.enable_icc";
 inline constexpr std::string_view kOptionMasquerade =
     "com.docker.network.bridge.enable_ip_masquerade";
+inline constexpr std::string_view kOptionNoProxy6to4 =
+    "com.docker.network.driver.private.no_proxy_6to4";
 inline constexpr std::string_view kOptionHostBinding =
     "com.docker.network.bridge.host_binding_ipv4";
 inline constexpr std::string_view kOptionMtu = "com.docker.network.driver.mtu";

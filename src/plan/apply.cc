@@ -22,6 +22,7 @@
 #include "kernel/probe/who_has.h"
 #include "kernel/sysctl/sysctl.h"
 #include "plan/namespaces.h"
+#include "translator/translator.h"
 
 namespace berth::plan {
 namespace {
@@ -34,6 +35,7 @@ bool is_removing(const Op& op) {
   return std::holds_alternative<DeleteNetns>(op) || std::holds_alternative<DeleteLink>(op) ||
          std::holds_alternative<DeleteAddress>(op) || std::holds_alternative<DeleteRoute>(op) ||
          std::holds_alternative<DeleteTableIfUnused>(op) ||
+         std::holds_alternative<DeleteTranslatorIfUnused>(op) ||
          std::holds_alternative<DeleteElement>(op) || std::holds_alternative<FlushFlows>(op);
 }
 
@@ -200,6 +202,15 @@ class Run {
       return {};
     });
   }
+  void operator()(const EnsureTranslator&) {
+    now([&] { return make_translator(); });
+  }
+  void operator()(const DeleteTranslatorIfUnused&) {
+    now([&]() -> Status {
+      if (TRY(firewall::publishes_into(*TRY(kernel_.nft()), translator::prefix()))) return {};
+      return translator::remove(*TRY(kernel_.route()));
+    });
+  }
   void operator()(const AddElement& op) { queue_element(Queue::kAdditions, op.element); }
   void operator()(const DeleteElement& op) { queue_element(Queue::kRemovals, op.element); }
 
@@ -267,6 +278,8 @@ class Run {
     flush();
     if (!stopped()) settle(current_, body());
   }
+
+  Status make_translator() { return translator::ensure(*TRY(kernel_.route())); }
 
   static Status add_netns(const AddNetns& op) {
     const auto made = TRY(kernel::Netns::create(op.path));

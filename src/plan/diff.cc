@@ -14,6 +14,7 @@
 #include "kernel/sysctl/sysctl.h"
 #include "plan/apply.h"
 #include "plan/namespaces.h"
+#include "translator/translator.h"
 
 namespace berth::plan {
 namespace {
@@ -89,6 +90,8 @@ class Diff {
               ? kernel::read_sysctl(sysctl->key)
               : kernel::read_sysctl_in(*TRY(namespaces_.open(sysctl->ns)), sysctl->key);
       if (!value || *value != sysctl->value) missing.push_back(op);
+    } else if (std::holds_alternative<EnsureTranslator>(op)) {
+      if (!TRY(translator::intact(*TRY(kernel_.route())))) missing.push_back(op);
     } else if (const auto* add = std::get_if<AddElement>(&op)) {
       TRY(look_at(*add, missing));
     }

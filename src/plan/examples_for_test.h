@@ -69,6 +69,8 @@ inline Plan every_op() {
       SetSysctl{"net/ipv4/ip_forward", "1", "0"},
       EnsureTable{},
       DeleteTableIfUnused{},
+      EnsureTranslator{},
+      DeleteTranslatorIfUnused{},
       AddElement{publish(8080)},
       DeleteElement{pair("br0")},
       AddElement{masquerade("10.1.0.0/24")},

@@ -87,6 +87,10 @@ static void write_members(json::Writer&, const EnsureTable&) {}
 static void from_json(const nlohmann::json&, EnsureTable&) {}
 static void write_members(json::Writer&, const DeleteTableIfUnused&) {}
 static void from_json(const nlohmann::json&, DeleteTableIfUnused&) {}
+static void write_members(json::Writer&, const EnsureTranslator&) {}
+static void from_json(const nlohmann::json&, EnsureTranslator&) {}
+static void write_members(json::Writer&, const DeleteTranslatorIfUnused&) {}
+static void from_json(const nlohmann::json&, DeleteTranslatorIfUnused&) {}
 
 namespace {
 
@@ -113,6 +117,8 @@ constexpr const char* kNames[] = {"add-netns",
                                   "set-sysctl",
                                   "ensure-table",
                                   "delete-table-if-unused",
+                                  "ensure-translator",
+                                  "delete-translator-if-unused",
                                   "add-element",
                                   "delete-element",
                                   "flush-flows",

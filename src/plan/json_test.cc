@@ -128,6 +128,8 @@ TEST(PlanJson, EveryFieldIsWritten) {
                          SetSysctl{"a", "1", "2"},
                          EnsureTable{},
                          DeleteTableIfUnused{},
+                         EnsureTranslator{},
+                         DeleteTranslatorIfUnused{},
                          AddElement{publish(1)},
                          AddElement{publish(2)},
                          AddElement{pair("a")},

@@ -89,6 +89,8 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           },
           [](const EnsureTable&) -> Inverse { return DeleteTableIfUnused{}; },
           [](const DeleteTableIfUnused&) -> Inverse { return EnsureTable{}; },
+          [](const EnsureTranslator&) -> Inverse { return DeleteTranslatorIfUnused{}; },
+          [](const DeleteTranslatorIfUnused&) -> Inverse { return EnsureTranslator{}; },
           [](const AddElement& add) -> Inverse { return DeleteElement{add.element}; },
           [](const DeleteElement& gone) -> Inverse { return AddElement{gone.element}; },
           // A link or namespace cannot be brought back as it was, so plans delete them last;

@@ -183,6 +183,11 @@ struct EnsureTable {};
 /// Removes the table unless it holds elements or rules of the administrator.
 struct DeleteTableIfUnused {};
 
+/// Makes the translator (translator/translator.h) where it is missing or damaged.
+struct EnsureTranslator {};
+/// Removes it unless a published port leads there.
+struct DeleteTranslatorIfUnused {};
+
 struct AddElement {
   nft::Element element;
 };
@@ -215,7 +220,8 @@ using Op =
     std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, AddMacvlan, AddIpvlan, AddVlan,
                  AddDummy, DeleteLink, SetLinkUp, SetLinkMtu, JoinBridge, IsolatePort, HairpinPort,
                  ProbeAddress, AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl,
-                 EnsureTable, DeleteTableIfUnused, AddElement, DeleteElement, FlushFlows,
+                 EnsureTable, DeleteTableIfUnused, EnsureTranslator,
+                 DeleteTranslatorIfUnused, AddElement, DeleteElement, FlushFlows,
                  StartProcess, SignalProcess>;
 
 /// Operations in the order in which they are to happen.

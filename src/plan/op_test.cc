@@ -32,6 +32,8 @@ TEST(Inverse, OfOperationsOnWhatWasThereBefore) {
   expect_inverse({SetSysctl{"a", "1", "0"}}, {SetSysctl{"a", "0", "1"}});
   expect_inverse({EnsureTable{}}, {DeleteTableIfUnused{}});
   expect_inverse({DeleteTableIfUnused{}}, {EnsureTable{}});
+  expect_inverse({EnsureTranslator{}}, {DeleteTranslatorIfUnused{}});
+  expect_inverse({DeleteTranslatorIfUnused{}}, {EnsureTranslator{}});
   expect_inverse({AddElement{publish(1)}}, {DeleteElement{publish(1)}});
   expect_inverse({DeleteElement{publish(1)}}, {AddElement{publish(1)}});
 }

@@ -4,6 +4,7 @@
 
 #include "base/shell.h"
 #include "firewall/table.h"
+#include "translator/translator.h"
 
 namespace berth::plan {
 namespace {
@@ -126,6 +127,15 @@ class Renderer {
     command(
         "test -n \"$(nft list set inet berth bridges | grep elements; "
         "nft list chain inet berth user | sed '1,2d;/}}/d')\" || nft delete table inet berth");
+  }
+  void operator()(const EnsureTranslator&) {
+    for (auto& each : translator::commands()) add(std::move(each));
+  }
+  // "If unused" in shell: no published port leads to its prefix.
+  void operator()(const DeleteTranslatorIfUnused&) {
+    command("{{ nft list map inet berth publish6; nft list map inet berth publish6_addr; }} | "
+            "grep -q ' : 64:ff9b:1:' || ip link del {}",
+            translator::kDevice6);
   }
   void operator()(const AddElement& op) { nft(op.element, "add"); }
   void operator()(const DeleteElement& op) { nft(op.element, "delete"); }

@@ -19,9 +19,14 @@ namespace {
 
 constexpr std::uint16_t kCreate = NLM_F_CREATE | NLM_F_EXCL;
 
-// ifi_change says which of ifi_flags are meant; IFF_UP is the only one that berth sets.
+// ifi_change says which of ifi_flags are meant; IFF_UP and IFF_NOARP are those that berth sets.
 ifinfomsg up_flag(bool up) {
   return {.ifi_flags = up ? unsigned{IFF_UP} : 0U, .ifi_change = IFF_UP};
+}
+void add_arp_flag(ifinfomsg& header, bool arp) {
+  if (arp) return;
+  header.ifi_flags |= IFF_NOARP;
+  header.ifi_change |= IFF_NOARP;
 }
 
 void put_mac_and_mtu(Message& message, const std::optional<Mac>& mac, std::uint32_t mtu) {
@@ -98,7 +103,8 @@ constexpr std::uint16_t kMacvlanBroadcastCutoff = 9;  // IFLA_MACVLAN_BC_CUTOFF
 std::optional<LinkInfo> parse_link(const MessageView& message) {
   const auto header = message.header<ifinfomsg>();
   if (message.type() != RTM_NEWLINK || !header) return std::nullopt;
-  LinkInfo link{.index = header->ifi_index, .up = (header->ifi_flags & IFF_UP) != 0};
+  LinkInfo link{.index = header->ifi_index, .up = (header->ifi_flags & IFF_UP) != 0,
+                .arp = (header->ifi_flags & IFF_NOARP) == 0};
   for (const auto& attribute : message.attributes(sizeof *header)) {
     switch (attribute.type) {
       case IFLA_IFNAME:
@@ -181,7 +187,11 @@ Request add_bridge(const BridgeSpec& spec) {
 
 Request add_veth(const VethSpec& spec) {
   const auto& peer = spec.peer;
-  Message message(RTM_NEWLINK, kCreate, up_flag(spec.up));
+  auto header = up_flag(spec.up);
+  ifinfomsg peer_header{};
+  add_arp_flag(header, spec.arp);
+  add_arp_flag(peer_header, spec.arp);
+  Message message(RTM_NEWLINK, kCreate, header);
   message.put_string(IFLA_IFNAME, spec.name.str());
   put_mac_and_mtu(message, spec.mac, spec.mtu);
   if (spec.master != 0) message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(spec.master));
@@ -193,7 +203,7 @@ Request add_veth(const VethSpec& spec) {
       const auto data = message.nest(IFLA_INFO_DATA);
       {
         const auto end = message.nest(VETH_INFO_PEER);
-        message.append(bytes_of(ifinfomsg{}));
+        message.append(bytes_of(peer_header));
         message.put_string(IFLA_IFNAME, peer.name.str());
         put_mac_and_mtu(message, peer.mac, peer.mtu);
         if (peer.netns_fd >= 0)

@@ -29,6 +29,7 @@ struct LinkInfo {
   std::optional<Mac> mac;  ///< absent where hardware addresses are not six bytes
   std::uint32_t mtu = 0;   ///< bytes
   bool up = false;         ///< IFF_UP: switched on, whether or not it has a carrier
+  bool arp = true;         ///< not IFF_NOARP
   int master = 0;          ///< index of the bridge it is a port of, or 0
   std::string kind;        ///< "bridge", "veth", ...; empty for hardware and lo
   int peer_index = 0;      ///< the other end of a veth, the lower device of a macvlan or vlan; or 0
@@ -72,6 +73,7 @@ struct VethSpec {
   int master = 0;           ///< index of the bridge to join; 0: none
   std::uint32_t group = 0;  ///< see delete_link_group
   bool up = true;
+  bool arp = true;  ///< false: neither end asks for its neighbours' addresses (IFF_NOARP)
   VethPeer peer;
 };
 /// Both ends of a veth in one message: the peer is born in its namespace under its final name, so

@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/result.h"
@@ -51,9 +52,7 @@ void read_first_hop(Route& route, const Attribute& multipath) {
   if (const auto gateway = attributes.find(RTA_GATEWAY)) route.gateway = gateway->ip();
 }
 
-}  // namespace
-
-std::optional<Route> parse_route(const MessageView& message) {
+std::optional<Route> parse_route_of(std::uint32_t wanted_table, const MessageView& message) {
   const auto header = message.header<rtmsg>();
   if (message.type() != RTM_NEWROUTE || !header) return std::nullopt;
   if (header->rtm_family != AF_INET && header->rtm_family != AF_INET6) return std::nullopt;
@@ -89,10 +88,20 @@ std::optional<Route> parse_route(const MessageView& message) {
         break;
     }
   }
-  if (table != RT_TABLE_MAIN) return std::nullopt;
+  if (table != wanted_table) return std::nullopt;
   if (destination && header->rtm_dst_len <= destination->bits())
     route.destination = Cidr(*destination, header->rtm_dst_len);
   return route;
+}
+
+std::optional<Route> parse_local_route(const MessageView& message) {
+  return parse_route_of(RT_TABLE_LOCAL, message);
+}
+
+}  // namespace
+
+std::optional<Route> parse_route(const MessageView& message) {
+  return parse_route_of(RT_TABLE_MAIN, message);
 }
 
 Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family) {
@@ -124,6 +133,32 @@ Request delete_route(const Route& route) {
   Message message(RTM_DELROUTE, 0, header);
   put_route(message, route);
   return {std::move(message), fmt::format("delete route {}", describe(route))};
+}
+
+Request append_local_route(const Ip& address, int link_index, std::uint32_t metric) {
+  const Route route{.family = address.family(),
+                    .destination = Cidr(address, address.bits()),
+                    .link_index = link_index,
+                    .metric = metric};
+  auto header = route_header(route);
+  header.rtm_table = RT_TABLE_LOCAL;
+  header.rtm_type = RTN_LOCAL;
+  header.rtm_protocol = route.protocol;
+  header.rtm_scope = RT_SCOPE_HOST;
+  // Without NLM_F_APPEND the kernel takes it for the route by lo (fib6_add_rt2node).
+  Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, header);
+  put_route(message, route);
+  return {std::move(message), fmt::format("append local route {}", describe(route))};
+}
+
+Result<bool> has_local_route(Socket& socket, const Ip& address, int link_index) {
+  const rtmsg header{.rtm_family = af_of(address.family()), .rtm_table = RT_TABLE_LOCAL};
+  const auto found = TRY(
+      socket.dump<Route>({{RTM_GETROUTE, 0, header}, "list local routes"}, &parse_local_route));
+  return std::ranges::any_of(found, [&](const Route& each) {
+    return each.type == RTN_LOCAL && each.link_index == link_index && each.destination &&
+           each.destination->ip() == address;
+  });
 }
 
 }  // namespace berth::kernel

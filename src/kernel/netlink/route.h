@@ -35,4 +35,9 @@ struct Route {
 [[nodiscard]] Request add_route(const Route& route);
 [[nodiscard]] Request delete_route(const Route& route);
 
+/// One more way in for packets to `address`, one of this host's own: those that come by the link.
+/// `ip route append local ADDRESS dev LINK table local metric N`. kExists if it is there.
+[[nodiscard]] Request append_local_route(const Ip& address, int link_index, std::uint32_t metric);
+[[nodiscard]] Result<bool> has_local_route(Socket& socket, const Ip& address, int link_index);
+
 }  // namespace berth::kernel

@@ -124,6 +124,13 @@ Status run_status_in(const Netns& netns, const std::function<Status()>& body) {
   });
 }
 
+Status run_in_new(const std::function<Status()>& body) {
+  return on_own_thread([&]() -> Status {
+    if (::unshare(CLONE_NEWNET) != 0) return fail_sys(errno, "make a network namespace");
+    return body();
+  });
+}
+
 // To enter the namespace that one is in already takes the permission that coming back to it will
 // take, and changes nothing. Who gets it can come back; a thread does it for who does not (a
 // process in a user namespace that does not own its network namespace). What is left is a kernel

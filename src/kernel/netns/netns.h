@@ -67,6 +67,10 @@ class Netns {
 /// Result or Status). `body` must not leave work behind that relies on the thread.
 [[nodiscard]] Status run_status_in(const Netns& netns, const std::function<Status()>& body);
 
+/// The same inside a namespace that is made for it and goes afterwards, its lo down: a place to try
+/// what a kernel can do.
+[[nodiscard]] Status run_in_new(const std::function<Status()>& body);
+
 template <typename Body>
 [[nodiscard]] auto run_in(const Netns& netns, Body&& body) -> decltype(body()) {
   using R = decltype(body());

@@ -286,6 +286,13 @@ Part not_in_prefix(Key key, const Cidr& prefix) {
   return prefix_test(key, prefix, true);
 }
 
+Part interface_is(Key key, const IfName& name) {
+  return {std::string(traits(key).text) + " \"" + name.str() + '"', [key, name](RuleWriter& rule) {
+            rule.load({key});
+            rule.compare(NFT_CMP_EQ, encode(std::vector<Field>{name}, Edge::kFirst));
+          }};
+}
+
 Part interface_is_not(Key key, const IfName& name) {
   return {std::string(traits(key).text) + " != \"" + name.str() + '"',
           [key, name](RuleWriter& rule) {

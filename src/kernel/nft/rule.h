@@ -51,6 +51,7 @@ struct Part {
 /// `ip daddr 127.0.0.0/8`; key and prefix of one IP version.
 [[nodiscard]] Part in_prefix(Key key, const Cidr& prefix);
 [[nodiscard]] Part not_in_prefix(Key key, const Cidr& prefix);
+[[nodiscard]] Part interface_is(Key key, const IfName& name);      ///< `oifname "lo"`
 [[nodiscard]] Part interface_is_not(Key key, const IfName& name);  ///< `oifname != "lo"`
 [[nodiscard]] Part is_version(Ip::Family version);                 ///< `meta nfproto ipv4`
 [[nodiscard]] Part is_icmp(Ip::Family version);                    ///< `meta l4proto icmp`

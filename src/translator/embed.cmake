@@ -1,0 +1,21 @@
+# cmake -DPREFIX=... -DBYTE_ORDER=... -DOUT=... -P embed.cmake: writes the instructions in PREFIX.to4
+# and PREFIX.to6 to OUT, as arrays of numbers of eight bytes.
+set(text "// Made of translate.bpf.c.\n#include \"translator/program.h\"\n\nnamespace berth::translator {\n")
+foreach(section to4 to6)
+  file(READ ${PREFIX}.${section} bytes HEX)
+  string(LENGTH "${bytes}" digits)
+  math(EXPR rest "${digits} % 16")
+  if(digits EQUAL 0 OR NOT rest EQUAL 0)
+    message(FATAL_ERROR "section ${section} of the translator's program holds no instructions")
+  endif()
+  string(REPEAT "(..)" 8 eight)
+  if(BYTE_ORDER STREQUAL BIG_ENDIAN)
+    string(REGEX REPLACE "${eight}" "0x\\1\\2\\3\\4\\5\\6\\7\\8,\n" numbers "${bytes}")
+  else()
+    string(REGEX REPLACE "${eight}" "0x\\8\\7\\6\\5\\4\\3\\2\\1,\n" numbers "${bytes}")
+  endif()
+  string(APPEND text "\nstatic constexpr std::uint64_t k_${section}[] = {\n${numbers}};\n"
+         "std::span<const std::uint64_t> ${section}() {\n  return k_${section};\n}\n")
+endforeach()
+string(APPEND text "\n}  // namespace berth::translator\n")
+file(WRITE ${OUT} "${text}")

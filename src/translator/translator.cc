@@ -1,0 +1,220 @@
+#include "translator/translator.h"
+
+#include <fmt/format.h>
+#include <linux/netlink.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <filesystem>
+
+#include "base/result.h"
+#include "kernel/bpf/program.h"
+#include "kernel/netlink/address.h"
+#include "kernel/netlink/filter.h"
+#include "kernel/netlink/link.h"
+#include "kernel/netlink/route.h"
+#include "kernel/netns/netns.h"
+#include "translator/program.h"
+
+namespace berth::translator {
+namespace {
+
+constexpr std::uint32_t kMtu = 65535;           // the largest of a veth (ETH_MAX_MTU)
+constexpr std::uint32_t kLoopbackMetric = 2000;  // lo's own route has 0
+constexpr const char* kObject = "berth-translate.o";
+
+IfName device(std::string_view name) {
+  return IfName::parse(name).value();
+}
+Ip loopback6() {
+  return Ip::from_number(Ip::Family::kV6, 1);
+}
+Mac hardware_address() {
+  return Mac::from_ip(client4());
+}
+Cidr client6_alone() {
+  return {client6(), 128};
+}
+
+struct Program {
+  kernel::Direction direction;
+  const char* section;  // of the object file, and the name of filter and program
+  std::span<const std::uint64_t> instructions;
+};
+std::vector<Program> programs() {
+  return {{kernel::Direction::kIngress, "to4", to4()},
+          {kernel::Direction::kEgress, "to6", to6()}};
+}
+
+kernel::Route to_prefix(int index6) {
+  return {.family = Ip::Family::kV6, .destination = prefix(), .link_index = index6};
+}
+kernel::Route to_client4(int index4) {
+  return {.family = Ip::Family::kV4, .destination = Cidr(client4(), 32), .link_index = index4};
+}
+
+struct Pair {
+  kernel::LinkInfo v6, v4;
+};
+
+// The pair as it should be made, up or not; nullopt where it is not there or is something else.
+Result<std::optional<Pair>> find_pair(kernel::Socket& route) {
+  auto v6 = TRY(kernel::find_link(route, device(kDevice6)));
+  auto v4 = TRY(kernel::find_link(route, device(kDevice4)));
+  const auto right = [](const kernel::LinkInfo& end, const kernel::LinkInfo& other) {
+    return end.kind == "veth" && end.peer_index == other.index && end.mac == hardware_address() &&
+           end.mtu == kMtu && !end.arp;
+  };
+  if (!v6 || !v4 || !right(*v6, *v4) || !right(*v4, *v6)) return std::nullopt;
+  return Pair{*std::move(v6), *std::move(v4)};
+}
+
+Result<bool> has_route(kernel::Socket& route, const kernel::Route& wanted) {
+  return std::ranges::any_of(TRY(kernel::list_routes(route, wanted.family)),
+                             [&](const kernel::Route& each) {
+                               return each.destination == wanted.destination &&
+                                      each.link_index == wanted.link_index && !each.gateway;
+                             });
+}
+
+Result<bool> has_program(kernel::Socket& route, int index, const Program& program) {
+  const auto there = TRY(kernel::list_bpf_filters(route, index, program.direction));
+  if (there.size() != 1 || !there[0].direct_action) return false;
+  // The kernel names instructions by a digest; loading ours tells which.
+  const auto loaded = TRY(kernel::load_classifier(program.section, program.instructions));
+  return there[0].tag == TRY(kernel::tag_of(loaded));
+}
+
+Status done_or_there(Status status) {
+  if (!status && status.error().kind == ErrorKind::kExists) return {};
+  return status;
+}
+
+Status make_pair(kernel::Socket& route) {
+  for (const auto name : {kDevice6, kDevice4})
+    if (const auto there = TRY(kernel::find_link(route, device(name)));
+        there && there->kind != "veth")
+      return fail(ErrorKind::kExists,
+                  "an interface {} exists already and is not the translator's: remove it", name);
+  TRY(remove(route));
+  const auto mac = hardware_address();
+  return route.request(
+      kernel::add_veth({.name = device(kDevice6),
+                        .mac = mac,
+                        .mtu = kMtu,
+                        .up = false,
+                        .arp = false,
+                        .peer = {.name = device(kDevice4), .mac = mac, .mtu = kMtu}}));
+}
+
+// What `pair` carries. Filters before the links are up, so that nothing ever passes untranslated.
+Status complete(kernel::Socket& route, const Pair& pair, std::span<const UniqueFd> loaded) {
+  TRY(done_or_there(route.request(kernel::add_clsact(pair.v4.index))));
+  for (std::size_t i = 0; i < loaded.size(); ++i) {
+    const auto program = programs()[i];
+    TRY(route.request(kernel::put_bpf_filter({.link_index = pair.v4.index,
+                                              .direction = program.direction,
+                                              .program = loaded[i].get(),
+                                              .name = program.section})));
+  }
+  TRY(route.request(kernel::set_link_up(device(kDevice4), true)));
+  TRY(route.request(kernel::set_link_up(device(kDevice6), true)));
+  TRY(done_or_there(route.request(kernel::add_address(pair.v6.index, client6_alone()))));
+  TRY(done_or_there(route.request(kernel::add_route(to_prefix(pair.v6.index)))));
+  TRY(done_or_there(route.request(kernel::add_route(to_client4(pair.v4.index)))));
+  return done_or_there(
+      route.request(kernel::append_local_route(loopback6(), pair.v6.index, kLoopbackMetric)));
+}
+
+std::string object_path() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto beside = self.parent_path() / kObject;
+  if (!error && std::filesystem::exists(beside, error)) return beside.string();
+  const auto installed = self.parent_path().parent_path() / "libexec" / "berth" / kObject;
+  return std::filesystem::exists(installed, error) ? installed.string() : kObject;
+}
+
+}  // namespace
+
+Result<bool> is_there(const kernel::Socket& route) {
+  return TRY(kernel::link_index(route, device(kDevice6))).has_value();
+}
+
+Result<bool> intact(kernel::Socket& route) {
+  const auto pair = TRY(find_pair(route));
+  if (!pair || !pair->v6.up || !pair->v4.up) return false;
+  const auto addresses = TRY(kernel::list_addresses(route, pair->v6.index));
+  const auto is_client = [](const kernel::AddressInfo& each) {
+    return each.address == client6_alone();
+  };
+  if (std::ranges::none_of(addresses, is_client)) return false;
+  if (!TRY(has_route(route, to_prefix(pair->v6.index))) ||
+      !TRY(has_route(route, to_client4(pair->v4.index))) ||
+      !TRY(kernel::has_local_route(route, loopback6(), pair->v6.index)))
+    return false;
+  for (const auto& program : programs())
+    if (!TRY(has_program(route, pair->v4.index, program))) return false;
+  return true;
+}
+
+Status ensure(kernel::Socket& route) {
+  // Before anything is made: this is what a kernel, or who asks, may not be able to do.
+  std::vector<UniqueFd> loaded;
+  for (const auto& program : programs())
+    loaded.push_back(TRY(kernel::load_classifier(program.section, program.instructions)));
+  auto pair = TRY(find_pair(route));
+  const bool make = !pair;
+  if (make) {
+    TRY(make_pair(route));
+    pair = TRY(find_pair(route));
+    if (!pair)
+      return fail(ErrorKind::kInUse, "{} is not as it was made: somebody changes it", kDevice6);
+  }
+  auto done = complete(route, *pair, loaded);
+  if (!done && make) (void)remove(route);  // a translator is there or it is not
+  return done;
+}
+
+Status remove(kernel::Socket& route) {
+  for (const auto name : {kDevice6, kDevice4}) {
+    auto gone = route.request(kernel::delete_link(device(name)));
+    if (!gone && gone.error().kind != ErrorKind::kNotFound) return gone;
+  }
+  return {};
+}
+
+Status possible() {
+  return kernel::run_in_new([]() -> Status {
+    auto route = TRY(kernel::Socket::open(NETLINK_ROUTE));
+    return ensure(route);
+  });
+}
+
+std::vector<std::string> commands() {
+  const auto mac = hardware_address().str();
+  const auto object = object_path();
+  std::vector<std::string> commands{
+      fmt::format("ip link add name {} address {} mtu {} type veth peer name {} address {} mtu {}",
+                  kDevice6, mac, kMtu, kDevice4, mac, kMtu),
+      fmt::format("tc qdisc add dev {} clsact", kDevice4)};
+  for (const auto& program : programs())
+    commands.push_back(fmt::format(
+        "tc filter add dev {} {} prio 1 handle 1 bpf direct-action object-file {} section {}",
+        kDevice4, program.direction == kernel::Direction::kIngress ? "ingress" : "egress", object,
+        program.section));
+  for (const auto name : {kDevice4, kDevice6})
+    commands.push_back(fmt::format("ip link set {} arp off up", name));
+  commands.push_back(fmt::format("ip addr add {} dev {} nodad", client6_alone().str(), kDevice6));
+  commands.push_back(
+      fmt::format("ip route add {} dev {} proto static", prefix().str(), kDevice6));
+  commands.push_back(
+      fmt::format("ip route add {} dev {} proto static", client4().str(), kDevice4));
+  commands.push_back(
+      fmt::format("ip -6 route append local {} dev {} table local proto static metric {}",
+                  loopback6().str(), kDevice6, kLoopbackMetric));
+  return commands;
+}
+
+}  // namespace berth::translator
