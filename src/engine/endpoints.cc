@@ -112,12 +112,9 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   const auto realised = TRY(realise(change, network));
 
   Endpoint endpoint;
-  // The device is named after the id's first 28 bits, which another device may have by chance.
-  for (bool taken = true; taken;) {
-    endpoint.id = faults.draw_id ? faults.draw_id() : engine::random_id();
-    endpoint.host_ifname = TRY(IfName::parse("veth" + endpoint.id.substr(0, 7)));
-    taken = TRY(kernel::link_index(*TRY(kernel.route()), endpoint.host_ifname)).has_value();
-  }
+  endpoint.asked = request.options;
+  TRY(model::read_endpoint_options(endpoint.asked));
+  TRY(name_device(endpoint, network));
   endpoint.network_id = network.id;
   endpoint.network_name = network.name;
   endpoint.sandbox_id = sandbox.id;
