@@ -215,7 +215,7 @@ Status Engine::disconnect(const Disconnect& request) {
   if (auto written = impl_->write_hosts(look.state, *stays); !written)
     return std::unexpected(
         in_context(written.error(), "{} is disconnected from {}, but its hosts file says otherwise",
-                   sandbox.name, request.network));
+                   sandbox.name, request.network.empty() ? "it" : request.network));
   return {};
 }
 

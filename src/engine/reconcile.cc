@@ -66,7 +66,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   std::vector<Network> realised;
   for (auto& network : TRY(state.networks()))
     if (TRY(state.realised(network))) realised.push_back(std::move(network));
-  if (!realised.empty() && !TRY(table_intact()))
+  if (std::ranges::any_of(realised, &has_elements) && !TRY(table_intact()))
     differs("table inet berth", plan::Plan{plan::EnsureTable{}});
 
   const auto all_facts = TRY(facts(true));

@@ -239,7 +239,7 @@ TEST_F(EngineNetwork, BridgeGetsItsSubnetLaterWhereThePoolsHaveNone) {
   const Connect request{.network = "bridge", .target = target.target()};
   expect_refused(engine.connect(request), ErrorKind::kExhausted, {"network bridge"});
   run("ip route del blackhole 10.99.0.0/25");
-  EXPECT_EQ(must(engine.connect(request)).ip, ip("10.99.0.2"));
+  EXPECT_EQ(must(engine.connect(request)).address4->ip(), ip("10.99.0.2"));
   EXPECT_EQ(must(engine.network("bridge")).subnets.size(), 1U);
   for (const auto& error : engine.reset()) ADD_FAILURE() << error.message;
 }

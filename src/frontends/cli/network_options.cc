@@ -43,6 +43,9 @@ void declare(CLI::App& app, NetworkOptions& into) {
   add_list(app, "--aux-address", "NAME=IP", into.aux_addresses,
            "Keep an address for something else");
   add_flag(app, "--internal", into.internal, "No way out of the network, and none in");
+  add_text(app, "--adopt", "BRIDGE", into.adopt,
+           "Use this bridge, which is there already: its addresses give subnet and gateway, and it is "
+           "left as it was when the network goes");
   add_list(app, "--label", "KEY=VALUE", into.labels, "Set a label");
   add_list(app, "-o,--opt", "KEY=VALUE", into.options,
            "Set a driver option: com.docker.network.bridge.name, .enable_icc, "
@@ -55,6 +58,7 @@ Result<CreateNetwork> to_request(const NetworkOptions& options) {
   request.name = options.name;
   request.driver = options.driver;
   request.internal = options.internal;
+  request.adopt = options.adopt;
   request.labels = TRY(parse_pairs("--label", options.labels));
   request.options = TRY(parse_pairs("--opt", options.options));
 

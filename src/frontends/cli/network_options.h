@@ -15,6 +15,7 @@ struct NetworkOptions {
   std::vector<std::string> subnets, ranges, gateways, aux_addresses;
   std::vector<std::string> labels, options;
   bool internal = false;
+  std::string adopt;
   DryRun dry_run;
 };
 

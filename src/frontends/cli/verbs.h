@@ -8,6 +8,8 @@ namespace berth::cli {
 extern const Verb kNetworkVerb;         // network_cmd.cc
 extern const Verb kNetworkLsVerb;       // network_list_cmd.cc
 extern const Verb kNetworkInspectVerb;  // network_list_cmd.cc
+extern const Verb kAttachVerb;          // attach_cmd.cc
+extern const Verb kDetachVerb;          // attach_cmd.cc
 extern const Verb kRunVerb;             // run_cmd.cc
 extern const Verb kPsVerb;              // ps_cmd.cc
 extern const Verb kInspectVerb;         // inspect_cmd.cc

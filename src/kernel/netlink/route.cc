@@ -60,12 +60,12 @@ std::optional<Route> parse_route(const MessageView& message) {
   Route route{.family = header->rtm_family == AF_INET ? Ip::Family::kV4 : Ip::Family::kV6,
               .type = header->rtm_type,
               .protocol = header->rtm_protocol};
-  std::uint32_t table = header->rtm_table;
+  route.table = header->rtm_table;
   std::optional<Ip> destination;
   for (const auto& attribute : message.attributes(sizeof *header)) {
     switch (attribute.type) {
       case RTA_TABLE:
-        table = attribute.u32().value_or(table);
+        route.table = attribute.u32().value_or(route.table);
         break;
       case RTA_DST:
         destination = attribute.ip();
@@ -89,19 +89,24 @@ std::optional<Route> parse_route(const MessageView& message) {
         break;
     }
   }
-  if (table != RT_TABLE_MAIN) return std::nullopt;
   if (destination && header->rtm_dst_len <= destination->bits())
     route.destination = Cidr(*destination, header->rtm_dst_len);
   return route;
 }
 
-Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family) {
-  const rtmsg header{.rtm_family = af_of(family), .rtm_table = RT_TABLE_MAIN};
-  auto found = socket.dump<Route>({{RTM_GETROUTE, 0, header}, "list routes"}, &parse_route);
+Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family, std::uint32_t table) {
+  rtmsg header{.rtm_family = af_of(family)};
+  if (table <= 0xff) header.rtm_table = static_cast<std::uint8_t>(table);
+  Message message(RTM_GETROUTE, 0, header);
+  if (table > 0xff) message.put_u32(RTA_TABLE, table);
+  auto found = socket.dump<Route>({std::move(message), "list routes"}, &parse_route);
   // A namespace has no main table before its first route.
   if (!found && found.error().sys == ENOENT) return std::vector<Route>{};
   // A kernel without IPv6 answers with all families that it has (rtnl_dump_all).
-  if (found) std::erase_if(*found, [&](const Route& each) { return each.family != family; });
+  if (found)
+    std::erase_if(*found, [&](const Route& each) {
+      return each.family != family || each.table != table;
+    });
   return found;
 }
 
