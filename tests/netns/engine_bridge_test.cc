@@ -44,7 +44,7 @@ class EngineBridge : public EngineTest {
   if (!has_vlans()) GTEST_SKIP() << "bridges know no VLANs here (CONFIG_BRIDGE_VLAN_FILTERING)"
 
 TEST_F(EngineBridge, AnUnmanagedBridgeIsUsedAndNeverChanged) {
-  run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 mtu 1400 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 mtu 1400 up");
   const auto before = kernel_state();
   const auto network = must(instance->create_network(on_bridge("lan", "unmanaged")));
   expect_same(kernel_state(), before);
@@ -80,7 +80,7 @@ TEST_F(EngineBridge, AnUnmanagedBridgeMustBeThere) {
 }
 
 TEST_F(EngineBridge, AnAdoptedBridgeGivesSubnetAndGatewayAndStaysAsItWas) {
-  run("ip link add br7 type bridge && ip addr add 10.7.0.3/24 dev br7 && ip link set br7 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && ip link set br7 up");
   const auto before = kernel_state();
   expect_refused(instance->create_network(on_bridge("lan", "")), ErrorKind::kExists,
                  {"br7", "--adopt br7"});
@@ -99,7 +99,7 @@ TEST_F(EngineBridge, AnAdoptedBridgeGivesSubnetAndGatewayAndStaysAsItWas) {
 }
 
 TEST_F(EngineBridge, WhatAnAdoptedBridgeLacksItGetsAndLoses) {
-  run("ip link add br7 type bridge");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge");
   const auto before = kernel_state();
   must(instance->create_network(
       {.name = "lan",
@@ -116,7 +116,7 @@ TEST_F(EngineBridge, WhatAnAdoptedBridgeLacksItGetsAndLoses) {
 }
 
 TEST_F(EngineBridge, AnAdoptedBridgeThatIsGoneDoesNotKeepItsNetwork) {
-  run("ip link add br7 type bridge");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge");
   must(instance->create_network({.name = "lan", .adopt = "br7"}));
   run("ip link del br7");
   must(remove("lan"));
@@ -124,7 +124,7 @@ TEST_F(EngineBridge, AnAdoptedBridgeThatIsGoneDoesNotKeepItsNetwork) {
 }
 
 TEST_F(EngineBridge, AdoptionIsRefusedWhereItContradictsItself) {
-  run("ip link add br7 type bridge && ip link add br8 type bridge");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip link add br8 type bridge");
   const auto before = picture(instance);
   auto two_bridges = on_bridge("lan", "");
   two_bridges.adopt = "br8";
@@ -141,7 +141,7 @@ TEST_F(EngineBridge, AdoptionIsRefusedWhereItContradictsItself) {
 }
 
 TEST_F(EngineBridge, BesideTheOneThatAdoptedItABridgeTakesUnmanagedNetworks) {
-  run("ip link add br7 type bridge");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge");
   must(instance->create_network({.name = "lan", .adopt = "br7"}));
   auto beside = on_bridge("beside", "unmanaged");
   beside.subnets = {{.subnet = cidr("10.8.0.0/24"), .range = {}, .gateway = {}, .aux = {}}};
@@ -268,7 +268,7 @@ TEST_F(EngineBridge, WithInhibitIpv4SomebodyElseIsTheGateway) {
 
 TEST_F(EngineBridge, AVlanThatTheKernelDoesNotKnowIsRefused) {
   if (has_vlans()) GTEST_SKIP() << "this kernel's bridges know VLANs";
-  run("ip link add br7 type bridge");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge");
   const auto before = picture(instance);
   CreateNetwork request{.name = "lan", .options = {{"vlan", "10"}}};
   expect_refused(instance->create_network(request), ErrorKind::kUnsupported,
@@ -299,7 +299,7 @@ TEST_F(EngineBridge, AVlanHasItsGatewayToo) {
 
 TEST_F(EngineBridge, TwoVlansShareAnUnmanagedBridge) {
   SKIP_WITHOUT_VLANS();
-  run("ip link add br7 type bridge vlan_filtering 1 && ip link set br7 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge vlan_filtering 1 && ip link set br7 up");
   TargetNs three;
   for (const auto* vlan : {"10", "20"}) {
     auto request = on_bridge(std::string("vlan") + vlan, "unmanaged");
