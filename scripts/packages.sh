@@ -5,6 +5,7 @@
 packages_build=(
   g++ cmake ninja-build ccache pkg-config
   gcc-bpf libmnl-dev libnftnl-dev libsqlite3-dev libfmt-dev libcli11-dev nlohmann-json3-dev
+  libcurl4-openssl-dev
 )
 # To show what they do: the quickstart.
 packages_run=(iproute2 nftables iputils-ping busybox-static curl)

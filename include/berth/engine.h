@@ -32,13 +32,16 @@ struct Config {
   std::string root = "/var/lib/berth";      ///< directory of the store, made (0700) where missing
   std::string run = "/run/berth";           ///< directory of the lock, namespace handles and logs
   std::vector<AddressPool> pools;           ///< where unasked subnets come from; empty: Docker's
+  std::string docker_host = "unix:///var/run/docker.sock";  ///< where docker:NAME is asked for
   std::string program;                      ///< the berth program; empty: this process's own
   std::string shim;                         ///< the berth-shim program; empty: beside `program`
   bool only_plan = false;  ///< make nothing, not even a store: an instance that is none yet is
                            ///< planned for as a new one, in memory
 };
 
-/// A target of connect and the like: a sandbox's name, id or id prefix; "netns:PATH"; "pid:N".
+/// A target of connect and the like: a sandbox's name, id or id prefix; "netns:PATH"; "pid:N"; a
+/// container of somebody else's runtime: "docker:NAME", "podman:NAME", "oci:ID", "oci:FILE" with the
+/// state that an OCI runtime keeps or prints, "oci:-" with that on standard input.
 using Target = std::string;
 
 struct CreateNetwork {
@@ -57,6 +60,8 @@ struct CreateNetwork {
   Labels options;  ///< Docker's com.docker.network.* names, netavark's, and berth's own
   std::vector<Route> routes;
   bool ignore_existing = false;  ///< a network of that name is right as it is, whatever it is like
+  std::string adopt;  ///< a bridge that is there already and becomes the network's: its addresses
+                      ///< give subnet and gateway, and it outlives the network
 };
 
 /// Changes what can be changed of a network that is in use.
@@ -82,6 +87,8 @@ struct Disconnect {
   std::string network;
   Target target;
   bool force = false;  ///< go on past errors of the kernel and forget the endpoint
+  std::optional<Ip> address{};  ///< with an empty `network`: the endpoint that has it; neither: the
+                                ///< target's only one
 };
 
 /// Publishes ports of an endpoint that is there already, or takes them back.

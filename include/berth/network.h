@@ -209,11 +209,16 @@ struct EndpointOptions {
   std::optional<Ip> ip4, ip6;    ///< none: the first free address of the range
   std::optional<Mac> mac;        ///< none: 02:42 and the IPv4 address
   std::vector<Cidr> link_local;  ///< further addresses, which nobody gives out
+  /// Addresses as they are to be, in the network's subnets or not: then berth gives out none. The
+  /// first of each family is the endpoint's.
+  std::vector<Cidr> addresses;
+  std::optional<Ip> gateway4, gateway6;  ///< with `addresses`: the default route goes by it
   std::vector<std::string> aliases;
   std::vector<std::string> links;  ///< NAME[:ALIAS] of other sandboxes, for the hosts file
   IfName ifname;          ///< in the sandbox; empty: the network's prefix and the first free number
   IfName host_ifname;     ///< on the host; empty: veth and 7 hex digits
   int gw_priority = 0;    ///< the default route goes by the endpoint with the highest
+  std::uint16_t vlan = 0;  ///< access VLAN of its bridge port; 0: the network's
   Labels driver_options;  ///< Docker's com.docker.network.endpoint.* names
 };
 
@@ -243,6 +248,9 @@ struct Endpoint {
   std::vector<PortMapping> translated;
   EndpointOptions asked;  ///< as asked for
 };
+
+/// Its addresses on the network: address4, address6, and further ones that were asked for.
+[[nodiscard]] std::vector<Cidr> addresses_of(const Endpoint& endpoint);
 
 enum class SandboxKind : std::uint8_t {
   kProcess,    ///< `berth run`: a process and its namespaces; they end with it

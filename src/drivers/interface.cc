@@ -30,8 +30,8 @@ plan::Plan configure(const Network& network, const Endpoint& endpoint, const pla
     plan.push_back(setting(sandbox, link, "disable_ipv6", "1"));
   }
   for (const auto& text : endpoint.sysctls) plan.push_back(setting(sandbox, text));
-  for (const auto& address : {endpoint.address4, endpoint.address6})
-    if (address) plan.push_back(plan::AddAddress{sandbox, link, *address});
+  for (const auto& address : addresses_of(endpoint))
+    plan.push_back(plan::AddAddress{sandbox, link, address});
   for (const auto& address : endpoint.asked.link_local)
     plan.push_back(plan::AddAddress{sandbox, link, address});
   plan.push_back(plan::SetLinkUp{sandbox, link});

@@ -12,6 +12,7 @@ namespace berth::drivers {
 struct Facts {
   bool bridge_netfilter = false;  ///< bridged IPv4 frames pass through netfilter
   bool ipv6 = true;               ///< the kernel has IPv6
+  std::uint16_t default_vlan = 1;  ///< that new ports of the network's bridge are in; 0: none
 };
 
 /// Settings, addresses and routes of an interface that is there and down, and sets it up.

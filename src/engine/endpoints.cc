@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "drivers/bridge/bridge.h"
 #include "drivers/driver.h"
+#include "engine/given_addresses.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -124,11 +126,16 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.sysctls = TRY(model::endpoint_sysctls(endpoint.asked.driver_options, endpoint.ifname));
   endpoint.mtu = realised.mtu;
 
-  endpoint.address4 = TRY(address_on(state, network, Ip::Family::kV4, endpoint.asked.ip4));
-  endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
-  endpoint.gateway4 = gateway_for(network, endpoint.address4);
-  endpoint.gateway6 = gateway_for(network, endpoint.address6);
+  if (endpoint.asked.addresses.empty()) {
+    endpoint.address4 = TRY(address_on(state, network, Ip::Family::kV4, endpoint.asked.ip4));
+    endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
+    endpoint.gateway4 = gateway_for(network, endpoint.address4);
+    endpoint.gateway6 = gateway_for(network, endpoint.address6);
+  } else {
+    TRY(engine::take_given_addresses(state, network, target, endpoints, endpoint));
+  }
   endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
+  TRY(check_vlan(network, endpoint));
   endpoint.mac = TRY(mac_for(endpoint));
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
   if (!request.ports.empty()) {
@@ -168,9 +175,26 @@ Status Engine::Impl::name_device(Endpoint& endpoint, const Network& network) {
   return {};
 }
 
+Status Engine::Impl::check_vlan(const Network& network, const Endpoint& endpoint) {
+  const auto vlan = endpoint.asked.vlan;
+  if (vlan == 0 || vlan == network.bridge.vlan) return {};
+  if (network.driver != Driver::kBridge)
+    return fail(ErrorKind::kInvalid,
+                "VLAN {}: network {} is of driver {}, which has none for each endpoint: make a "
+                "network with -o parent=DEVICE.{}",
+                vlan, network.name, name(network.driver), vlan);
+  const auto bridge = TRY(kernel::find_link(*TRY(kernel.route()), network.bridge.device));
+  if (bridge && bridge->filters_vlans) return {};
+  return fail(ErrorKind::kInvalid,
+              "VLAN {}: bridge {} of network {} does not filter VLANs: make the network with -o "
+              "vlan=NUMBER, or switch it on (ip link set {} type bridge vlan_filtering 1)",
+              vlan, network.bridge.device.str(), network.name, network.bridge.device.str());
+}
+
 Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const Sandbox& sandbox,
-                                               const Endpoint& endpoint) const {
-  const auto facts = TRY(this->facts(!network.bridge.icc || !endpoint.ports.empty()));
+                                               const Endpoint& endpoint) {
+  const auto facts = TRY(bridge_facts(network, !network.bridge.icc || !endpoint.ports.empty(),
+                                      drivers::bridge::vlan_of(network, endpoint)));
   auto plan = drivers::attach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}, facts);
   plan::append(plan, TRY(engine::port_changes(network, endpoint, {}, engine::all_ports(endpoint),
                                               owner_comment(sandbox, endpoint))));
@@ -220,17 +244,15 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
   auto& state = change.state;
   change.direction = engine::Direction::kRemove;
   change.force = request.force;
-  const auto network = TRY(state.network(request.network));
+  const auto named =
+      request.network.empty() ? Network{} : TRY(state.network(request.network));
   const auto sandbox = TRY(find_sandbox(state, request.target));
   TRY(engine::check_takes_endpoints(sandbox, network));
   const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
-  const auto leaving = std::ranges::find(endpoints, network.id, &Endpoint::network_id);
-  if (leaving == endpoints.end())
-    return fail(ErrorKind::kNotFound, "{} is not connected to network {}", sandbox.name,
-                network.name);
-  change.verb = fmt::format("disconnect {} from {}", sandbox.name, network.name);
+  const auto leaving = TRY(engine::which_endpoint(sandbox, endpoints, named, request.address));
+  change.verb = fmt::format("disconnect {} from {}", sandbox.name, leaving.network_name);
 
-  return detach(change, {*leaving});
+  return detach(change, {leaving});
 }
 
 // "<sandbox> <endpoint id> <instance>" as nft can show it: 60 bytes of the name at most, and no

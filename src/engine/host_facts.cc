@@ -49,10 +49,13 @@ Result<std::vector<Cidr>> routed_prefixes(kernel::Socket& route, Ip::Family fami
   return prefixes;
 }
 
-Result<std::uint32_t> default_mtu(kernel::Socket& route) {
+Result<std::uint32_t> default_mtu(kernel::Socket& route, const IfName& vrf) {
   constexpr std::uint32_t kEthernetMtu = 1500;  // RFC 894
+  auto table = kernel::kMainTable;
+  if (!vrf.empty())
+    if (const auto device = TRY(kernel::find_link(route, vrf))) table = device->vrf_table;
   std::optional<kernel::Route> best;
-  for (const auto& each : TRY(kernel::list_routes(route, Ip::Family::kV4)))
+  for (const auto& each : TRY(kernel::list_routes(route, Ip::Family::kV4, table)))
     if (!each.destination && each.link_index != 0 && (!best || each.metric < best->metric))
       best = each;
   if (!best) return kEthernetMtu;
@@ -76,10 +79,11 @@ Result<bool> has_default_route(const std::string& path, Ip::Family family,
   return found && found->gateway == gateway;
 }
 
-Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route, Ip::Family family) {
+Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route, Ip::Family family,
+                                             int except) {
   std::vector<Cidr> prefixes;
   for (const auto& each : TRY(kernel::list_routes(route, family)))
-    if (each.destination && !each.gateway && each.link_index != 0)
+    if (each.destination && !each.gateway && each.link_index != 0 && each.link_index != except)
       prefixes.push_back(*each.destination);
   return prefixes;
 }

@@ -25,8 +25,9 @@ namespace berth::engine {
 /// Destinations of the host's routes (default routes left out): what a new subnet must not overlap.
 [[nodiscard]] Result<std::vector<Cidr>> routed_prefixes(kernel::Socket& route, Ip::Family family);
 
-/// The MTU of the device that the best default route goes by; 1500 where there is none.
-[[nodiscard]] Result<std::uint32_t> default_mtu(kernel::Socket& route);
+/// The MTU of the device that the best default route goes by, in the table of `vrf` where one is
+/// named; 1500 where there is none.
+[[nodiscard]] Result<std::uint32_t> default_mtu(kernel::Socket& route, const IfName& vrf);
 
 [[nodiscard]] Result<bool> link_exists(kernel::Socket& route, const IfName& name);
 
@@ -35,10 +36,10 @@ namespace berth::engine {
 [[nodiscard]] Result<bool> has_default_route(const std::string& path, Ip::Family family,
                                              const std::optional<Ip>& gateway);
 
-/// Subnets that the host is on: its routes without a gateway. A network over one of them would cut
+/// Subnets that the host is on: its routes without a gateway, but for those of the link `except`. A network over one of them would cut
 /// the host off from its neighbours.
 [[nodiscard]] Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route,
-                                                           Ip::Family family);
+                                                           Ip::Family family, int except = 0);
 
 /// Whether bridged IPv4 frames pass through netfilter: br_netfilter is there and switched on
 /// (net.bridge.bridge-nf-call-iptables).

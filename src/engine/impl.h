@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
@@ -26,6 +27,7 @@
 #include "kernel/netns/netns.h"
 #include "plan/apply.h"
 #include "plan/op.h"
+#include "sandbox/process_id.h"
 #include "store/store.h"
 
 namespace berth::engine {
@@ -157,7 +159,17 @@ class Engine::Impl {
   /// What drivers must know of the host. `bridge_netfilter` is read where it matters alone.
   Result<drivers::Facts> facts(bool needs_bridge_netfilter) const;
   /// The operations that the network's kernel objects consist of.
-  Result<plan::Plan> network_plan(const Network& network, std::uint32_t mtu) const;
+  Result<plan::Plan> network_plan(const Network& network, std::uint32_t mtu);
+  /// What drivers must know of the host and, where there is a VLAN, of the network's bridge.
+  Result<drivers::Facts> bridge_facts(const Network& network, bool needs_bridge_netfilter,
+                                      std::uint16_t vlan);
+  /// For an adopted bridge: leaves of `plan` what the bridge has not, and notes in `realised` what
+  /// takes that away.
+  Status keep_to_what_is_missing(plan::Plan& plan, engine::Realised& realised);
+  /// What leaves an adopted bridge as it was before the network, which is one of `leaving`.
+  Result<plan::Plan> give_back(engine::State& state, const Network& network,
+                               const engine::Realised& realised,
+                               const std::vector<Network>& leaving);
 
   // update.cc
   Result<Network> prepare(engine::Change& change, const UpdateNetwork& request);
@@ -229,6 +241,8 @@ class Engine::Impl {
   Result<Endpoint> prepare(engine::Change& change, const Connect& request,
                            engine::TargetSandbox target);
   Status prepare(engine::Change& change, const Disconnect& request);
+  /// Refuses a VLAN of the endpoint's own where the network's bridge keeps none apart.
+  Status check_vlan(const Network& network, const Endpoint& endpoint);
   /// Draws the endpoint's id and names its device on the host after it.
   Status name_device(Endpoint& endpoint, const Network& network);
   /// Adds the end of `endpoints` to the change: routes and firewall first, links last, in one batch
@@ -254,7 +268,7 @@ class Engine::Impl {
                                                 const std::vector<Endpoint>& endpoints);
   /// What the endpoint consists of: interface, addresses, routes, published ports.
   Result<plan::Plan> endpoint_plan(const Network& network, const Sandbox& sandbox,
-                                   const Endpoint& endpoint) const;
+                                   const Endpoint& endpoint);
 
   /// body(), and once more if that failed for something that the dead may hold (a name, an address,
   /// a port) and these have been collected. The lock is not held.
@@ -289,8 +303,11 @@ class Engine::Impl {
 
   // targets.cc
   Result<engine::TargetSandbox> target(engine::Change& change, const Target& reference);
-  /// The namespace that netns:PATH or pid:N means.
-  Result<kernel::Netns> open_foreign(const Target& reference) const;
+  /// The namespace file that a target means which is not berth's; nullopt for one that is.
+  Result<std::optional<std::string>> foreign_path(const Target& reference);
+  std::map<Target, sandbox::ProcessId> container_processes;  // as foreign_path found them
+  /// The namespace that netns:PATH, pid:N, docker:NAME and so on mean.
+  Result<kernel::Netns> open_foreign(const Target& reference);
   /// The sandbox that `reference` means, wherever it stands.
   Result<Sandbox> find_sandbox(engine::State& state, const Target& reference);
 

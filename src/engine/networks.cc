@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "drivers/driver.h"
+#include "engine/given_bridge.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -15,6 +16,8 @@
 #include "ipam/allocator.h"
 #include "ipam/pools.h"
 #include "ipam/subnet.h"
+#include "kernel/netlink/link.h"
+#include "kernel/sysctl/sysctl.h"
 #include "model/options.h"
 #include "translator/translator.h"
 
@@ -105,7 +108,9 @@ Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, Su
   // A bridge is a segment of its own; what is on a parent shares the segment that the parent is on.
   if (network.driver == Driver::kBridge && network.bridge.managed) {
     TRY(check_overlap(subnet.cidr, others));
-    for (const auto& connected : TRY(engine::connected_prefixes(route, family)))
+    const auto own = TRY(kernel::find_link(route, network.bridge.device));  // if it is adopted
+    for (const auto& connected :
+         TRY(engine::connected_prefixes(route, family, own ? own->index : 0)))
       if (connected.overlaps(subnet.cidr))
         return fail(ErrorKind::kInvalid,
                     "subnet {} overlaps {}, which the host is on: give a free one",
@@ -213,6 +218,7 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
   TRY(model::read_options(network, request.options));
   if (request.ipv6) network.ipv6 = *request.ipv6;  // a flag before an option of the same meaning
   if (!request.ipv4) network.ipv4 = false;
+  TRY(engine::read_adoption(network, request.adopt));
   network.link.routes = request.routes;
   if (!network.ipv4 && !network.ipv6)
     return fail(ErrorKind::kInvalid, "network {}: neither IPv4 nor IPv6 is wanted: give --ipv6",
@@ -222,12 +228,7 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
   auto& device = network.bridge.device;
   if (network.driver == Driver::kBridge && device.empty())
     device = TRY(IfName::parse("br-" + engine::short_id(network.id)));
-  const auto same_device = [&](const Network& other) {
-    return !device.empty() && other.bridge.device == device;
-  };
-  if (const auto other = std::ranges::find_if(others, same_device); other != others.end())
-    return fail(ErrorKind::kExists, "network {}: bridge {} belongs to network {}", network.name,
-                device.str(), other->name);
+  TRY(engine::check_sharing(network, others));
 
   const auto& binding = network.bridge.host_binding;
   if (binding && !(binding->is_v4() ? network.ipv4 : network.ipv6))
@@ -236,7 +237,10 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
                 model::kOptionHostBinding, binding->str(), binding->is_v4() ? "IPv4" : "IPv6",
                 binding->is_v4() ? "IPv6" : "IPv4");
   if (engine::has_parent(network)) TRY(complete_parent(network, others));
-  if (auto added = add_subnets(network, request.subnets, others, pools_of(config), route); !added)
+  auto subnets = request.subnets;
+  if (engine::on_given_bridge(network))
+    TRY(engine::complete_from_bridge(route, network, !request.ipv6, subnets));
+  if (auto added = add_subnets(network, subnets, others, pools_of(config), route); !added)
     return std::unexpected(in_context(added.error(), "network {}", network.name));
   TRY(engine::check_routes(network));
 
@@ -256,17 +260,26 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
   if (engine::has_parent(network)) return realise_on_parent(change, network);
   auto& route = *TRY(kernel.route());
   const auto& device = network.bridge.device;
-  if (TRY(engine::link_exists(route, device)))
+  const bool given = engine::on_given_bridge(network);
+  TRY(engine::check_vrf(route, network));
+  if (!given && TRY(engine::link_exists(route, device)))
     return fail(ErrorKind::kExists,
                 "network {}: an interface {} exists already and is not this network's{}: remove "
                 "it, or {}",
                 network.name, device.str(), TRY(whose(*this, device)),
                 network.predefined ? "use a network made with `berth network create`"
-                                   : fmt::format("give another {}", model::kOptionBridgeName));
-  engine::Realised realised{network.link.mtu};
-  if (realised.mtu == 0) realised.mtu = TRY(engine::default_mtu(route));
-  if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
-  plan::append(change.plan, TRY(network_plan(network, realised.mtu)));
+                                   : fmt::format("give another {}, or use it as it is with --adopt {}",
+                                                 model::kOptionBridgeName, device.str()));
+  engine::Realised realised{network.link.mtu, {}};
+  if (given) {
+    const auto bridge = TRY(engine::find_given_bridge(route, network));
+    if (realised.mtu == 0) realised.mtu = bridge.mtu;
+  }
+  if (realised.mtu == 0) realised.mtu = TRY(engine::default_mtu(route, network.bridge.vrf));
+  auto plan = TRY(network_plan(network, realised.mtu));
+  if (network.bridge.adopted) TRY(keep_to_what_is_missing(plan, realised));
+  if (engine::in_table(network) && !TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
+  plan::append(change.plan, std::move(plan));
   TRY(start_forwarding(change, TRY(forwarding_plan(network))));
   if (TRY(others_have_networks()) && !TRY(shared(firewall::kSharedInstances)))
     change.plan.push_back(
@@ -283,8 +296,52 @@ Result<bool> Engine::Impl::table_intact() {
   return intact;
 }
 
-Result<plan::Plan> Engine::Impl::network_plan(const Network& network, std::uint32_t mtu) const {
-  auto plan = drivers::create(network, mtu, TRY(facts(false)));
+// Of what the adopted bridge is to have, what it has not; and how it loses that again.
+Status Engine::Impl::keep_to_what_is_missing(plan::Plan& plan, engine::Realised& realised) {
+  for (auto& op : plan)
+    if (auto* sysctl = std::get_if<plan::SetSysctl>(&op))
+      sysctl->previous = TRY(kernel::read_sysctl(sysctl->key));
+  plan = TRY(plan::missing(kernel, plan));
+  auto made = plan;
+  std::erase_if(made, [](const plan::Op& op) {
+    return std::holds_alternative<plan::AddElement>(op) ||
+           std::holds_alternative<plan::DeleteElement>(op);
+  });
+  realised.give_back = plan::inverse(made);
+  return {};
+}
+
+Result<plan::Plan> Engine::Impl::give_back(engine::State& state, const Network& network,
+                                           const engine::Realised& realised,
+                                           const std::vector<Network>& leaving) {
+  const auto& device = network.bridge.device;
+  if (realised.give_back.empty() || !TRY(engine::link_exists(*TRY(kernel.route()), device)))
+    return plan::Plan{};
+  const auto is_filter = [](const plan::Op& op) {
+    return std::holds_alternative<plan::FilterVlans>(op);
+  };
+  if (std::ranges::any_of(realised.give_back, is_filter))
+    for (const auto& other : TRY(state.networks()))
+      if (other.id != network.id && other.bridge.device == device && other.bridge.vlan != 0 &&
+          std::ranges::find(leaving, other.id, &Network::id) == leaving.end())
+        return fail(ErrorKind::kInUse,
+                    "network {} made bridge {} filter VLANs, which network {} needs: remove that "
+                    "first",
+                    network.name, device.str(), other.name);
+  return realised.give_back;
+}
+
+Result<drivers::Facts> Engine::Impl::bridge_facts(const Network& network, bool netfilter,
+                                                  std::uint16_t vlan) {
+  auto facts = TRY(this->facts(netfilter));
+  if (network.driver != Driver::kBridge || vlan == 0) return facts;
+  if (const auto bridge = TRY(kernel::find_link(*TRY(kernel.route()), network.bridge.device)))
+    facts.default_vlan = bridge->default_vlan.value_or(facts.default_vlan);
+  return facts;
+}
+
+Result<plan::Plan> Engine::Impl::network_plan(const Network& network, std::uint32_t mtu) {
+  auto plan = drivers::create(network, mtu, TRY(bridge_facts(network, false, network.bridge.vlan)));
   for (auto& element : network_elements(network))
     plan.push_back(plan::AddElement{std::move(element)});
   return plan;
@@ -293,7 +350,8 @@ Result<plan::Plan> Engine::Impl::network_plan(const Network& network, std::uint3
 std::vector<nft::Element> Engine::Impl::network_elements(const Network& network) const {
   if (!engine::in_table(network)) return {};
   return firewall::network_elements(intent_of(
-      network, fmt::format("{} {} {}", network.name, engine::short_id(network.id), instance)));
+      network, fmt::format("{} {} {}{}", network.name, engine::short_id(network.id),
+                           network.bridge.adopted ? engine::kAdoptedMark : "", instance)));
 }
 
 Status Engine::Impl::prepare(Change& change, const RemoveNetworks& request) {
@@ -333,10 +391,13 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
   for (const auto& network : networks)
     TRY(detach(change, TRY(state.endpoints_of_network(network.id))));
   plan::Plan links;
+  bool last = false;
   for (const auto& network : networks) {
     if (const auto realised = TRY(state.realised(network))) {
+      last = last || engine::in_table(network);
       for (auto& element : network_elements(network))
         change.plan.push_back(plan::DeleteElement{std::move(element)});
+      plan::append(change.plan, TRY(give_back(state, network, *realised, networks)));
       auto gone = drivers::remove(network);
       if (TRY(parent_shared(change, network)))
         std::erase_if(gone, [&](const plan::Op& op) {
@@ -350,7 +411,6 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     if (auto several = TRY(shared(firewall::kSharedInstances)))
       change.plan.push_back(plan::DeleteElement{*std::move(several)});
   TRY(stop_forwarding(change, networks));
-  bool last = !links.empty() && std::ranges::any_of(networks, engine::in_table);
   for (const auto& network : TRY(state.networks()))
     if (engine::in_table(network) && TRY(state.realised(network))) last = false;
   if (last && TRY(translator::is_there(*TRY(kernel.route()))))

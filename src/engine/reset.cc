@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/result.h"
+#include "engine/given_bridge.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "firewall/table.h"
@@ -114,6 +115,7 @@ Result<plan::Plan> Engine::Impl::removal_by_tag() {
       elements.push_back(plan::DeleteElement{element});
       const auto* bridge = std::get_if<IfName>(&element.key.front());
       if (set.name != firewall::kBridges || !bridge) continue;
+      if (element.comment.ends_with(fmt::format(" {}{}", engine::kAdoptedMark, instance))) continue;
       const auto link = TRY(kernel::find_link(*TRY(kernel.route()), *bridge));
       if (link && link->kind == "bridge") links.push_back(plan::DeleteLink{*bridge});
     }

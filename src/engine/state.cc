@@ -7,6 +7,7 @@
 #include "engine/ids.h"
 #include "ipam/allocator.h"
 #include "model/json.h"
+#include "plan/json.h"
 
 namespace berth::engine {
 namespace {
@@ -152,13 +153,19 @@ Result<std::optional<Realised>> State::realised(const Network& network) {
   const auto text = TRY(tx_.get("realised/" + network.id));
   if (!text) return std::nullopt;
   Realised realised;
-  if (std::from_chars(text->data(), text->data() + text->size(), realised.mtu).ec != std::errc{})
+  const auto [end, error] =
+      std::from_chars(text->data(), text->data() + text->size(), realised.mtu);
+  const std::string_view rest(end, text->data() + text->size());
+  if (error != std::errc{} || (!rest.empty() && rest.front() != ' '))
     return fail(ErrorKind::kCorrupt, "the stored MTU of network {} is '{}'", network.name, *text);
+  if (!rest.empty()) realised.give_back = TRY(plan::from_json(rest.substr(1)));
   return realised;
 }
 
 void State::put_realised(const Network& network, const Realised& realised) {
-  tx_.put("realised/" + network.id, std::to_string(realised.mtu));
+  auto text = std::to_string(realised.mtu);
+  if (!realised.give_back.empty()) text += " " + plan::to_json(realised.give_back);
+  tx_.put("realised/" + network.id, std::move(text));
 }
 
 void State::erase_realised(const Network& network) {
@@ -202,8 +209,8 @@ Result<std::vector<Endpoint>> State::endpoints_of_network(std::string_view netwo
 void State::put(const Endpoint& endpoint) {
   tx_.put("endpoint/" + endpoint.id, model::to_json(endpoint));
   tx_.put(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id), endpoint.sandbox_id);
-  for (const auto& address : {endpoint.address4, endpoint.address6})
-    if (address) tx_.put(lease_key(endpoint.network_id, address->ip()), endpoint.id);
+  for (const auto& address : addresses_of(endpoint))
+    tx_.put(lease_key(endpoint.network_id, address.ip()), endpoint.id);
   for (const auto& mapping : all_ports(endpoint)) take_port(mapping, endpoint.id);
   for (const auto& link : endpoint.asked.links)
     tx_.put(link_key(link, endpoint.id), endpoint.sandbox_id);
@@ -215,10 +222,9 @@ Status State::erase(const Endpoint& endpoint) {
   for (const auto& mapping : all_ports(endpoint)) free_port(mapping);
   for (const auto& link : endpoint.asked.links) tx_.erase(link_key(link, endpoint.id));
   const auto network = network_by_id(endpoint.network_id);  // may be lost (see reset)
-  for (const auto& address : {endpoint.address4, endpoint.address6}) {
-    if (!address) continue;
-    tx_.erase(lease_key(endpoint.network_id, address->ip()));
-    if (network) TRY(lower_hint(*network, address->ip()));
+  for (const auto& address : addresses_of(endpoint)) {
+    tx_.erase(lease_key(endpoint.network_id, address.ip()));
+    if (network) TRY(lower_hint(*network, address.ip()));
   }
   return {};
 }
@@ -379,6 +385,10 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
 Status State::reserve(const Network& network, const Subnet& subnet, const Ip& ip) {
   if (auto allowed = ipam::check_static(subnet, ip); !allowed)
     return std::unexpected(in_context(allowed.error(), "network {}", network.name));
+  return check_free(network, ip);
+}
+
+Status State::check_free(const Network& network, const Ip& ip) {
   const auto taken_by = [&](std::string_view holder) {
     return fail(ErrorKind::kInUse, "network {}: address {} is taken by {}", network.name, ip.str(),
                 holder);

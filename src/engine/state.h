@@ -12,7 +12,8 @@
 //   lease/<network>/<4 or 6>/<address in hex>  -> endpoint id
 //   hint/<network>/<subnet in hex>        an address below which all of the range are taken
 //   port/<protocol>/<port>/<host address> -> endpoint id (port in 5 digits, so that keys sort)
-//   realised/<network>                    its kernel objects have been made; the endpoints' MTU
+//   realised/<network>                    its kernel objects have been made; the endpoints' MTU, and
+//                                         after a blank the plan of Realised::give_back
 //   switched/<sysctl>                     its value before berth switched it
 //   left/<link>                           index and MAC of a link that a forced removal left
 //   meta/boot                             the boot in which the kernel's part of all this was made
@@ -37,6 +38,7 @@ namespace berth::engine {
 /// The kernel objects of a network, as far as the store knows them.
 struct Realised {
   std::uint32_t mtu = 0;  ///< bytes, of every endpoint
+  plan::Plan give_back;   ///< of an adopted bridge: takes away what it got (given_bridge.h)
 };
 
 /// The endpoint's published ports, those among them that are not listed.
@@ -93,6 +95,8 @@ class State {
   Result<std::vector<Network>> on_one_segment(const Network& network);
   Result<Ip> allocate(const Network& network, const Subnet& subnet);
   Status reserve(const Network& network, const Subnet& subnet, const Ip& ip);
+  /// Whether nobody has the address, in the network's subnets or not; the error names who has it.
+  Status check_free(const Network& network, const Ip& ip);
 
   // Ports.
   struct PortOwner {

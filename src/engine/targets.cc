@@ -1,4 +1,5 @@
-// Finding the sandbox that a request names: one of berth's, netns:PATH or pid:N.
+// Finding the sandbox that a request names: one of berth's, netns:PATH, pid:N, or a container of
+// somebody else's runtime.
 
 #include <linux/netlink.h>
 
@@ -10,6 +11,7 @@
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
 #include "kernel/netns/netns.h"
+#include "runtimes/container.h"
 #include "sandbox/process_id.h"
 
 namespace berth {
@@ -18,8 +20,8 @@ namespace {
 constexpr std::string_view kNetnsPrefix = "netns:";
 constexpr std::string_view kPidPrefix = "pid:";
 
-// The namespace file that a foreign target means, or nullopt for a sandbox of berth's.
-Result<std::optional<std::string>> foreign_path(const Target& reference) {
+// The namespace file that netns:PATH or pid:N means, or nullopt for anything else.
+Result<std::optional<std::string>> named_path(const Target& reference) {
   if (reference.starts_with(kNetnsPrefix)) {
     const auto path = reference.substr(kNetnsPrefix.size());
     if (!path.starts_with('/'))
@@ -40,23 +42,41 @@ Result<std::optional<std::string>> foreign_path(const Target& reference) {
 
 }  // namespace
 
-Result<kernel::Netns> Engine::Impl::open_foreign(const Target& reference) const {
+Result<std::optional<std::string>> Engine::Impl::foreign_path(const Target& reference) {
+  if (!runtimes::is_container(reference)) return named_path(reference);
+  // One request names its target several times: a runtime is asked once as long as the process that
+  // it named lives, and standard input can be read once only.
+  const auto known = container_processes.find(reference);
+  if (known != container_processes.end() && sandbox::alive(known->second))
+    return fmt::format("/proc/{}/ns/net", known->second.pid);
+  const auto found = TRY(runtimes::find_process(reference, config.docker_host));
+  const auto process = sandbox::identify(found.pid);
+  if (!process || (found.start_time && *found.start_time != process->start_time))
+    return fail(ErrorKind::kNotFound, "{}: its process {} is gone: the container is not running",
+                reference, found.pid);
+  container_processes[reference] = *process;
+  return fmt::format("/proc/{}/ns/net", process->pid);
+}
+
+Result<kernel::Netns> Engine::Impl::open_foreign(const Target& reference) {
   const auto path = TRY(foreign_path(reference));
-  if (!path) return fail(ErrorKind::kInvalid, "{} is no netns:PATH or pid:N", reference);
+  if (!path) return fail(ErrorKind::kInvalid, "{} is no namespace of somebody else's", reference);
   return kernel::Netns::open(*path);
 }
 
 Result<Sandbox> Engine::Impl::find_sandbox(engine::State& state, const Target& reference) {
-  const auto path = TRY(foreign_path(reference));
-  if (!path) return state.sandbox(reference);
+  const auto path = foreign_path(reference);
+  if (path && !*path) return state.sandbox(reference);
+  if (!path && path.error().kind == ErrorKind::kInvalid) return std::unexpected(path.error());
   // A namespace that is gone can still be found by the name it was connected under.
-  const auto netns = kernel::Netns::open(*path);
+  const auto netns = path ? kernel::Netns::open(**path) : std::unexpected(path.error());
   if (netns) {
     auto sandbox = TRY(state.sandbox_by_netns(netns->inode()));
     if (sandbox && alive(*sandbox)) return *std::move(sandbox);
   }
   auto by_name = state.sandbox(reference);
   if (by_name) return by_name;
+  if (!path) return std::unexpected(path.error());
   if (!netns) return std::unexpected(in_context(netns.error(), "{}", reference));
   return fail(ErrorKind::kNotFound, "{} is not connected to any network", reference);
 }

@@ -41,8 +41,9 @@ BERTH_JSON_FIELDS_OR_DEFAULT(Network, id, name, driver, created, ipv4, ipv6, int
                              predefined, config_only, config_from, labels, options, ipam,
                              ipam_options, subnets, link, bridge, parent)
 BERTH_JSON_FIELDS_OR_DEFAULT(PortMapping, protocol, host_ip, host_port, container_port)
-BERTH_JSON_FIELDS_OR_DEFAULT(EndpointOptions, ip4, ip6, mac, link_local, aliases, links, ifname,
-                             host_ifname, gw_priority, driver_options)
+BERTH_JSON_FIELDS_OR_DEFAULT(EndpointOptions, ip4, ip6, mac, link_local, addresses, gateway4,
+                             gateway6, aliases, links, ifname, host_ifname, gw_priority, vlan,
+                             driver_options)
 BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id, ifname,
                              host_ifname, address4, address6, gateway4, gateway6, on_link, default4,
                              default6, mac, mtu, sysctls, routes, ports, translated,

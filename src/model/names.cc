@@ -58,6 +58,15 @@ std::string_view driver_name(const Network& network) {
   return name(network.config_only ? Driver::kNone : network.driver);
 }
 
+std::vector<Cidr> addresses_of(const Endpoint& endpoint) {
+  std::vector<Cidr> addresses;
+  for (const auto& address : {endpoint.address4, endpoint.address6})
+    if (address) addresses.push_back(*address);
+  for (const auto& address : endpoint.asked.addresses)
+    if (address != endpoint.address4 && address != endpoint.address6) addresses.push_back(address);
+  return addresses;
+}
+
 std::string_view predefined_network(const Sandbox& sandbox) {
   const bool is_one = sandbox.mode == NetworkMode::kHost || sandbox.mode == NetworkMode::kNone;
   return is_one ? name(sandbox.mode) : "";

@@ -15,6 +15,7 @@
 #include "firewall/table.h"
 #include "kernel/conntrack/conntrack.h"
 #include "kernel/netlink/address.h"
+#include "kernel/netlink/bridge.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
 #include "kernel/netns/netns.h"
@@ -34,6 +35,7 @@ constexpr std::uint32_t kTeardownGroup = 0x62657274;
 bool is_removing(const Op& op) {
   return std::holds_alternative<DeleteNetns>(op) || std::holds_alternative<DeleteLink>(op) ||
          std::holds_alternative<DeleteAddress>(op) || std::holds_alternative<DeleteRoute>(op) ||
+         std::holds_alternative<DeletePortVlan>(op) ||
          std::holds_alternative<DeleteTableIfUnused>(op) ||
          std::holds_alternative<DeleteTranslatorIfUnused>(op) ||
          std::holds_alternative<DeleteElement>(op) || std::holds_alternative<FlushFlows>(op);
@@ -167,6 +169,23 @@ class Run {
                   "{}: give another one",
                   op.address.str(), owner->str());
     });
+  }
+  void operator()(const FilterVlans& op) { queue({}, kernel::set_vlan_filtering(op.bridge, op.on)); }
+  void operator()(const AddPortVlan& op) {
+    with_index({}, op.port,
+               [&](int index) { return kernel::add_port_vlan(index, op.vlan, op.self); });
+  }
+  void operator()(const DeletePortVlan& op) {
+    with_index({}, op.port,
+               [&](int index) { return kernel::delete_port_vlan(index, op.vlan, op.self); });
+  }
+  void operator()(const LockPort& op) { queue({}, kernel::set_port_locked(op.name)); }
+  void operator()(const AddFdbEntry& op) {
+    with_index({}, op.port, [&](int index) { return kernel::add_fdb_entry(index, op.mac); });
+  }
+  void operator()(const SetVrf& op) {
+    if (!op.member) return queue({}, kernel::set_link_master(op.name, 0));
+    with_index({}, op.vrf, [&](int index) { return kernel::set_link_master(op.name, index); });
   }
 
   void operator()(const AddAddress& op) {

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "firewall/table.h"
 #include "kernel/netlink/address.h"
+#include "kernel/netlink/bridge.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
 #include "kernel/sysctl/sysctl.h"
@@ -61,6 +62,24 @@ class Diff {
     } else if (const auto* hairpin = std::get_if<HairpinPort>(&op)) {
       const auto* port = TRY(link({}, hairpin->name));
       if (port ? port->hairpin != hairpin->on : hairpin->on) missing.push_back(op);
+    } else if (const auto* filter = std::get_if<FilterVlans>(&op)) {
+      const auto* found = TRY(link({}, filter->bridge));
+      if (!found || found->filters_vlans != filter->on) missing.push_back(op);
+    } else if (const auto* add_vlan = std::get_if<AddPortVlan>(&op)) {
+      const auto* vlan = TRY(port_vlan(add_vlan->port, add_vlan->vlan));
+      if (!vlan || !vlan->access) missing.push_back(op);
+    } else if (const auto* no_vlan = std::get_if<DeletePortVlan>(&op)) {
+      if (TRY(port_vlan(no_vlan->port, no_vlan->vlan))) missing.push_back(op);
+    } else if (const auto* lock = std::get_if<LockPort>(&op)) {
+      const auto* port = TRY(link({}, lock->name));
+      if (!port || !port->locked) missing.push_back(op);
+    } else if (const auto* entry = std::get_if<AddFdbEntry>(&op)) {
+      if (!TRY(has_fdb_entry(*entry))) missing.push_back(op);
+    } else if (const auto* vrf = std::get_if<SetVrf>(&op)) {
+      const auto* member = TRY(link({}, vrf->name));
+      const auto* device = TRY(link({}, vrf->vrf));
+      const bool is_member = member && device && member->master == device->index;
+      if (is_member != vrf->member) missing.push_back(op);
     } else if (const auto* up = std::get_if<SetLinkUp>(&op)) {
       const auto* found = TRY(link(up->ns, up->name));
       if (!found || found->up != up->up) missing.push_back(op);
@@ -181,6 +200,26 @@ class Diff {
     return found == all.by_name.end() ? nullptr : &found->second;
   }
 
+  // Null: the port is not in that VLAN, or not there.
+  Result<const kernel::PortVlan*> port_vlan(const IfName& name, std::uint16_t vlan) {
+    const auto* port = TRY(link({}, name));
+    if (!port) return nullptr;
+    if (!vlans_) vlans_ = TRY(kernel::list_port_vlans(*TRY(kernel_.route())));
+    const auto found = std::ranges::find_if(*vlans_, [&](const kernel::PortVlan& each) {
+      return each.port == port->index && each.vlan == vlan;
+    });
+    return found == vlans_->end() ? nullptr : &*found;
+  }
+
+  Result<bool> has_fdb_entry(const AddFdbEntry& entry) {
+    const auto* port = TRY(link({}, entry.port));
+    if (!port) return false;
+    if (!fdb_) fdb_ = TRY(kernel::list_fdb(*TRY(kernel_.route())));
+    return std::ranges::any_of(*fdb_, [&](const kernel::FdbEntry& each) {
+      return each.port == port->index && each.mac == entry.mac && each.fixed;
+    });
+  }
+
   Result<const std::vector<nft::Element>*> elements(const std::string& set) {
     if (const auto known = elements_.find(set); known != elements_.end()) return &known->second;
     const auto& sets = firewall::table().sets;
@@ -197,6 +236,8 @@ class Diff {
   Kernel& kernel_;
   Namespaces namespaces_;
   std::map<NsRef, Links> links_;
+  std::optional<std::vector<kernel::PortVlan>> vlans_;
+  std::optional<std::vector<kernel::FdbEntry>> fdb_;
   std::map<std::string, std::vector<nft::Element>> elements_;
 };
 

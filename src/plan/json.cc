@@ -73,6 +73,12 @@ BERTH_JSON_FIELDS(SetLinkMtu, ns, name, mtu, previous)
 BERTH_JSON_FIELDS(JoinBridge, name, bridge)
 BERTH_JSON_FIELDS(IsolatePort, name, on)
 BERTH_JSON_FIELDS(HairpinPort, name, on)
+BERTH_JSON_FIELDS(FilterVlans, bridge, on)
+BERTH_JSON_FIELDS(AddPortVlan, port, vlan, self)
+BERTH_JSON_FIELDS(DeletePortVlan, port, vlan, self)
+BERTH_JSON_FIELDS(LockPort, name)
+BERTH_JSON_FIELDS(AddFdbEntry, port, mac)
+BERTH_JSON_FIELDS(SetVrf, name, vrf, member)
 BERTH_JSON_FIELDS(AddAddress, ns, link, address)
 BERTH_JSON_FIELDS(DeleteAddress, ns, link, address)
 BERTH_JSON_FIELDS(AddRoute, ns, destination, gateway, link, kind, metric, source)
@@ -109,6 +115,12 @@ constexpr const char* kNames[] = {"add-netns",
                                   "join-bridge",
                                   "isolate-port",
                                   "hairpin-port",
+                                  "filter-vlans",
+                                  "add-port-vlan",
+                                  "delete-port-vlan",
+                                  "lock-port",
+                                  "add-fdb-entry",
+                                  "set-vrf",
                                   "probe-address",
                                   "add-address",
                                   "delete-address",

@@ -80,6 +80,22 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
             if (made.holds({}, set.name)) return std::nullopt;
             return HairpinPort{set.name, !set.on};
           },
+          [&](const FilterVlans& set) -> Inverse {
+            if (made.holds({}, set.bridge)) return std::nullopt;
+            return FilterVlans{set.bridge, !set.on};
+          },
+          [&](const AddPortVlan& add) -> Inverse {
+            if (made.holds({}, add.port)) return std::nullopt;
+            return DeletePortVlan{add.port, add.vlan, add.self};
+          },
+          [&](const DeletePortVlan& gone) -> Inverse {
+            if (made.holds({}, gone.port)) return std::nullopt;
+            return AddPortVlan{gone.port, gone.vlan, gone.self};
+          },
+          [&](const SetVrf& set) -> Inverse {
+            if (made.holds({}, set.name)) return std::nullopt;
+            return SetVrf{set.name, set.vrf, !set.member};
+          },
           [](const SetSysctl& set) -> Inverse {
             if (set.previous.empty()) return std::nullopt;  // dies with the device it belongs to
             return SetSysctl{set.key, set.previous, set.value, set.ns};

@@ -137,6 +137,43 @@ struct HairpinPort {
   bool on = true;
 };
 
+/// A bridge that filters VLANs lets a frame pass between ports of its VLAN only.
+struct FilterVlans {
+  IfName bridge;
+  bool on = true;
+};
+
+/// Makes a bridge port an access port of a VLAN: what it sends and gets has no tag. `self`: the
+/// bridge's own port, which the host is behind.
+struct AddPortVlan {
+  IfName port;
+  std::uint16_t vlan = 0;
+  bool self = false;
+};
+/// Not in that VLAN is fine.
+struct DeletePortVlan {
+  IfName port;
+  std::uint16_t vlan = 0;
+  bool self = false;
+};
+
+/// A locked port lets nothing in but from addresses that AddFdbEntry puts behind it.
+struct LockPort {
+  IfName name;
+};
+struct AddFdbEntry {
+  IfName port;
+  Mac mac;
+};
+
+/// Makes a link a member of a VRF: its addresses and routes are in the VRF's table. Off: takes it
+/// out.
+struct SetVrf {
+  IfName name;
+  IfName vrf;
+  bool member = true;
+};
+
 struct AddAddress {
   NsRef ns;
   IfName link;
@@ -219,6 +256,7 @@ struct SignalProcess {
 using Op =
     std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, AddMacvlan, AddIpvlan, AddVlan,
                  AddDummy, DeleteLink, SetLinkUp, SetLinkMtu, JoinBridge, IsolatePort, HairpinPort,
+                 FilterVlans, AddPortVlan, DeletePortVlan, LockPort, AddFdbEntry, SetVrf,
                  ProbeAddress, AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl,
                  EnsureTable, DeleteTableIfUnused, EnsureTranslator,
                  DeleteTranslatorIfUnused, AddElement, DeleteElement, FlushFlows,

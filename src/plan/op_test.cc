@@ -30,6 +30,10 @@ TEST(Inverse, OfOperationsOnWhatWasThereBefore) {
   expect_inverse({AddRoute{kBlue, {}, gateway, eth0}}, {DeleteRoute{kBlue, {}, gateway, eth0}});
   expect_inverse({DeleteRoute{kBlue, {}, gateway, eth0}}, {AddRoute{kBlue, {}, gateway, eth0}});
   expect_inverse({SetSysctl{"a", "1", "0"}}, {SetSysctl{"a", "0", "1"}});
+  expect_inverse({FilterVlans{eth0, true}}, {FilterVlans{eth0, false}});
+  expect_inverse({AddPortVlan{eth0, 10, true}, DeletePortVlan{eth0, 1, true}},
+                 {AddPortVlan{eth0, 1, true}, DeletePortVlan{eth0, 10, true}});
+  expect_inverse({SetVrf{eth0, link("red"), true}}, {SetVrf{eth0, link("red"), false}});
   expect_inverse({EnsureTable{}}, {DeleteTableIfUnused{}});
   expect_inverse({DeleteTableIfUnused{}}, {EnsureTable{}});
   expect_inverse({EnsureTranslator{}}, {DeleteTranslatorIfUnused{}});
@@ -45,6 +49,12 @@ TEST(Inverse, GoesBackwards) {
 
 TEST(Inverse, LeavesOutWhatGoesWithTheLinkItIsOn) {
   const auto veth = link("veth1"), bridge = link("br0"), eth0 = link("eth0");
+  expect_inverse({AddBridge{bridge, {}, 0}, SetVrf{bridge, link("red")}, FilterVlans{bridge},
+                  AddPortVlan{bridge, 10, true}, DeletePortVlan{bridge, 1, true}},
+                 {DeleteLink{bridge}});
+  expect_inverse({AddVeth{veth, bridge, 0, kBlue, eth0, {}}, AddPortVlan{veth, 10},
+                  DeletePortVlan{veth, 1}, LockPort{veth}, AddFdbEntry{veth, {}}},
+                 {DeleteLink{veth}});
   expect_inverse({AddBridge{bridge, {}, 0}, AddAddress{{}, bridge, prefix("10.1.0.1/24")},
                   SetSysctl{"net/ipv4/conf/br0/route_localnet", "1", ""}},
                  {DeleteLink{bridge}});

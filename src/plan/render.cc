@@ -108,6 +108,29 @@ class Renderer {
   void operator()(const HairpinPort& op) {
     command("bridge link set dev {} hairpin {}", quoted(op.name.str()), op.on ? "on" : "off");
   }
+  void operator()(const FilterVlans& op) {
+    command("ip link set {} type bridge vlan_filtering {}", quoted(op.bridge.str()), op.on ? 1 : 0);
+  }
+  void operator()(const AddPortVlan& op) {
+    command("bridge vlan add vid {} dev {}{} pvid untagged", op.vlan, quoted(op.port.str()),
+            op.self ? " self" : "");
+  }
+  void operator()(const DeletePortVlan& op) {
+    command("bridge vlan del vid {} dev {}{}", op.vlan, quoted(op.port.str()),
+            op.self ? " self" : "");
+  }
+  void operator()(const LockPort& op) {
+    command("bridge link set dev {} locked on learning off", quoted(op.name.str()));
+  }
+  void operator()(const AddFdbEntry& op) {
+    command("bridge fdb add {} dev {} master static sticky", op.mac.str(), quoted(op.port.str()));
+  }
+  void operator()(const SetVrf& op) {
+    if (op.member)
+      command("ip link set {} master {}", quoted(op.name.str()), quoted(op.vrf.str()));
+    else
+      command("ip link set {} nomaster", quoted(op.name.str()));
+  }
   void operator()(const AddAddress& op) {
     add(in(op.ns, fmt::format("ip addr add {}{} dev {}", op.address.str(),
                               address_words(op.address), quoted(op.link.str()))));

@@ -38,6 +38,23 @@ TEST(Render, Links) {
              "bridge link set dev veth1234567 hairpin off", "ip link del veth1234567"}));
 }
 
+TEST(Render, WhatABridgeDoes) {
+  const auto veth = link("veth1234567"), bridge = link("br0");
+  EXPECT_EQ(render({FilterVlans{bridge, true}, FilterVlans{bridge, false}}),
+            (Lines{"ip link set br0 type bridge vlan_filtering 1",
+                   "ip link set br0 type bridge vlan_filtering 0"}));
+  EXPECT_EQ(render({AddPortVlan{veth, 10}, AddPortVlan{bridge, 10, true}, DeletePortVlan{veth, 1},
+                    DeletePortVlan{bridge, 1, true}}),
+            (Lines{"bridge vlan add vid 10 dev veth1234567 pvid untagged",
+                   "bridge vlan add vid 10 dev br0 self pvid untagged",
+                   "bridge vlan del vid 1 dev veth1234567", "bridge vlan del vid 1 dev br0 self"}));
+  EXPECT_EQ(render({LockPort{veth}, AddFdbEntry{veth, mac("02:42:0a:01:00:02")}}),
+            (Lines{"bridge link set dev veth1234567 locked on learning off",
+                   "bridge fdb add 02:42:0a:01:00:02 dev veth1234567 master static sticky"}));
+  EXPECT_EQ(render({SetVrf{bridge, link("red")}, SetVrf{bridge, link("red"), false}}),
+            (Lines{"ip link set br0 master red", "ip link set br0 nomaster"}));
+}
+
 TEST(Render, AddressesAndRoutes) {
   EXPECT_EQ(render({AddAddress{{}, link("br0"), prefix("10.1.0.1/24")},
                     AddAddress{kBlue, link("eth0"), prefix("10.1.0.1/31")},

@@ -10,6 +10,7 @@ struct Setup {
   std::string name;
   std::function<void(CreateNetwork&)> network;
   std::string host;  ///< command that prepares the host side
+  bool vlans = false;  ///< needs a kernel whose bridges know VLANs
 };
 
 std::function<void(CreateNetwork&)> option(const std::string& key, const std::string& value) {
@@ -35,6 +36,9 @@ class EngineDifferential : public ::testing::TestWithParam<Setup> {
 };
 
 TEST_P(EngineDifferential, ThePrintedPlanDoesWhatTheEngineDoes) {
+  become_new_host();
+  if (GetParam().vlans && shell("ip link add v type bridge vlan_filtering 1").status != 0)
+    GTEST_SKIP() << "this kernel's bridges know no VLANs (CONFIG_BRIDGE_VLAN_FILTERING)";
   const auto path = scratch_dir() + "/differential";
   std::string empty, made, removed;
   std::vector<std::string> making, removing;
@@ -97,6 +101,27 @@ INSTANTIATE_TEST_SUITE_P(
         Setup{"WithoutMasquerade", option("bridge.enable_ip_masquerade", "false"), ""},
         Setup{"Internal", [](CreateNetwork& request) { request.internal = true; }, ""},
         Setup{"WithMtu", option("driver.mtu", "1300"), ""},
+        Setup{"GuardedPorts",
+              [](CreateNetwork& request) {
+                request.options["port_isolation"] = "true";
+                request.options["mac_spoof_check"] = "true";
+              },
+              ""},
+        Setup{"Isolated",
+              [](CreateNetwork& request) {
+                request.internal = true;
+                request.options["com.docker.network.bridge.gateway_mode_ipv4"] = "isolated";
+              },
+              ""},
+        Setup{"Adopted", [](CreateNetwork& request) { request.adopt = "br1"; },
+              "ip link add br1 address 02:00:00:00:00:01 type bridge"},
+        Setup{"WithVlan", [](CreateNetwork& request) { request.options["vlan"] = "10"; }, "", true},
+        Setup{"AdoptedWithVlan",
+              [](CreateNetwork& request) {
+                request.adopt = "br1";
+                request.options["vlan"] = "10";
+              },
+              "ip link add br1 address 02:00:00:00:00:01 type bridge && ip link set br1 up", true},
         Setup{"WhereForwardingIsOn", {}, "sysctl -qw net.ipv4.ip_forward=1"}),
     [](const auto& each) { return each.param.name; });
 

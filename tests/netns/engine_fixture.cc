@@ -83,7 +83,8 @@ void strip_link(json& link) {
   if (link.contains("linkinfo") && link["linkinfo"].contains("info_slave_data")) {
     const auto port = link["linkinfo"]["info_slave_data"];
     link["linkinfo"]["info_slave_data"] = {{"isolated", port.value("isolated", false)},
-                                           {"hairpin", port.value("hairpin", false)}};
+                                           {"hairpin", port.value("hairpin", false)},
+                                           {"locked", port.value("locked", false)}};
   }
 }
 
@@ -279,10 +280,9 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
     for (const auto& endpoint : must(look.state.endpoints_of_network(network.id))) {
       if (!endpoint.host_ifname.empty()) expected.insert(endpoint.host_ifname.str());
       keys.insert("endpoint/" + endpoint.id);
-      for (const auto& address : {endpoint.address4, endpoint.address6})
-        if (address)
-          keys.insert(fmt::format("lease/{}/{}/{}", network.id, address->ip().is_v4() ? 4 : 6,
-                                  engine::hex(address->ip().bytes())));
+      for (const auto& address : addresses_of(endpoint))
+        keys.insert(fmt::format("lease/{}/{}/{}", network.id, address.ip().is_v4() ? 4 : 6,
+                                engine::hex(address.ip().bytes())));
       for (const auto& mapping : endpoint.ports)
         keys.insert(fmt::format("port/{}/{:05}/{}", name(mapping.protocol), mapping.host_port,
                                 engine::hex(mapping.host_ip.bytes())));

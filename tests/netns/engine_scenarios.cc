@@ -89,6 +89,23 @@ void busy_macvlan(World& world) {
     must(world.instance->connect({.network = "lan", .target = target}));
 }
 
+// An administrator's bridge, down and with an address of its own in the subnet.
+void given_bridge(World&) {
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.254/24 dev br7");
+}
+
+CreateNetwork adopting() {
+  return {.name = "adopted",
+          .subnets = {{.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = ip("10.7.0.1"), .aux = {}}},
+          .adopt = "br7"};
+}
+
+// Ports that are isolated and locked to their addresses.
+void guarded(CreateNetwork& request) {
+  request.options["port_isolation"] = "true";
+  request.options["mac_spoof_check"] = "true";
+}
+
 std::vector<Scenario> make_scenarios() {
   return {
       {"CreateFirstNetwork", [](World&) {},
@@ -133,6 +150,19 @@ std::vector<Scenario> make_scenarios() {
          return status_of(
              engine.publish({"net2", world.one.target(), ports({"7100-7102:70-72", "54:53/udp"})}));
        }},
+      {"AdoptABridge", given_bridge,
+       [](World&, Engine& engine) { return status_of(engine.create_network(adopting())); }},
+      {"ConnectToGuardedPorts", [](World& world) { world.instance.make_network(1, guarded); },
+       [](World& world, Engine& engine) {
+         return status_of(engine.connect({.network = "net1", .target = world.one.target()}));
+       }},
+      {"AttachGivenAddresses", one_network,
+       [](World& world, Engine& engine) {
+         Connect request{.network = "net1", .target = world.one.target()};
+         request.options.addresses = {cidr("10.1.0.9/24"), cidr("192.0.2.9/28")};
+         request.options.gateway4 = ip("192.0.2.1");
+         return status_of(engine.connect(request));
+       }},
       {"CreateSandbox", [](World&) {},
        [](World&, Engine& engine) { return status_of(engine.create_sandbox({.name = "new"})); }},
       {"CreateMacvlan", segment,
@@ -162,6 +192,16 @@ std::vector<Scenario> make_scenarios() {
       {"DisconnectAndMoveTheDefaultRoute", busy_networks,
        [](World& world, Engine& engine) {
          return engine.disconnect({.network = "net1", .target = world.one.target()});
+       },
+       true},
+      {"RemoveAnAdoptedNetwork",
+       [](World& world) {
+         given_bridge(world);
+         must(world.instance->create_network(adopting()));
+         must(world.instance->connect({.network = "adopted", .target = world.one.target()}));
+       },
+       [](World&, Engine& engine) {
+         return engine.remove_networks({{"adopted"}, true})[0].status;
        },
        true},
       {"RemoveTheLastNetwork", [](World& world) { world.instance.make_network(1); },

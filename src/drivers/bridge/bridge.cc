@@ -27,15 +27,39 @@ struct PortModes {
 };
 PortModes modes_of(const Network& network, const Endpoint& endpoint, const Facts& facts) {
   return {.hairpin = facts.bridge_netfilter && !endpoint.ports.empty(),
-          .isolated = !facts.bridge_netfilter && !network.bridge.icc};
+          .isolated = network.bridge.port_isolation ||
+                      (!network.bridge.icc && !(facts.bridge_netfilter && network.bridge.managed))};
+}
+
+// The port is in `vlan` and no longer in the one that the bridge puts new ports into.
+plan::Plan access_port(const IfName& port, std::uint16_t vlan, const Facts& facts, bool self) {
+  plan::Plan plan{plan::AddPortVlan{port, vlan, self}};
+  if (facts.default_vlan != 0 && facts.default_vlan != vlan)
+    plan.push_back(plan::DeletePortVlan{port, facts.default_vlan, self});
+  return plan;
 }
 
 }  // namespace
 
+std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint) {
+  return endpoint.asked.vlan != 0 ? endpoint.asked.vlan : network.bridge.vlan;
+}
+
 plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts) {
   plan::Plan plan;
-  const auto& device = network.bridge.device;
-  plan.push_back(plan::AddBridge{device, mac_of(network), mtu});
+  const auto& bridge = network.bridge;
+  const auto& device = bridge.device;
+  if (!bridge.managed) return plan;
+  if (bridge.adopted)
+    plan.push_back(plan::SetLinkUp{{}, device});
+  else
+    plan.push_back(plan::AddBridge{device, mac_of(network), mtu});
+  // Before the addresses: they and their routes move with the bridge.
+  if (!bridge.vrf.empty()) plan.push_back(plan::SetVrf{device, bridge.vrf});
+  if (bridge.vlan != 0) {
+    plan.push_back(plan::FilterVlans{device});
+    plan::append(plan, access_port(device, bridge.vlan, facts, /*self=*/true));
+  }
   const auto set = [&](std::string_view family, std::string_view name, std::string_view value) {
     plan.push_back(plan::SetSysctl{fmt::format("net/{}/conf/{}/{}", family, device.str(), name),
                                    std::string(value), ""});
@@ -52,6 +76,7 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
 }
 
 plan::Plan remove(const Network& network) {
+  if (network.bridge.adopted || !network.bridge.managed) return {};
   return {plan::DeleteLink{network.bridge.device}};
 }
 
@@ -63,6 +88,12 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
   const auto modes = modes_of(network, endpoint, facts);
   if (modes.hairpin) plan.push_back(plan::HairpinPort{endpoint.host_ifname, true});
   if (modes.isolated) plan.push_back(plan::IsolatePort{endpoint.host_ifname, true});
+  if (const auto vlan = vlan_of(network, endpoint); vlan != 0)
+    plan::append(plan, access_port(endpoint.host_ifname, vlan, facts, /*self=*/false));
+  if (network.bridge.mac_spoof_check) {
+    plan.push_back(plan::LockPort{endpoint.host_ifname});
+    plan.push_back(plan::AddFdbEntry{endpoint.host_ifname, endpoint.mac});
+  }
   plan::append(plan, configure(network, endpoint, sandbox, facts));
   return plan;
 }

@@ -11,6 +11,12 @@
 //   into the bridge it came from then stays in the bridge (br_nf_pre_routing_finish), so a
 //   container reaches its own published port only if its bridge port is in hairpin mode.
 //
+// A bridge that was there before the network is either adopted (it gets what it has not: the engine
+// compares) or unmanaged (it gets nothing but ports).
+//
+// With a VLAN every port is an access port of it, the host's own too. With the MAC-spoof check a
+// port is locked to its endpoint's address: frames from any other, ARP among them, go nowhere.
+//
 // Who may talk to whom beyond the bridge is the firewall's business (src/firewall).
 // Pure: nothing here makes a system call; what must be known of the kernel comes in as facts.
 #pragma once
@@ -25,7 +31,11 @@ namespace berth::drivers::bridge {
 /// through it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall
 /// guards. With IPv6 the host takes no router advertisements from containers.
 [[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
+/// Nothing of a bridge that was there before the network.
 [[nodiscard]] plan::Plan remove(const Network& network);
+
+/// The access VLAN of the endpoint's port; 0: none.
+[[nodiscard]] std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint);
 
 /// The sandbox's interface.
 [[nodiscard]] plan::Plan attach(const Network& network, const Endpoint& endpoint,

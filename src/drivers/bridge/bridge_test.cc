@@ -90,5 +90,107 @@ TEST(BridgeDriver, APublishedPortNeedsHairpinModeWhereTheFirewallSeesBridgedFram
   EXPECT_EQ(attached(network(), server, false), kPlain);
 }
 
+// What comes after the host's end is a port, before the sandbox's end gets its settings.
+Lines with_port_commands(const Lines& commands) {
+  auto lines = kPlain;
+  lines.insert(lines.begin() + 2, commands.begin(), commands.end());
+  return lines;
+}
+
+TEST(BridgeDriver, IsolatedPortsAreSoWhateverTheFirewallSees) {
+  auto apart = network();
+  apart.bridge.port_isolation = true;
+  for (const bool seen : {false, true})
+    EXPECT_EQ(attached(apart, endpoint(), seen),
+              with_port_command("bridge link set dev vethef6b174 isolated on"));
+}
+
+TEST(BridgeDriver, AVlanIsThatOfEveryPortAndOfTheBridgeItself) {
+  auto tagged = network();
+  tagged.bridge.vlan = 10;
+  EXPECT_EQ(plan::render(create(tagged, 1500, {})),
+            (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 type bridge",
+                   "ip link set mybr0 mtu 1500 up",
+                   "ip link set mybr0 type bridge vlan_filtering 1",
+                   "bridge vlan add vid 10 dev mybr0 self pvid untagged",
+                   "bridge vlan del vid 1 dev mybr0 self",
+                   "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
+                   "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1"}));
+  EXPECT_EQ(attached(tagged, endpoint(), false),
+            with_port_commands({"bridge vlan add vid 10 dev vethef6b174 pvid untagged",
+                                "bridge vlan del vid 1 dev vethef6b174"}));
+  auto other = endpoint();
+  other.asked.vlan = 1;  // the one that the bridge gives to new ports: to stay in
+  EXPECT_EQ(attached(tagged, other, false),
+            with_port_commands({"bridge vlan add vid 1 dev vethef6b174 pvid untagged"}));
+  tagged.bridge.vlan = 20;
+  EXPECT_EQ(plan::render(attach(tagged, endpoint(), kBlue, {.default_vlan = 0})),
+            with_port_commands({"bridge vlan add vid 20 dev vethef6b174 pvid untagged"}));
+}
+
+TEST(BridgeDriver, TheMacSpoofCheckLocksThePortToItsAddress) {
+  auto checked = network();
+  checked.bridge.mac_spoof_check = true;
+  EXPECT_EQ(attached(checked, endpoint(), false),
+            with_port_commands(
+                {"bridge link set dev vethef6b174 locked on learning off",
+                 "bridge fdb add 02:42:c0:a8:64:02 dev vethef6b174 master static sticky"}));
+}
+
+// Its addresses and their routes move with the bridge, so it is a member before it has any.
+TEST(BridgeDriver, AMemberOfAVrf) {
+  auto member = network();
+  member.bridge.vrf = IfName::parse("red").value();
+  const auto lines = plan::render(create(member, 0, {}));
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(lines[2], "ip link set mybr0 master red");
+  EXPECT_TRUE(lines[3].starts_with("ip addr add "));
+}
+
+TEST(BridgeDriver, AnAdoptedBridgeIsNeitherMadeNorRemoved) {
+  auto adopted = network();
+  adopted.bridge.adopted = true;
+  EXPECT_EQ(plan::render(create(adopted, 1500, {})),
+            (Lines{"ip link set mybr0 up",
+                   "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
+                   "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1"}));
+  EXPECT_TRUE(remove(adopted).empty());
+  EXPECT_EQ(attached(adopted, endpoint(), false), kPlain);
+}
+
+TEST(BridgeDriver, AnUnmanagedBridgeGetsPortsAndNothingElse) {
+  auto unmanaged = network();
+  unmanaged.bridge.managed = false;
+  unmanaged.bridge.vlan = 10;
+  EXPECT_TRUE(create(unmanaged, 1500, {}).empty());
+  EXPECT_TRUE(remove(unmanaged).empty());
+  EXPECT_EQ(attached(unmanaged, endpoint(), false).size(), kPlain.size() + 2);
+  // No firewall keeps its containers apart, so the bridge does, whatever the firewall would see.
+  unmanaged.bridge.vlan = 0;
+  unmanaged.bridge.icc = false;
+  EXPECT_EQ(attached(unmanaged, endpoint(), true),
+            with_port_command("bridge link set dev vethef6b174 isolated on"));
+}
+
+TEST(BridgeDriver, AddressesThatWereGivenAreAllThere) {
+  auto given = endpoint();
+  given.asked.addresses = {*given.address4, Cidr(Ip::v4(10, 9, 0, 5), 16)};
+  const auto lines = attached(network(), given, false);
+  ASSERT_EQ(lines.size(), kPlain.size() + 1);
+  EXPECT_EQ(lines[4], "nsenter --net=/run/netns/blue ip addr add 10.9.0.5/16 broadcast 10.9.255.255 dev eth0");
+}
+
+TEST(BridgeDriver, AnIsolatedNetworkHasABridgeWithoutAddress) {
+  auto isolated = network();
+  isolated.internal = true;
+  isolated.bridge.mode4 = GatewayMode::kIsolated;
+  for (const auto& line : plan::render(create(isolated, 1500, {})))
+    EXPECT_FALSE(line.starts_with("ip addr")) << line;
+  auto inhibited = network();
+  inhibited.bridge.inhibit_ipv4 = true;
+  for (const auto& line : plan::render(create(inhibited, 1500, {})))
+    EXPECT_FALSE(line.starts_with("ip addr")) << line;
+}
+
 }  // namespace
 }  // namespace berth::drivers::bridge

@@ -71,6 +71,7 @@ Result<Config> Context::settings() const {
   Config settings;
   settings.root = or_environment(root, "BERTH_ROOT", settings.root);
   settings.run = or_environment(run, "BERTH_RUN", settings.run);
+  settings.docker_host = or_environment({}, "DOCKER_HOST", settings.docker_host);
   if (pools.empty()) {
     settings.pools = TRY(pools_of_file(config.empty() ? kDefaultConfig : config, !config.empty()));
     return settings;

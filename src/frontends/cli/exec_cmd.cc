@@ -72,7 +72,8 @@ std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, const Op
 Action build_exec(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto& spec = options->spec;
-  add_argument(app, "TARGET", options->target, "A sandbox's name or id, netns:PATH or pid:N");
+  add_argument(app, "TARGET", options->target,
+               "A sandbox's name or id, netns:PATH, pid:N or docker:NAME");
   add_flag(app, "-d,--detach", spec.detach, "Go on in the background");
   add_flag(app, "-i,--interactive", spec.open_stdin, "Keep standard input open");
   add_flag(app, "-t,--tty", spec.tty, "Give the command a terminal");

@@ -33,7 +33,7 @@ Action build_inspect(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   add_arguments(app, "TARGET", options->targets,
-                "Names or ids of sandboxes or networks, netns:PATH or pid:N");
+                "Names or ids of sandboxes or networks, netns:PATH, pid:N or docker:NAME");
   add_text(app, "-f,--format", "TEMPLATE", options->format,
            "Print this of each, as {{.State.Pid}} or {{json .NetworkSettings.Ports}}");
   return [options](Context& context) -> Result<int> {

@@ -51,7 +51,7 @@ Action build_rm(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   add_arguments(app, "TARGET", options->request.targets,
-                "Names or ids of sandboxes, netns:PATH or pid:N");
+                "Names or ids of sandboxes, netns:PATH, pid:N or docker:NAME");
   add_flag(app, "-f,--force", options->request.force,
            "Kill what still runs; what is not there is fine");
   add_dry_run(app, options->dry_run);

@@ -86,6 +86,9 @@ void declare(CLI::App& app, NetworkOptions& into) {
   add_flag(app, "--ignore", into.ignore, "If there is a network of that name it is right as it is");
   add_text(app, "--scope", "SCOPE", into.scope, "local, which every network is");
   add_flag(app, "--ingress", into.ingress, "Refused: it needs Docker's swarm");
+  add_text(app, "--adopt", "BRIDGE", into.adopt,
+           "Use this bridge, which is there already: its addresses give subnet and gateway, and it is "
+           "left as it was when the network goes");
   add_list(app, "--label", "KEY=VALUE", into.labels, "Set a label");
   add_list(app, "-o,--opt", "KEY=VALUE", into.options,
            "Set a driver option, as parent=eth0 or com.docker.network.driver.mtu=1400; "
@@ -108,6 +111,7 @@ Result<CreateNetwork> to_request(const NetworkOptions& options) {
   request.ipam = options.ipam;
   request.ipam_options = TRY(parse_pairs("--ipam-opt", options.ipam_options));
   for (const auto& text : options.routes) request.routes.push_back(TRY(parse_route(text)));
+  request.adopt = options.adopt;
   request.labels = TRY(parse_pairs("--label", options.labels));
   request.options = TRY(parse_pairs("--opt", options.options));
 

@@ -15,6 +15,7 @@ struct NetworkOptions {
   std::string driver = "bridge", ipam, scope, config_from;
   std::vector<std::string> subnets, ranges, gateways, aux_addresses;
   std::vector<std::string> labels, options, ipam_options, routes;
+  std::string adopt;
   bool ipv4 = true;
   std::optional<bool> ipv6;
   bool internal = false, attachable = false, ingress = false, config_only = false, ignore = false;

@@ -33,7 +33,8 @@ Action build_port(CLI::App& app) {
     std::string target, port;
   };
   auto options = std::make_shared<Options>();
-  add_argument(app, "TARGET", options->target, "A sandbox's name or id, netns:PATH or pid:N");
+  add_argument(app, "TARGET", options->target,
+               "A sandbox's name or id, netns:PATH, pid:N or docker:NAME");
   add_argument(app, "PORT", options->port, "Only where this port is published: 8080 or 53/udp",
                Need::kOptional);
   return [options](Context& context) -> Result<int> {

@@ -8,9 +8,10 @@ namespace berth::cli {
 namespace {
 
 constexpr std::array kRootVerbs = {
-    &kNetworkVerb, &kRunVerb,  &kPsVerb,         &kInspectVerb,  &kExecVerb, &kLogsVerb,
-    &kStopVerb,    &kRmVerb,   &kPortVerb,       &kSandboxVerb,  &kPlanVerb, &kSystemVerb,
-    &kLabVerb,     &kHelpVerb, &kCompletionVerb, &kCompleteVerb, &kManVerb,  &kVersionVerb,
+    &kNetworkVerb,  &kRunVerb,    &kPsVerb,  &kInspectVerb, &kExecVerb, &kLogsVerb,       &kStopVerb,
+    &kRmVerb,       &kPortVerb,   &kAttachVerb, &kDetachVerb, &kSandboxVerb, &kPlanVerb,
+    &kSystemVerb,   &kLabVerb,    &kHelpVerb, &kCompletionVerb, &kCompleteVerb, &kManVerb,
+    &kVersionVerb,
 };
 
 // The options before a verb that take a value: to be skipped together with it on the way there.

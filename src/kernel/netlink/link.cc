@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
+#include <initializer_list>
 
 #include "base/result.h"
 
@@ -56,6 +57,15 @@ Result<std::optional<LinkInfo>> get_link_or_none(Socket& socket, Request request
 
 void read_link_info(LinkInfo& link, const Attributes& info) {
   if (const auto kind = info.find(IFLA_INFO_KIND)) link.kind = kind->str();
+  if (const auto data = info.find(IFLA_INFO_DATA); data && link.kind == "bridge") {
+    if (const auto filters = data->nested().find(IFLA_BR_VLAN_FILTERING))
+      link.filters_vlans = filters->u8().value_or(0) != 0;
+    if (const auto vlan = data->nested().find(IFLA_BR_VLAN_DEFAULT_PVID))
+      link.default_vlan = vlan->u16();
+  } else if (data && link.kind == "vrf") {
+    if (const auto table = data->nested().find(IFLA_VRF_TABLE))
+      link.vrf_table = table->u32().value_or(0);
+  }
   const auto port_of = info.find(IFLA_INFO_SLAVE_KIND);
   const auto port = info.find(IFLA_INFO_SLAVE_DATA);
   if (!port_of || port_of->str() != "bridge" || !port) return;
@@ -63,13 +73,20 @@ void read_link_info(LinkInfo& link, const Attributes& info) {
     link.isolated = isolated->u8().value_or(0) != 0;
   if (const auto hairpin = port->nested().find(IFLA_BRPORT_MODE))
     link.hairpin = hairpin->u8().value_or(0) != 0;
+  if (const auto locked = port->nested().find(IFLA_BRPORT_LOCKED))
+    link.locked = locked->u8().value_or(0) != 0;
   if (const auto state = port->nested().find(IFLA_BRPORT_STATE))
     link.forwarding = state->u8() == BR_STATE_FORWARDING;
 }
 
 // As port data of RTM_NEWLINK (`ip link set ... type bridge_slave isolated on`), because the other
 // way, RTM_SETLINK of family AF_BRIDGE (`bridge link set`), takes the port's index only.
-Request set_port_flag(const IfName& name, std::uint16_t flag, bool on, std::string_view word) {
+struct PortFlag {
+  std::uint16_t attribute;
+  bool on;
+};
+Request set_port_flags(const IfName& name, std::initializer_list<PortFlag> flags,
+                       std::string_view words) {
   Message message(RTM_NEWLINK, 0, ifinfomsg{});
   message.put_string(IFLA_IFNAME, name.str());
   {
@@ -77,11 +94,13 @@ Request set_port_flag(const IfName& name, std::uint16_t flag, bool on, std::stri
     message.put_string(IFLA_INFO_SLAVE_KIND, "bridge");
     {
       const auto port = message.nest(IFLA_INFO_SLAVE_DATA);
-      message.put_u8(flag, on ? 1 : 0);
+      for (const auto& flag : flags) message.put_u8(flag.attribute, flag.on ? 1 : 0);
     }
   }
-  return {std::move(message),
-          fmt::format("set bridge port {} {} {}", name.str(), word, on ? "on" : "off")};
+  return {std::move(message), fmt::format("set bridge port {} {}", name.str(), words)};
+}
+Request set_port_flag(const IfName& name, std::uint16_t flag, bool on, std::string_view word) {
+  return set_port_flags(name, {{flag, on}}, fmt::format("{} {}", word, on ? "on" : "off"));
 }
 
 // A new link on top of another one; the caller adds IFLA_LINKINFO.
@@ -323,6 +342,25 @@ Request set_port_isolated(const IfName& name, bool isolated) {
 
 Request set_port_hairpin(const IfName& name, bool hairpin) {
   return set_port_flag(name, IFLA_BRPORT_MODE, hairpin, "hairpin");
+}
+
+// Without learning: frames to the addresses of IEEE 802.1D are learnt from before the lock is looked
+// at (br_handle_local_finish).
+Request set_port_locked(const IfName& name) {
+  return set_port_flags(name, {{IFLA_BRPORT_LOCKED, true}, {IFLA_BRPORT_LEARNING, false}},
+                        "locked on learning off");
+}
+
+Result<bool> has_vrf(Socket& socket) {
+  Message message(RTM_NEWLINK, kCreate, ifinfomsg{});
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_KIND, "vrf");
+  }
+  const auto answer = socket.request({std::move(message), "look for VRF"});
+  if (answer || answer.error().sys == EINVAL) return true;
+  if (answer.error().kind == ErrorKind::kUnsupported) return false;
+  return std::unexpected(answer.error());
 }
 
 Request delete_link(const IfName& name) {

@@ -37,6 +37,12 @@ struct LinkInfo {
   std::uint32_t group = 0;
   std::optional<bool> isolated;  ///< bridge ports only
   std::optional<bool> hairpin;   ///< bridge ports only
+  bool locked = false;           ///< bridge ports only; see set_port_locked
+  bool filters_vlans = false;    ///< bridges only
+  /// Bridges only: the VLAN that ports begin in. Absent where the kernel's bridges know no VLANs
+  /// (CONFIG_BRIDGE_VLAN_FILTERING); 0: none.
+  std::optional<std::uint16_t> default_vlan;
+  std::uint32_t vrf_table = 0;  ///< VRF devices only: their routing table
   bool forwarding = false;       ///< bridge ports only: BR_STATE_FORWARDING of linux/if_bridge.h
   std::string alias;
 };
@@ -144,6 +150,15 @@ struct IpvlanSpec {
 [[nodiscard]] Request set_port_isolated(const IfName& name, bool isolated);
 /// A port in hairpin mode may get back what it sent.
 [[nodiscard]] Request set_port_hairpin(const IfName& name, bool hairpin);
+
+/// A locked port drops what comes from an address that the bridge's forwarding database does not
+/// have for this port, and it learns none (net/bridge/br_input.c, br_handle_frame_finish; Linux 5.18
+/// and later): add_fdb_entry of bridge.h says who may send.
+[[nodiscard]] Request set_port_locked(const IfName& name);
+
+/// Whether the kernel has virtual routers. Asks for a VRF device without a routing table, which no
+/// kernel makes: one without VRF does not know the kind (drivers/net/vrf.c, vrf_newlink).
+[[nodiscard]] Result<bool> has_vrf(Socket& socket);
 
 /// With a veth, its peer goes too, wherever that is.
 [[nodiscard]] Request delete_link(const IfName& name);

@@ -100,6 +100,7 @@ struct Attribute {
   Bytes payload;
 
   [[nodiscard]] std::optional<std::uint8_t> u8() const { return as<std::uint8_t>(); }
+  [[nodiscard]] std::optional<std::uint16_t> u16() const { return as<std::uint16_t>(); }
   [[nodiscard]] std::optional<std::uint16_t> be16() const;  ///< from network order
   [[nodiscard]] std::optional<std::uint32_t> u32() const { return as<std::uint32_t>(); }
   [[nodiscard]] std::optional<std::int32_t> s32() const { return as<std::int32_t>(); }

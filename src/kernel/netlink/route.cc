@@ -52,19 +52,21 @@ void read_first_hop(Route& route, const Attribute& multipath) {
   if (const auto gateway = attributes.find(RTA_GATEWAY)) route.gateway = gateway->ip();
 }
 
-std::optional<Route> parse_route_of(std::uint32_t wanted_table, const MessageView& message) {
+}  // namespace
+
+std::optional<Route> parse_route(const MessageView& message) {
   const auto header = message.header<rtmsg>();
   if (message.type() != RTM_NEWROUTE || !header) return std::nullopt;
   if (header->rtm_family != AF_INET && header->rtm_family != AF_INET6) return std::nullopt;
   Route route{.family = header->rtm_family == AF_INET ? Ip::Family::kV4 : Ip::Family::kV6,
               .type = header->rtm_type,
               .protocol = header->rtm_protocol};
-  std::uint32_t table = header->rtm_table;
+  route.table = header->rtm_table;
   std::optional<Ip> destination;
   for (const auto& attribute : message.attributes(sizeof *header)) {
     switch (attribute.type) {
       case RTA_TABLE:
-        table = attribute.u32().value_or(table);
+        route.table = attribute.u32().value_or(route.table);
         break;
       case RTA_DST:
         destination = attribute.ip();
@@ -88,29 +90,24 @@ std::optional<Route> parse_route_of(std::uint32_t wanted_table, const MessageVie
         break;
     }
   }
-  if (table != wanted_table) return std::nullopt;
   if (destination && header->rtm_dst_len <= destination->bits())
     route.destination = Cidr(*destination, header->rtm_dst_len);
   return route;
 }
 
-std::optional<Route> parse_local_route(const MessageView& message) {
-  return parse_route_of(RT_TABLE_LOCAL, message);
-}
-
-}  // namespace
-
-std::optional<Route> parse_route(const MessageView& message) {
-  return parse_route_of(RT_TABLE_MAIN, message);
-}
-
-Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family) {
-  const rtmsg header{.rtm_family = af_of(family), .rtm_table = RT_TABLE_MAIN};
-  auto found = socket.dump<Route>({{RTM_GETROUTE, 0, header}, "list routes"}, &parse_route);
+Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family, std::uint32_t table) {
+  rtmsg header{.rtm_family = af_of(family)};
+  if (table <= 0xff) header.rtm_table = static_cast<std::uint8_t>(table);
+  Message message(RTM_GETROUTE, 0, header);
+  if (table > 0xff) message.put_u32(RTA_TABLE, table);
+  auto found = socket.dump<Route>({std::move(message), "list routes"}, &parse_route);
   // A namespace has no main table before its first route.
   if (!found && found.error().sys == ENOENT) return std::vector<Route>{};
   // A kernel without IPv6 answers with all families that it has (rtnl_dump_all).
-  if (found) std::erase_if(*found, [&](const Route& each) { return each.family != family; });
+  if (found)
+    std::erase_if(*found, [&](const Route& each) {
+      return each.family != family || each.table != table;
+    });
   return found;
 }
 
@@ -152,9 +149,7 @@ Request append_local_route(const Ip& address, int link_index, std::uint32_t metr
 }
 
 Result<bool> has_local_route(Socket& socket, const Ip& address, int link_index) {
-  const rtmsg header{.rtm_family = af_of(address.family()), .rtm_table = RT_TABLE_LOCAL};
-  const auto found = TRY(
-      socket.dump<Route>({{RTM_GETROUTE, 0, header}, "list local routes"}, &parse_local_route));
+  const auto found = TRY(list_routes(socket, address.family(), RT_TABLE_LOCAL));
   return std::ranges::any_of(found, [&](const Route& each) {
     return each.type == RTN_LOCAL && each.link_index == link_index && each.destination &&
            each.destination->ip() == address;

@@ -1,4 +1,4 @@
-// Routes of the main table over rtnetlink, IPv4 and IPv6 alike.
+// Routes of the main table (and, for reading, of a VRF's) over rtnetlink, IPv4 and IPv6 alike.
 //
 // Sources: net/ipv4/fib_frontend.c, net/ipv6/route.c; rtnetlink(7).
 #pragma once
@@ -12,6 +12,8 @@
 
 namespace berth::kernel {
 
+inline constexpr std::uint32_t kMainTable = 254;  // RT_TABLE_MAIN
+
 struct Route {
   Ip::Family family = Ip::Family::kV4;
   std::optional<Cidr> destination;  ///< none: the default route
@@ -21,15 +23,17 @@ struct Route {
   std::uint32_t metric = 0;         ///< less is preferred; 0: the kernel's default
   std::uint8_t type = 1;            ///< RTN_* of linux/rtnetlink.h; RTN_UNICAST
   std::uint8_t protocol = 4;        ///< RTPROT_*, who made it; RTPROT_STATIC
+  std::uint32_t table = kMainTable;
 
   friend bool operator==(const Route&, const Route&) = default;
 };
 
-/// Reads one RTM_NEWROUTE message; nullopt if it is none, or not of the main table.
+/// Reads one RTM_NEWROUTE message; nullopt if it is none.
 [[nodiscard]] std::optional<Route> parse_route(const MessageView& message);
 
-/// The main table's routes, blackholes and their like among them (they occupy a subnet too).
-[[nodiscard]] Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family);
+/// The table's routes, blackholes and their like among them (they occupy a subnet too).
+[[nodiscard]] Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family,
+                                                     std::uint32_t table = kMainTable);
 
 /// A route of protocol "static", so that network managers and routing daemons leave it alone.
 [[nodiscard]] Request add_route(const Route& route);

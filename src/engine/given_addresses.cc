@@ -1,0 +1,93 @@
+#include "engine/given_addresses.h"
+
+#include <algorithm>
+
+#include "base/result.h"
+#include "ipam/subnet.h"
+
+namespace berth::engine {
+namespace {
+
+constexpr std::string_view family_name(Ip::Family family) {
+  return family == Ip::Family::kV4 ? "IPv4" : "IPv6";
+}
+
+// Not taken, and one that a host can have: in a subnet of the network's, none that this keeps.
+Status check_address(State& state, const Network& network, const Cidr& address) {
+  const auto& ip = address.ip();
+  for (const auto& subnet : network.subnets)
+    if (subnet.cidr.contains(ip)) return state.reserve(network, subnet, ip);
+  if (ip.is_unspecified() || address.prefix() == 0)
+    return fail(ErrorKind::kInvalid, "{} is no address of an interface: give one like 10.1.1.5/24",
+                address.str());
+  if (address.prefix() < ip.bits())  // alone in its subnet, it is the first and the last of it
+    TRY(ipam::check_host_address(address.network(), ip, "address " + ip.str()));
+  return state.check_free(network, ip);
+}
+
+}  // namespace
+
+Status take_given_addresses(State& state, const Network& network, const TargetSandbox& target,
+                            std::span<const Endpoint> others, Endpoint& endpoint) {
+  const auto& asked = endpoint.asked;
+  for (auto each = asked.addresses.begin(); each != asked.addresses.end(); ++each) {
+    TRY(check_address(state, network, *each));
+    if (std::ranges::find(asked.addresses.begin(), each, each->ip(), &Cidr::ip) != each)
+      return fail(ErrorKind::kInvalid, "address {} is given twice", each->ip().str());
+    auto& own = each->ip().is_v4() ? endpoint.address4 : endpoint.address6;
+    if (!own) own = *each;
+  }
+  int priority = asked.gw_priority;
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    const bool v4 = family == Ip::Family::kV4;
+    const auto& gateway = v4 ? asked.gateway4 : asked.gateway6;
+    if (!gateway) continue;
+    const auto reaches = [&](const Cidr& address) { return address.contains(*gateway); };
+    if (gateway->family() != family || std::ranges::none_of(asked.addresses, reaches))
+      return fail(ErrorKind::kInvalid,
+                  "gateway {} is in the subnet of none of the addresses: give one that is",
+                  gateway->str());
+    if (std::ranges::find(asked.addresses, *gateway, &Cidr::ip) != asked.addresses.end())
+      return fail(ErrorKind::kInvalid, "gateway {} is one of the addresses: give another's",
+                  gateway->str());
+    if (target.has_foreign_default(family))
+      return fail(ErrorKind::kExists,
+                  "gateway {}: {} has an {} default route that is not berth's: take it away first, "
+                  "or attach without a gateway",
+                  gateway->str(), target.sandbox.name, family_name(family));
+    (v4 ? endpoint.gateway4 : endpoint.gateway6) = gateway;
+    for (const auto& other : others) priority = std::max(priority, other.asked.gw_priority + 1);
+  }
+  endpoint.asked.gw_priority = priority;
+  return {};
+}
+
+Result<Endpoint> which_endpoint(const Sandbox& sandbox, std::span<const Endpoint> endpoints,
+                                const Network& network, const std::optional<Ip>& address) {
+  const auto is_meant = [&](const Endpoint& each) {
+    if (!network.id.empty()) return each.network_id == network.id;
+    return !address || std::ranges::any_of(addresses_of(each), [&](const Cidr& has) {
+      return has.ip() == *address;
+    });
+  };
+  const auto found = std::ranges::find_if(endpoints, is_meant);
+  if (found == endpoints.end()) {
+    if (!network.id.empty())
+      return fail(ErrorKind::kNotFound, "{} is not connected to network {}", sandbox.name,
+                  network.name);
+    if (address)
+      return fail(ErrorKind::kNotFound, "{} has no address {} of berth's", sandbox.name,
+                  address->str());
+    return fail(ErrorKind::kNotFound, "{} is not connected to any network", sandbox.name);
+  }
+  if (network.id.empty() && !address && endpoints.size() > 1) {
+    std::string networks;
+    for (const auto& each : endpoints)
+      networks += (networks.empty() ? "" : ", ") + each.network_name;
+    return fail(ErrorKind::kInvalid, "{} is connected to {}: say which is meant", sandbox.name,
+                networks);
+  }
+  return *found;
+}
+
+}  // namespace berth::engine

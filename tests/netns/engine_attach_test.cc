@@ -1,0 +1,165 @@
+// Addresses that somebody else has chosen, and containers that somebody else runs.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "engine_fixture.h"
+#include "sandbox/process_id.h"
+
+namespace berth::testing {
+namespace {
+
+// What `command` prints inside the target.
+Finished shell_in(const TargetNs& target, const std::string& command) {
+  return shell(fmt::format("nsenter --net={} {}", target.path, command));
+}
+
+class EngineAttach : public EngineTest {
+ protected:
+  EngineAttach() { instance.make_network(1); }
+
+  Connect attaching(const TargetNs& target, const std::vector<std::string>& addresses) {
+    Connect request{.network = "net1", .target = target.target()};
+    for (const auto& address : addresses) request.options.addresses.push_back(cidr(address));
+    return request;
+  }
+  std::set<std::string> addresses_in(const TargetNs& target) {
+    std::set<std::string> all;
+    for (const auto& each : json_of("ip -j addr show eth0", &target.netns)[0]["addr_info"])
+      if (each["scope"] == "global")
+        all.insert(fmt::format("{}/{}", each["local"].get<std::string>(),
+                               each["prefixlen"].get<int>()));
+    return all;
+  }
+
+  Instance instance;
+  TargetNs one, two;
+};
+
+TEST_F(EngineAttach, AddressesAreTakenAsTheyAreGiven) {
+  const auto before = kernel_state(&one.netns);
+  const auto endpoint = must(instance->connect(
+      attaching(one, {"192.0.2.5/28", "10.1.0.9/24", "fd00:9::5/64", "192.0.2.6/28"})));
+  EXPECT_EQ(endpoint.address4, cidr("192.0.2.5/28"));
+  EXPECT_EQ(endpoint.address6, cidr("fd00:9::5/64"));
+  EXPECT_EQ(endpoint.mac.str(), "02:42:c0:00:02:05");
+  EXPECT_EQ(addresses_in(one), (std::set<std::string>{"192.0.2.5/28", "10.1.0.9/24",
+                                                      "fd00:9::5/64", "192.0.2.6/28"}));
+  EXPECT_EQ(shell_in(one, "ip route show default").output, "") << "no gateway was given";
+  expect_agreement(instance);
+  must(instance->disconnect({.network = "", .target = one.target(), .address = ip("10.1.0.9")}));
+  expect_same(kernel_state(&one.netns), before);
+  expect_agreement(instance);
+}
+
+TEST_F(EngineAttach, NobodyElseGetsThemMeanwhile) {
+  must(instance->connect(attaching(one, {"192.0.2.5/28", "10.1.0.2/24"})));
+  const auto before = picture(instance, {&two});
+  expect_refused(instance->connect(attaching(two, {"192.0.2.5/28"})), ErrorKind::kInUse,
+                 {"192.0.2.5", one.target()});
+  expect_refused(instance->connect(attaching(two, {"10.1.0.2/16"})), ErrorKind::kInUse,
+                 {"10.1.0.2", one.target()});
+  expect_same(picture(instance, {&two}), before);
+  EXPECT_EQ(must(instance->connect({.network = "net1", .target = two.target()})).address4,
+            cidr("10.1.0.3/24"));
+}
+
+TEST_F(EngineAttach, TheDefaultRouteGoesByTheGatewayThatIsGiven) {
+  instance.make_network(2);
+  must(instance->connect({.network = "net2", .target = one.target()}));
+  auto request = attaching(one, {"192.0.2.5/28", "fd00:9::5/64"});
+  request.options.gateway4 = ip("192.0.2.1");
+  request.options.gateway6 = ip("fd00:9::1");
+  must(instance->connect(request));
+  EXPECT_EQ(json_of("ip -j route show default", &one.netns)[0]["gateway"], "192.0.2.1");
+  EXPECT_EQ(json_of("ip -j -6 route show default", &one.netns)[0]["gateway"], "fd00:9::1");
+  expect_agreement(instance);
+  must(instance->disconnect({.network = "net1", .target = one.target()}));
+  EXPECT_EQ(json_of("ip -j route show default", &one.netns)[0]["gateway"], "10.2.0.1");
+}
+
+TEST_F(EngineAttach, IsRefusedBeforeAnythingChanges) {
+  run("ip link add d0 type veth peer name d1 && ip addr add 198.51.100.2/24 dev d0 && "
+      "ip link set d1 up && ip link set d0 up && ip route add default via 198.51.100.1",
+      &two.netns);
+  const auto before = picture(instance, {&one, &two});
+  const auto refused = [&](Connect request, ErrorKind kind, const std::vector<std::string>& said) {
+    expect_refused(instance->connect(request), kind, said);
+    expect_refused(instance->plan(request), kind, said);
+  };
+  refused(attaching(one, {"10.1.0.1/24"}), ErrorKind::kInvalid, {"10.1.0.1", "gateway"});
+  refused(attaching(one, {"192.0.2.0/24"}), ErrorKind::kInvalid, {"192.0.2.0", "network address"});
+  refused(attaching(one, {"0.0.0.0/8"}), ErrorKind::kInvalid, {"0.0.0.0"});
+  refused(attaching(one, {"192.0.2.5/24", "192.0.2.5/28"}), ErrorKind::kInvalid, {"given twice"});
+  auto outside = attaching(one, {"192.0.2.5/28"});
+  outside.options.gateway4 = ip("10.1.0.1");
+  refused(outside, ErrorKind::kInvalid, {"gateway 10.1.0.1"});
+  auto own = attaching(one, {"192.0.2.5/28"});
+  own.options.gateway4 = ip("192.0.2.5");
+  refused(own, ErrorKind::kInvalid, {"gateway 192.0.2.5"});
+  auto taken = attaching(two, {"192.0.2.5/28"});
+  taken.options.gateway4 = ip("192.0.2.1");
+  refused(taken, ErrorKind::kExists, {"default route", "not berth's"});
+  expect_same(picture(instance, {&one, &two}), before);
+}
+
+TEST_F(EngineAttach, DetachFindsTheAttachmentThatIsMeant) {
+  instance.make_network(2);
+  expect_refused(instance->disconnect({.network = "", .target = one.target()}),
+                 ErrorKind::kNotFound, {"not connected"});
+  must(instance->connect(attaching(one, {"192.0.2.5/28"})));
+  must(instance->connect({.network = "net2", .target = one.target()}));
+  expect_refused(instance->disconnect({.network = "", .target = one.target()}),
+                 ErrorKind::kInvalid, {"net1", "net2"});
+  expect_refused(
+      instance->disconnect({.network = "", .target = one.target(), .address = ip("192.0.2.6")}),
+      ErrorKind::kNotFound, {"192.0.2.6"});
+  must(instance->disconnect({.network = "", .target = one.target(), .address = ip("192.0.2.5")}));
+  must(instance->disconnect({.network = "", .target = one.target()}));
+  expect_agreement(instance);
+}
+
+// A process in a namespace of its own, as a runtime starts it, and its state as runc keeps it.
+TEST_F(EngineAttach, AContainerIsFoundByItsState) {
+  const auto process = fork();
+  if (process == 0) {
+    if (unshare(CLONE_NEWNET) != 0) _exit(1);
+    pause();
+    _exit(0);
+  }
+  const auto start = must(sandbox::identify(process)).start_time;
+  const auto path = scratch_dir() + "/state.json";
+  const auto state = [&](pid_t pid, std::uint64_t at) {
+    std::ofstream(path) << fmt::format(R"({{"init_process_pid":{},"init_process_start":{}}})", pid,
+                                       at);
+  };
+  const Target target = "oci:" + path;
+  const auto has_own_namespace = [&] {
+    return must(kernel::Netns::open(fmt::format("/proc/{}/ns/net", process))).inode() !=
+           must(kernel::Netns::current()).inode();
+  };
+  while (!has_own_namespace()) usleep(1000);
+
+  state(process, start + 1);
+  expect_refused(instance->connect({.network = "net1", .target = target}), ErrorKind::kNotFound,
+                 {target, "gone"});
+  state(process, start);
+  const auto endpoint = must(instance->connect({.network = "net1", .target = target}));
+  EXPECT_EQ(must(instance->sandbox(target)).name, target);
+  EXPECT_EQ(must(instance->sandbox(fmt::format("pid:{}", process))).id, endpoint.sandbox_id);
+  expect_agreement(instance);
+
+  kill(process, SIGKILL);
+  waitpid(process, nullptr, 0);
+  expect_refused(instance->connect({.network = "net1", .target = target}), ErrorKind::kNotFound,
+                 {target});
+  // What was attached can still be named, or is collected.
+  (void)instance->disconnect({.network = "net1", .target = target});
+  EXPECT_TRUE(must(instance->sandboxes()).empty());
+  expect_agreement(instance);
+}
+
+}  // namespace
+}  // namespace berth::testing
