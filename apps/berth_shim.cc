@@ -1,8 +1,9 @@
 // berth-shim: the parent of one sandbox's process.
 //
-// Job: make the process in new network, mount, UTS, IPC and PID namespaces, hold it until berth has
-// attached its networks, let it go, log what it writes if it is detached, and run the on-exit
-// program when it ends. It lives as long as its sandbox and knows nothing of networks.
+// Job: make the process in new mount, UTS, IPC and PID namespaces and in a new network namespace or
+// one that it is given, hold it until berth has attached its networks, let it go, log what it
+// writes if it is detached, and run the on-exit program when it ends. It lives as long as its
+// sandbox and knows nothing of networks.
 //
 // Theory of operation: berth starts the shim with one end of a sync socket; sandbox/shim/protocol.h
 // is what the two say. The process makes its mounts while berth attaches the networks, and execs
@@ -93,9 +94,14 @@ void send_report(const Sandbox& sandbox, const Report& report) {
   close(options.sync_fd);
   close(sandbox.go.writer);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) failures.give_up("ask to die with the shim");
+  if (options.netns_fd >= 0) join_network(options.netns_fd, failures);
   umask(0);
   if (sethostname(options.hostname, std::strlen(options.hostname)) != 0) {
     failures.give_up("set the host name \"%s\"", options.hostname);
+  }
+  if (options.domainname != nullptr &&
+      setdomainname(options.domainname, std::strlen(options.domainname)) != 0) {
+    failures.give_up("set the domain name \"%s\"", options.domainname);
   }
   make_mounts({.rootfs = options.rootfs,
                .hosts_file = options.hosts_file,
@@ -133,13 +139,14 @@ void make_process(Sandbox& sandbox) {
   if (!sandbox.go.open() || !sandbox.failures.open()) {
     fail(sandbox, make_failure(Stage::kSetup, errno, "make a pipe"));
   }
-  sandbox.pid = fork_with(
-      CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_PIDFD,
-      &sandbox.pidfd);
+  std::uint64_t namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
+  if (options.netns_fd < 0) namespaces |= CLONE_NEWNET;
+  sandbox.pid = fork_with(namespaces | CLONE_PIDFD, &sandbox.pidfd);
   if (sandbox.pid < 0) {
     fail(sandbox, make_failure(Stage::kSetup, errno, "make a process in new namespaces"));
   }
   if (sandbox.pid == 0) become_process(sandbox);
+  if (options.netns_fd >= 0) close(options.netns_fd);  // the process alone keeps it
   close(sandbox.go.reader);
   close(sandbox.failures.writer);
   sandbox.streams.close_childs_ends();
@@ -203,7 +210,12 @@ int run(int argc, char* argv[]) {
     return 1;
   }
   options.sync_fd = 3;
-  close_range(4, UINT_MAX, 0);
+  if (options.netns_fd >= 0 && dup2(options.netns_fd, 4) < 0) {
+    std::fprintf(stderr, "berth-shim: --netns-fd %d: %s\n", options.netns_fd, std::strerror(errno));
+    return 1;
+  }
+  if (options.netns_fd >= 0) options.netns_fd = 4;
+  close_range(options.netns_fd >= 0 ? 5 : 4, UINT_MAX, 0);
 
   if (options.detach) detach_from_starter(sandbox);
   make_process(sandbox);

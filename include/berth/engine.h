@@ -56,6 +56,14 @@ struct CreateNetwork {
   Labels labels;
   Labels options;  ///< Docker's com.docker.network.* names, netavark's, and berth's own
   std::vector<Route> routes;
+  bool ignore_existing = false;  ///< a network of that name is right as it is, whatever it is like
+};
+
+/// Changes what can be changed of a network that is in use.
+struct UpdateNetwork {
+  std::string network;
+  Labels add_labels;                       ///< replaces values of labels that are there
+  std::vector<std::string> remove_labels;  ///< keys; one that is not there is fine
 };
 
 struct RemoveNetworks {
@@ -98,10 +106,16 @@ struct Attachment {
   std::string network;
   EndpointOptions options;
 };
+/// Parses what `run --network` takes: a name or mode; podman's NAME:KEY=VALUE,...; Docker's
+/// name=NAME,KEY=VALUE,... (a field in double quotes may hold commas). The keys are those of both:
+/// ip, ip6, mac (mac-address), alias, link-local-ip, ifname (interface_name), host_ifname
+/// (host_interface_name), gw-priority, link and driver-opt=K=V.
+[[nodiscard]] Result<Attachment> parse_attachment(std::string_view text);
 
 struct RunProcess {
   std::string name;      ///< empty: made up
-  std::string hostname;  ///< empty: the first 12 digits of the id
+  std::string hostname;  ///< empty: the first 12 digits of the id; of mode host, the host's
+  std::string domainname;  ///< empty: none
   /// Network names; or one of host, none, container:NAME and ns:PATH alone. Empty: bridge.
   std::vector<Attachment> networks;
   std::vector<PortSpec> ports;         ///< published by the endpoint that the default route goes by
@@ -184,11 +198,13 @@ struct Repair {
   Status status;
 };
 
+/// Addresses of one subnet. Numbers beyond 2^64-1 are given as that.
 struct SubnetUse {
   std::string network;
   Cidr subnet;
-  std::uint64_t in_use = 0;
-  std::uint64_t available = 0;
+  std::uint64_t in_use = 0;     ///< by endpoints
+  std::uint64_t reserved = 0;   ///< nobody's to have: network, broadcast, gateway, auxiliary ones
+  std::uint64_t available = 0;  ///< of the range, for endpoints that ask for none in particular
 };
 struct DiskUse {
   std::uint64_t store_bytes = 0;
@@ -206,8 +222,12 @@ class Engine {
 
   // Networks. References are names, ids or unique prefixes of ids.
   [[nodiscard]] Result<Network> create_network(const CreateNetwork& request);
+  [[nodiscard]] Result<Network> update_network(const UpdateNetwork& request);
   [[nodiscard]] std::vector<Outcome> remove_networks(const RemoveNetworks& request);
   [[nodiscard]] Result<std::vector<Network>> networks();  ///< by name
+  /// Those that somebody made and nobody is connected to, without templates: what prune removes.
+  [[nodiscard]] Result<std::vector<Network>> unused_networks();
+  [[nodiscard]] Result<std::vector<SubnetUse>> subnet_use(const Network& network);
   [[nodiscard]] Result<Network> network(const std::string& reference);
   [[nodiscard]] Result<std::vector<Endpoint>> endpoints_of_network(const std::string& network_id);
 
@@ -240,9 +260,9 @@ class Engine {
   [[nodiscard]] std::vector<Error> reset();
 
   // What the request would do.
-  using Request =
-      std::variant<CreateNetwork, RemoveNetworks, Connect, Disconnect, Publish, Unpublish,
-                   CreateSandbox, RunProcess, StopSandboxes, RemoveSandboxes, Reconcile, Reset>;
+  using Request = std::variant<CreateNetwork, UpdateNetwork, RemoveNetworks, Connect, Disconnect,
+                               Publish, Unpublish, CreateSandbox, RunProcess, StopSandboxes,
+                               RemoveSandboxes, Reconcile, Reset>;
   [[nodiscard]] Result<PlanText> plan(const Request& request);
 
   class Impl;

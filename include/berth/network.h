@@ -71,9 +71,15 @@ struct Route {
   RouteKind kind = RouteKind::kUnicast;
   std::optional<Ip> gateway;  ///< of a unicast one; none: the destination is on the link
   std::uint32_t metric = 0;   ///< less is preferred; 0: the network's
+  std::string via;  ///< in the gateway's place the name of a sandbox: its address on the network
 
   friend bool operator==(const Route&, const Route&) = default;
 };
+/// Parses DEST,GATEWAY[,METRIC], DEST,via=SANDBOX[,METRIC] and
+/// DEST,blackhole|unreachable|prohibit[,METRIC].
+[[nodiscard]] Result<Route> parse_route(std::string_view text);
+/// The same in words, for errors.
+[[nodiscard]] std::string describe(const Route& route);
 
 /// How endpoints of a network look, whatever its driver.
 struct LinkSettings {
@@ -146,6 +152,8 @@ struct ParentSettings {
   std::optional<std::int32_t> broadcast_limit;  ///< netavark's bclim; -1: no broadcast queue
   bool host_access = false;  ///< a sub-interface on the host, by which host and containers talk
   IfName host_device;        ///< its name, where host_access
+  std::vector<Cidr> host_addresses;  ///< its addresses with their subnets' prefix lengths, one for
+                                     ///< each subnet
 };
 [[nodiscard]] std::string_view name(ParentSettings::Origin origin);
 
@@ -170,6 +178,8 @@ struct Network {
   BridgeSettings bridge;  ///< of the bridge driver
   ParentSettings parent;  ///< of macvlan and ipvlan
 };
+/// The driver as Docker names it: a template's is "null", whatever its networks' will be.
+[[nodiscard]] std::string_view driver_name(const Network& network);
 
 /// "-p": ports to publish. host_first 0: any free port. The ranges pair up one to one, or a range
 /// of host ports offers its first free one to a single container port.
@@ -207,6 +217,9 @@ struct EndpointOptions {
   Labels driver_options;  ///< Docker's com.docker.network.endpoint.* names
 };
 
+/// A link-local address as an interface has it: with the prefix of 169.254.0.0/16 or fe80::/64.
+[[nodiscard]] Result<Cidr> parse_link_local(std::string_view text);
+
 struct Endpoint {
   std::string id;
   std::string network_id;
@@ -224,6 +237,7 @@ struct Endpoint {
   Mac mac;
   std::uint32_t mtu = 0;
   std::vector<std::string> sysctls;  ///< KEY=VALUE in the sandbox, KEY with slashes
+  std::vector<Route> routes;         ///< the network's, with gateway and metric as they are here
   std::vector<PortMapping> ports;
   /// Where else `ports` are published: on IPv6 for the IPv4 address, by the translator. Not listed.
   std::vector<PortMapping> translated;
@@ -253,15 +267,17 @@ struct Sandbox {
   std::string id;
   std::string name;
   std::string hostname;
+  std::string domainname;  ///< of its UTS namespace and its hosts file; empty: none
   SandboxKind kind = SandboxKind::kProcess;
   SandboxState state = SandboxState::kCreated;
   std::string netns_path;         ///< opens the network namespace while it lives
-  std::uint64_t netns_inode = 0;  ///< tells it from another one that took the path
+  std::uint64_t netns_inode = 0;  ///< tells it from another one that took the path; 0: the
+                                  ///< namespace is not the sandbox's own
   std::vector<std::string> argv;
   std::string rootfs;  ///< empty: the host's file system
   NetworkMode mode = NetworkMode::kNetworks;
   std::string shares;  ///< of kContainer: the id of the sandbox whose namespace it is
-  std::vector<std::string> extra_hosts;  ///< "IP\tNAME" lines for /etc/hosts
+  std::vector<std::string> extra_hosts;  ///< NAME:IP, for lines of /etc/hosts
   Labels labels;
   bool auto_remove = false;
   bool tty = false;
@@ -275,10 +291,14 @@ struct Sandbox {
   std::int64_t started = 0;
   std::int64_t finished = 0;
   std::vector<std::string> endpoints;                     ///< ids, oldest first
+  std::vector<PortMapping> ports;  ///< of `run -p`: published by whichever endpoint is the way out
   std::vector<std::string> dns, dns_search, dns_options;  ///< of its resolv.conf; empty: the host's
 };
 
 /// The predefined network that stands for a sandbox's mode: "host", "none"; else "".
 [[nodiscard]] std::string_view predefined_network(const Sandbox& sandbox);
+/// Docker's NetworkMode of a sandbox that is on no network: "host", "none", "container:ID" or
+/// "ns:PATH"; of others "".
+[[nodiscard]] std::string network_mode(const Sandbox& sandbox);
 
 }  // namespace berth

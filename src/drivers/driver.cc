@@ -1,22 +1,54 @@
 #include "drivers/driver.h"
 
 #include "drivers/bridge/bridge.h"
+#include "drivers/ipvlan/ipvlan.h"
+#include "drivers/macvlan/macvlan.h"
+#include "drivers/parent.h"
 
 namespace berth::drivers {
 
 plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts) {
-  if (network.driver == Driver::kBridge) return bridge::create(network, mtu, facts);
+  switch (network.driver) {
+    case Driver::kBridge:
+      return bridge::create(network, mtu, facts);
+    case Driver::kMacvlan:
+      return macvlan::create(network, mtu, facts);
+    case Driver::kIpvlan:
+      return ipvlan::create(network, mtu, facts);
+    case Driver::kHost:
+    case Driver::kNone:
+      break;
+  }
   return {};
 }
 
 plan::Plan remove(const Network& network) {
-  if (network.driver == Driver::kBridge) return bridge::remove(network);
+  switch (network.driver) {
+    case Driver::kBridge:
+      return bridge::remove(network);
+    case Driver::kMacvlan:
+    case Driver::kIpvlan:
+      return remove_parent(network);
+    case Driver::kHost:
+    case Driver::kNone:
+      break;
+  }
   return {};
 }
 
 plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::NsRef& sandbox,
                   const Facts& facts) {
-  if (network.driver == Driver::kBridge) return bridge::attach(network, endpoint, sandbox, facts);
+  switch (network.driver) {
+    case Driver::kBridge:
+      return bridge::attach(network, endpoint, sandbox, facts);
+    case Driver::kMacvlan:
+      return macvlan::attach(network, endpoint, sandbox, facts);
+    case Driver::kIpvlan:
+      return ipvlan::attach(network, endpoint, sandbox, facts);
+    case Driver::kHost:
+    case Driver::kNone:
+      break;
+  }
   return {};
 }
 
@@ -25,8 +57,17 @@ plan::Plan modes_off(const Network& network, const Endpoint& endpoint, const Fac
   return {};
 }
 
-plan::Plan detach(const Network& network, const Endpoint& endpoint, const plan::NsRef&) {
-  if (network.driver == Driver::kBridge) return bridge::detach(endpoint);
+plan::Plan detach(const Network& network, const Endpoint& endpoint, const plan::NsRef& sandbox) {
+  switch (network.driver) {
+    case Driver::kBridge:
+      return bridge::detach(endpoint);
+    case Driver::kMacvlan:
+    case Driver::kIpvlan:
+      return detach_from_parent(network, endpoint, sandbox);
+    case Driver::kHost:
+    case Driver::kNone:
+      break;
+  }
   return {};
 }
 

@@ -20,7 +20,7 @@ namespace berth::drivers {
 /// facts.
 [[nodiscard]] plan::Plan modes_off(const Network& network, const Endpoint& endpoint,
                                    const Facts& facts);
-/// Its end: deletions of links alone.
+/// Its end: routes of the host, and then links, whose deletion nothing takes back.
 [[nodiscard]] plan::Plan detach(const Network& network, const Endpoint& endpoint,
                                 const plan::NsRef& sandbox);
 

@@ -1,5 +1,7 @@
 #include "drivers/interface.h"
 
+#include <algorithm>
+
 namespace berth::drivers {
 namespace {
 
@@ -19,7 +21,8 @@ plan::Plan configure(const Network& network, const Endpoint& endpoint, const pla
                      const Facts& facts) {
   plan::Plan plan;
   const auto& link = endpoint.ifname;
-  if (facts.ipv6 && endpoint.address6) {
+  const auto is_v6 = [](const Cidr& address) { return !address.ip().is_v4(); };
+  if (facts.ipv6 && (endpoint.address6 || std::ranges::any_of(endpoint.asked.link_local, is_v6))) {
     plan.push_back(setting(sandbox, link, "disable_ipv6", "0"));
     plan.push_back(setting(sandbox, link, "accept_ra", "0"));
     plan.push_back(setting(sandbox, link, "accept_dad", "0"));
@@ -32,11 +35,10 @@ plan::Plan configure(const Network& network, const Endpoint& endpoint, const pla
   for (const auto& address : endpoint.asked.link_local)
     plan.push_back(plan::AddAddress{sandbox, link, address});
   plan.push_back(plan::SetLinkUp{sandbox, link});
-  for (const auto& route : network.link.routes) {
+  for (const auto& route : endpoint.routes) {
     const bool local = route.kind == RouteKind::kUnicast;
     plan.push_back(plan::AddRoute{sandbox, route.destination, route.gateway,
-                                  local ? link : IfName(), route.kind,
-                                  route.metric != 0 ? route.metric : network.link.metric});
+                                  local ? link : IfName(), route.kind, route.metric});
   }
   if (endpoint.default4)
     if (auto route = default_route(network, endpoint, sandbox, Ip::Family::kV4))

@@ -4,11 +4,12 @@
 
 #include "base/result.h"
 #include "drivers/driver.h"
-#include "engine/default_route.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/links.h"
 #include "engine/ports.h"
+#include "engine/routes.h"
 #include "kernel/netlink/link.h"
 #include "model/options.h"
 
@@ -70,6 +71,8 @@ Result<std::optional<Cidr>> address_on(engine::State& state, const Network& netw
 
 std::optional<Ip> gateway_for(const Network& network, const std::optional<Cidr>& address) {
   if (!address || network.internal || !network.link.default_route) return std::nullopt;
+  if (network.driver == Driver::kIpvlan && network.parent.ipvlan_mode != IpvlanMode::kL2)
+    return std::nullopt;  // the way out is the device itself
   for (const auto& subnet : network.subnets)
     if (subnet.cidr.contains(address->ip())) return subnet.gateway;
   return std::nullopt;
@@ -94,16 +97,14 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   auto& state = change.state;
   auto& sandbox = target.sandbox;
   auto network = TRY(state.network(request.network));
-  if (network.driver == Driver::kHost || network.driver == Driver::kNone)
+  TRY(engine::check_takes_endpoints(sandbox, network));
+  if (network.driver == Driver::kNone)
     return fail(ErrorKind::kInvalid, "network {} takes no endpoints: it is predefined for `run`",
                 network.name);
   if (network.config_only)
     return fail(ErrorKind::kInvalid,
                 "network {} is a template for others (--config-only): it takes no endpoints",
                 network.name);
-  if (sandbox.mode != NetworkMode::kNetworks)
-    return fail(ErrorKind::kInvalid, "{} runs with --network {}: it cannot be connected to {}",
-                sandbox.name, name(sandbox.mode), network.name);
   auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   if (std::ranges::find(endpoints, network.id, &Endpoint::network_id) != endpoints.end())
     return fail(ErrorKind::kExists, "{} is connected to network {} already", sandbox.name,
@@ -118,6 +119,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.network_id = network.id;
   endpoint.network_name = network.name;
   endpoint.sandbox_id = sandbox.id;
+  TRY(engine::settle_links(state, sandbox, endpoint.asked.links));
   endpoint.ifname = TRY(ifname_for(target, network, endpoint.asked, endpoints));
   endpoint.sysctls = TRY(model::endpoint_sysctls(endpoint.asked.driver_options, endpoint.ifname));
   endpoint.mtu = realised.mtu;
@@ -126,7 +128,9 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
   endpoint.gateway4 = gateway_for(network, endpoint.address4);
   endpoint.gateway6 = gateway_for(network, endpoint.address6);
+  endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
   endpoint.mac = TRY(mac_for(endpoint));
+  if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
   if (!request.ports.empty()) {
     const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
     auto published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
@@ -139,8 +143,11 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoints.push_back(endpoint);
   const auto moves = TRY(choose_default_routes(change, target, endpoints));
   endpoint = endpoints.back();
-  state.put(endpoint);
   state.put(sandbox);
+  TRY(take_over_ports(change, network, sandbox, endpoints));
+  endpoint = endpoints.back();
+  state.put(endpoint);
+  TRY(note_move(change, sandbox, endpoint));
   change.verb = fmt::format("connect {} to {}", sandbox.name, network.name);
   if (target.loopback_down)
     change.plan.push_back(plan::SetLinkUp{target.ns, TRY(IfName::parse("lo"))});
@@ -170,79 +177,13 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
   return plan;
 }
 
-// The new endpoint is the last of `endpoints`, and its plan makes its own default routes; what is
-// left is to take away those of another that it takes the place of.
-Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
-                                                       const engine::TargetSandbox& target,
-                                                       std::vector<Endpoint>& endpoints) {
-  plan::Plan moves;
-  auto& joining = endpoints.back();
-  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
-    if (target.has_foreign_default(family)) continue;
-    const auto metrics = TRY(metrics_of(change.state, endpoints));
-    const auto best = engine::default_route_by(endpoints, metrics, family);
-    if (!best || &endpoints[*best] != &joining) continue;
-    for (auto& other : endpoints) {
-      if (&other == &joining || !engine::has_default(other, family)) continue;
-      const auto network = TRY(change.state.network_by_id(other.network_id));
-      const auto old = drivers::default_route(network, other, target.ns, family);
-      if (!old) continue;
-      const auto is_old = [&](const plan::Op& op) {
-        const auto* add = std::get_if<plan::AddRoute>(&op);
-        return add && *add == *old;
-      };
-      if (std::erase_if(change.plan, is_old) == 0)  // else it was about to be made
-        moves.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,
-                                          old->kind, old->metric});
-      engine::set_default(other, family, false);
-      change.state.put(other);
-    }
-    engine::set_default(joining, family, true);
-  }
-  return moves;
-}
-
-Result<std::vector<std::uint32_t>> Engine::Impl::metrics_of(
-    engine::State& state, const std::vector<Endpoint>& endpoints) {
-  std::vector<std::uint32_t> metrics;
-  for (const auto& each : endpoints)
-    metrics.push_back(TRY(state.network_by_id(each.network_id)).link.metric);
-  return metrics;
-}
-
-Status Engine::Impl::hand_on_default_routes(Change& change, const Sandbox& sandbox,
-                                            const Endpoint& leaving,
-                                            const std::vector<Endpoint>& all_leaving) {
-  if (!leaving.default4 && !leaving.default6) return {};
-  std::vector<Endpoint> staying;
-  for (auto& each : TRY(change.state.endpoints(sandbox.endpoints)))
-    if (std::ranges::find(all_leaving, each.id, &Endpoint::id) == all_leaving.end())
-      staying.push_back(std::move(each));
-  if (staying.empty() || !alive(sandbox)) return {};
-  const auto metrics = TRY(metrics_of(change.state, staying));
-  const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
-  const auto from = change.state.network_by_id(leaving.network_id).value_or(Network{});
-  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
-    if (!engine::has_default(leaving, family)) continue;
-    const auto heir = engine::default_route_by(staying, metrics, family);
-    const auto old = drivers::default_route(from, leaving, ns, family);
-    if (!heir || !old || !TRY(engine::has_default_route(ns.path, family, old->gateway))) continue;
-    const auto to = TRY(change.state.network_by_id(staying[*heir].network_id));
-    change.plan.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,
-                                            old->kind, old->metric});
-    if (const auto route = drivers::default_route(to, staying[*heir], ns, family))
-      change.plan.push_back(*route);
-    engine::set_default(staying[*heir], family, true);
-    change.state.put(staying[*heir]);
-  }
-  return {};
-}
-
 Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoints) {
   change.leaving.insert(change.leaving.end(), endpoints.begin(), endpoints.end());
+  std::vector<engine::Inheritance> inherited;
   for (const auto& endpoint : endpoints) {
     const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
-    TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints));
+    for (auto& each : TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints)))
+      inherited.push_back(std::move(each));
   }
   plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
@@ -253,8 +194,15 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
       to.push_back(std::move(op));
     }
-    plan::append(change.last,
-                 drivers::detach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}));
+    if (alive(sandbox))
+      plan::append(change.plan, engine::unlinked_routes_gone(
+                                    endpoint, TRY(namespace_of(change.state, sandbox))));
+    for (auto& op :
+         drivers::detach(network, endpoint, TRY(namespace_of(change.state, sandbox)))) {
+      auto& to = std::holds_alternative<plan::DeleteLink>(op) ? change.last : change.plan;
+      to.push_back(std::move(op));
+    }
+    TRY(note_move(change, sandbox, endpoint));
     TRY(change.state.erase(endpoint));
     std::erase(sandbox.endpoints, endpoint.id);
     // A foreign namespace is known for its endpoints only.
@@ -263,6 +211,7 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
     else
       change.state.put(sandbox);
   }
+  TRY(hand_on_ports(change, inherited));
   plan::append(change.plan, std::move(flushes));
   return {};
 }
@@ -273,6 +222,7 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
   change.force = request.force;
   const auto network = TRY(state.network(request.network));
   const auto sandbox = TRY(find_sandbox(state, request.target));
+  TRY(engine::check_takes_endpoints(sandbox, network));
   const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   const auto leaving = std::ranges::find(endpoints, network.id, &Endpoint::network_id);
   if (leaving == endpoints.end())

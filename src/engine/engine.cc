@@ -128,6 +128,14 @@ Result<Network> Engine::create_network(const CreateNetwork& request) {
   return network;
 }
 
+Result<Network> Engine::update_network(const UpdateNetwork& request) {
+  const auto held = TRY(impl_->lock());
+  Change change(*impl_->store);
+  auto network = TRY(impl_->prepare(change, request));
+  TRY(impl_->commit(change));
+  return network;
+}
+
 std::vector<Outcome> Engine::remove_networks(const RemoveNetworks& request) {
   std::vector<Outcome> outcomes;
   const auto collected = impl_->collect_dead();  // the dead are no users
@@ -137,14 +145,7 @@ std::vector<Outcome> Engine::remove_networks(const RemoveNetworks& request) {
       Change change(*impl_->store);
       TRY(collected);
       TRY(impl_->prepare(change, RemoveNetworks{{reference}, request.force}));
-      const auto leaving = change.leaving;
-      auto done = impl_->commit(change);
-      // The names of the network's addresses go from its users' hosts files.
-      Change look(*impl_->store);
-      for (const auto& endpoint : leaving)
-        if (const auto user = look.state.sandbox(endpoint.sandbox_id))
-          (void)impl_->write_hosts(look.state, *user);
-      return done;
+      return impl_->commit(change);
     };
     outcomes.push_back({reference, remove()});
   }
@@ -154,6 +155,15 @@ std::vector<Outcome> Engine::remove_networks(const RemoveNetworks& request) {
 Result<std::vector<Network>> Engine::networks() {
   Change look(*impl_->store);
   return look.state.networks();
+}
+
+Result<std::vector<Network>> Engine::unused_networks() {
+  TRY(impl_->collect_dead());
+  return impl_->unused_networks();
+}
+
+Result<std::vector<SubnetUse>> Engine::subnet_use(const Network& network) {
+  return impl_->subnet_use(network);
 }
 
 Result<Network> Engine::network(const std::string& reference) {
@@ -178,19 +188,10 @@ Result<Endpoint> Engine::Impl::connect(const Connect& request) {
   const auto once = [&]() -> Result<Endpoint> {
     Change change(*store);
     auto reading = TRY(store->read());  // one lock of the store for all that is looked up
-    auto target = TRY(this->target(change, request.target));
-    const bool has_files = target.sandbox.kind != SandboxKind::kForeign;
-    auto endpoint = TRY(prepare(change, request, std::move(target)));
+    auto endpoint = TRY(prepare(change, request));
     reading.reset();
-    const auto write_hosts = [&](engine::State& state) -> Status {
-      return this->write_hosts(state, TRY(state.sandbox(endpoint.sandbox_id)));
-    };
-    if (has_files) change.complete = [&] { return write_hosts(change.state); };
-    if (auto done = commit(change); !done) {
-      Change look(*store);
-      if (has_files) (void)write_hosts(look.state);  // as it was
+    if (auto done = commit(change); !done)
       return std::unexpected(name_the_taker(std::move(done).error(), endpoint.ports));
-    }
     return endpoint;
   };
   auto endpoint = once();
@@ -206,17 +207,8 @@ Result<Endpoint> Engine::Impl::connect(const Connect& request) {
 Status Engine::disconnect(const Disconnect& request) {
   const auto held = TRY(impl_->lock());
   Change change(*impl_->store);
-  const auto sandbox = TRY(impl_->find_sandbox(change.state, request.target));
   TRY(impl_->prepare(change, request));
-  TRY(impl_->commit(change));
-  Change look(*impl_->store);
-  const auto stays = look.state.sandbox(sandbox.id);
-  if (!stays) return {};
-  if (auto written = impl_->write_hosts(look.state, *stays); !written)
-    return std::unexpected(
-        in_context(written.error(), "{} is disconnected from {}, but its hosts file says otherwise",
-                   sandbox.name, request.network));
-  return {};
+  return impl_->commit(change);
 }
 
 Result<Endpoint> Engine::publish(const Publish& request) {
@@ -288,7 +280,9 @@ Result<std::vector<Endpoint>> Engine::endpoints_of_sandbox(const Sandbox& sandbo
 }
 
 std::string Engine::sandbox_file(const Sandbox& sandbox, std::string_view name) const {
-  return impl_->directory_of(sandbox) + "/" + std::string(name);
+  const auto directory =
+      name == "log" ? impl_->directory_of(sandbox) : impl_->names_directory_of(sandbox);
+  return directory + "/" + std::string(name);
 }
 
 Status Engine::sandbox_exited(const std::string& id, int exit_code) {

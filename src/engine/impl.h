@@ -10,13 +10,18 @@
 // something and finishes one that was removing (its writes are in the entry), see journal.cc.
 #pragma once
 
+#include <cerrno>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "base/unique_fd.h"
 #include "berth/engine.h"
 #include "drivers/interface.h"
+#include "engine/modes.h"
+#include "engine/ports.h"
 #include "engine/state.h"
 #include "kernel/netns/netns.h"
 #include "plan/apply.h"
@@ -50,13 +55,29 @@ struct Change {
   /// these are made anew.
   std::vector<Endpoint> leaving;
   std::vector<Network> closing;
+
+  /// A sandbox whose addresses come or go with the change, and those that link to it: their files
+  /// in /etc are written anew once the plan is applied (sandbox_files.cc).
+  struct Moved {
+    std::string id;
+    bool ipv6 = false;  ///< may it have gained or lost IPv6
+    std::vector<std::string> linkers;
+  };
+  std::vector<Moved> moved;
 };
 
 /// Where tests break in: before an operation, and between the steps of a commit.
 struct Faults {
   plan::BeforeOp before_op;
-  std::function<void(std::string_view step)> at;  ///< "journalled", "applied", "recorded"
-  std::function<std::string()> draw_id;           ///< an endpoint's id, in place of a random one
+  /// "journalled", "applied", "named", "recorded"
+  std::function<void(std::string_view step)> at;
+  std::function<std::string()> draw_id;  ///< an endpoint's id, in place of a random one
+};
+
+/// Ports that an endpoint is to publish in the place of one that leaves.
+struct Inheritance {
+  std::string endpoint_id;
+  Published published;
 };
 
 /// A sandbox that a request names, and what must be known of its namespace.
@@ -138,6 +159,11 @@ class Engine::Impl {
   /// The operations that the network's kernel objects consist of.
   Result<plan::Plan> network_plan(const Network& network, std::uint32_t mtu) const;
 
+  // update.cc
+  Result<Network> prepare(engine::Change& change, const UpdateNetwork& request);
+  Result<std::vector<Network>> unused_networks();
+  Result<std::vector<SubnetUse>> subnet_use(const Network& network);
+
   // forwarding.cc
   /// What of the host's sysctls is to be switched so that it forwards for the network.
   Result<std::vector<plan::SetSysctl>> forwarding_plan(const Network& network) const;
@@ -164,6 +190,20 @@ class Engine::Impl {
   Result<std::vector<nft::Element>> others_ports();
   /// What the instances tell each other under this name (table.h).
   Result<std::optional<nft::Element>> shared(std::string_view what);
+
+  // parents.cc
+  /// What the request left open about the network's parent; refuses what cannot be.
+  Status complete_parent(Network& network, const std::vector<Network>& others);
+  /// The addresses of the host's own sub-interface, one of each subnet: the auxiliary address called
+  /// "host", else the first free one.
+  Status choose_host_addresses(engine::Change& change, Network& network);
+  /// An error if the network's parent, somebody else's device, is gone or cannot be one.
+  Status check_parent(const Network& network);
+  /// Does the network's parent, which berth made, carry another network as well?
+  Result<bool> parent_shared(engine::Change& change, const Network& network);
+  Result<engine::Realised> realise_on_parent(engine::Change& change, Network network);
+  /// What the network's driver has to say about a new endpoint: its MAC address, default route.
+  Status settle_on_parent(engine::Change& change, const Network& network, Endpoint& endpoint);
 
   // engine.cc
   /// The store at config.root, with its directories; in memory where nothing is to be made.
@@ -194,14 +234,22 @@ class Engine::Impl {
   /// Adds the end of `endpoints` to the change: routes and firewall first, links last, in one batch
   /// each.
   Status detach(engine::Change& change, const std::vector<Endpoint>& endpoints);
+  // gateway.cc
   /// Decides for each family whether the default route goes by the last of `endpoints`, which is
   /// joining, and notes it there. What takes it away from another one.
   Result<plan::Plan> choose_default_routes(engine::Change& change,
                                            const engine::TargetSandbox& target,
                                            std::vector<Endpoint>& endpoints);
+  /// The last of `endpoints`, which is joining, publishes the ports that the sandbox was started with
+  /// in the families whose default route it has; another that did so no longer does.
+  Status take_over_ports(engine::Change& change, const Network& network, const Sandbox& sandbox,
+                         std::vector<Endpoint>& endpoints);
   /// The default routes of `sandbox` move from `leaving` to the best of the endpoints that stay.
-  Status hand_on_default_routes(engine::Change& change, const Sandbox& sandbox,
-                                const Endpoint& leaving, const std::vector<Endpoint>& all_leaving);
+  /// Returns who is to publish which of its ports once it has left.
+  Result<std::vector<engine::Inheritance>> hand_on_default_routes(
+      engine::Change& change, const Sandbox& sandbox, const Endpoint& leaving,
+      const std::vector<Endpoint>& all_leaving);
+  Status hand_on_ports(engine::Change& change, const std::vector<engine::Inheritance>& inherited);
   Result<std::vector<std::uint32_t>> metrics_of(engine::State& state,
                                                 const std::vector<Endpoint>& endpoints);
   /// What the endpoint consists of: interface, addresses, routes, published ports.
@@ -218,7 +266,17 @@ class Engine::Impl {
     const bool held_by_somebody =
         kind == ErrorKind::kInUse || kind == ErrorKind::kExists || kind == ErrorKind::kExhausted;
     if (!held_by_somebody || config.only_plan || !collect_dead()) return done;
-    return body();
+    done = body();
+    // A namespace that is gone takes its interfaces down a moment later (cleanup_net in
+    // net/core/net_namespace.c), and until then they hold their addresses and their parent.
+    constexpr auto kPause = std::chrono::milliseconds(20);
+    constexpr int kTries = 25;
+    for (int i = 0; i < kTries && !done; ++i) {
+      if (done.error().sys != EADDRINUSE && done.error().sys != EBUSY) break;
+      std::this_thread::sleep_for(kPause);
+      done = body();
+    }
+    return done;
   }
 
   // ports.cc
@@ -243,11 +301,35 @@ class Engine::Impl {
   Result<std::vector<Endpoint>> attach_all(engine::Change& change, const RunProcess& request,
                                            engine::TargetSandbox target);
   std::expected<Started, RunError> run(const RunProcess& request);
+
+  // modes.cc
+  /// The namespace that a new sandbox of that mode joins; none: it gets one of its own.
+  Result<std::optional<kernel::Netns>> namespace_to_join(engine::State& state,
+                                                         const engine::Mode& mode) const;
+  /// Refuses to `verb` (stop, rm) `owner` while others than `targets` share its namespace.
+  Status check_not_shared(engine::State& state, const Sandbox& owner,
+                          const std::vector<Target>& targets, std::string_view verb);
+  /// What opens the network namespace of `sandbox`: by one that shares it, if its own process has
+  /// ended.
+  Result<plan::NsRef> namespace_of(engine::State& state, const Sandbox& sandbox);
+
+  // sandbox_files.cc
   std::string directory_of(const Sandbox& sandbox) const;
+  /// Where its /etc/hosts, hostname and resolv.conf are: another's, if it shares that one's
+  /// network.
+  std::string names_directory_of(const Sandbox& sandbox) const;
   /// Writes /etc/hosts, hostname and resolv.conf of a sandbox as its endpoints now want them.
   Status write_files(engine::State& state, const Sandbox& sandbox);
-  /// Of these, /etc/hosts alone: what changes when endpoints come and go.
+  /// Of these, what changes when endpoints come and go.
   Status write_hosts(engine::State& state, const Sandbox& sandbox);
+  Status write_resolv_conf(engine::State& state, const Sandbox& sandbox);
+  Result<std::string> hosts_text(engine::State& state, const Sandbox& sandbox) const;
+  /// Notes in `change` that `endpoint` of `sandbox` comes or goes.
+  Status note_move(engine::Change& change, const Sandbox& sandbox, const Endpoint& endpoint);
+  /// Writes the files of those that a change moves, as `state` has them.
+  Status write_moved(engine::State& state, const std::vector<engine::Change::Moved>& moved);
+  /// Writes every hosts file that is not as it should be; the names of their sandboxes.
+  Result<std::vector<std::string>> mend_hosts();
   void remove_files(const Sandbox& sandbox);
   /// Removes directories of sandboxes that have no record: what a killed `run` left. One that is
   /// being made is locked by its maker (make_files).
@@ -272,6 +354,8 @@ class Engine::Impl {
   // stop.cc
   Status prepare(engine::Change& change, const StopSandboxes& request);
   Status prepare(engine::Change& change, const RemoveSandboxes& request);
+  /// The same without looking at who shares whose namespace.
+  Status prepare_removal(engine::Change& change, const RemoveSandboxes& request);
   std::vector<Outcome> stop(const StopSandboxes& request);
   std::vector<Outcome> remove_all(const RemoveSandboxes& request);
 

@@ -119,7 +119,8 @@ Status Engine::Impl::settle_abandoned() {
 }
 
 Status Engine::Impl::settle_journal(Kernel state) {
-  for (const auto& [key, text] : TRY(documents("journal/"))) {
+  const auto entries = TRY(documents("journal/"));
+  for (const auto& [key, text] : entries) {
     auto entry = read_entry(key, text);
     if (!entry) {  // nobody ever will: it must not keep everybody from everything
       TRY(store->commit({{key, std::nullopt}, {std::string(kUnreadable) + key, text}},
@@ -134,6 +135,8 @@ Status Engine::Impl::settle_journal(Kernel state) {
     entry->writes.push_back({key, std::nullopt});
     TRY(store->commit(entry->writes, store::Durability::kNormal));
   }
+  // Between its plan and its record a change writes hosts files.
+  if (!entries.empty() && state == Kernel::kAsLeft) (void)mend_hosts();
   return {};
 }
 
@@ -153,7 +156,8 @@ Result<Engine::Impl::Documents> Engine::Impl::documents(std::string_view prefix)
 Status Engine::Impl::commit(engine::Change& change) {
   auto plan = std::move(change.plan);
   plan::append(plan, std::move(change.last));
-  if (plan.empty()) return store->commit(change.transaction.writes(), change.durability);
+  if (plan.empty() && change.moved.empty())
+    return store->commit(change.transaction.writes(), change.durability);
   const auto reached = [&](std::string_view step) {
     if (faults.at) faults.at(step);
   };
@@ -180,6 +184,12 @@ Status Engine::Impl::commit(engine::Change& change) {
     if (auto completed = change.complete(); !completed)
       return take_back(change, plan, key, completed.error());
   }
+  if (auto named = write_moved(change.state, change.moved); !named) {
+    // Who goes has gone: that a file cannot be written does not bring it back.
+    if (change.direction == Direction::kMake) return take_back(change, plan, key, named.error());
+    passed_over.push_back(std::move(named).error());
+  }
+  reached("named");
 
   auto writes = change.transaction.writes();
   writes.push_back({key, std::nullopt});
@@ -221,6 +231,8 @@ Status Engine::Impl::take_back(const engine::Change& change, const plan::Plan& p
                                const std::string& entry, Error error) {
   (void)plan::apply_all(kernel, plan::inverse(plan));
   put_back(change);
+  engine::Change as_before(*store);
+  (void)write_moved(as_before.state, change.moved);
   const auto dropped = store->commit({{entry, std::nullopt}}, store::Durability::kNormal);
   if (!dropped && change.direction == Direction::kRemove)
     error.message += kCarriedOutLater;

@@ -8,6 +8,8 @@
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/routes.h"
+#include "engine/templates.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
 #include "ipam/allocator.h"
@@ -95,6 +97,11 @@ Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, Su
   auto subnet =
       TRY(ipam::complete_subnet({*request.subnet, request.range, request.gateway,
                                  std::move(request.aux), wants_gateway(network, family)}));
+  if (engine::has_parent(network))
+    for (const auto& other : network.subnets)
+      if (other.cidr.overlaps(subnet.cidr))
+        return fail(ErrorKind::kInvalid, "subnets {} and {} overlap: give ones that do not",
+                    other.cidr.str(), subnet.cidr.str());
   // A bridge is a segment of its own; what is on a parent shares the segment that the parent is on.
   if (network.driver == Driver::kBridge && network.bridge.managed) {
     TRY(check_overlap(subnet.cidr, others));
@@ -168,15 +175,28 @@ std::vector<ipam::Pool> pools_of(const Config& config) {
 
 }  // namespace
 
-Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& request) {
-  TRY(engine::check_name("network", request.name));
-  const auto others = TRY(change.state.networks());
-  if (std::ranges::find(others, request.name, &Network::name) != others.end())
-    return fail(ErrorKind::kExists, "network {} exists already: give another name", request.name);
+Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked) {
+  TRY(engine::check_name("network", asked.name));
+  auto others = TRY(change.state.networks());
+  const auto same_name = std::ranges::find(others, asked.name, &Network::name);
+  if (same_name != others.end() && asked.ignore_existing) return *same_name;
+  if (same_name != others.end())
+    return fail(ErrorKind::kExists, "network {} exists already: give another name", asked.name);
+  std::erase_if(others, [](const Network& each) { return each.config_only; });  // never made
+  if (asked.config_only) {
+    auto network = TRY(engine::make_template(asked));
+    change.verb = "create network " + network.name;
+    change.durability = store::Durability::kFull;
+    change.state.put(network);
+    return network;
+  }
+  const auto request =
+      asked.config_from.empty() ? asked : TRY(engine::from_template(change.state, asked));
 
   Network network;
   network.id = engine::random_id();
   network.name = request.name;
+  network.config_from = request.config_from;
   network.driver = TRY(model::parse_driver(request.driver));
   network.created = engine::now();
   network.ipv4 = request.ipv4;
@@ -191,6 +211,8 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& reque
   network.ipam = TRY(model::parse_ipam(request.ipam));
   network.ipam_options = request.ipam_options;
   TRY(model::read_options(network, request.options));
+  if (request.ipv6) network.ipv6 = *request.ipv6;  // a flag before an option of the same meaning
+  if (!request.ipv4) network.ipv4 = false;
   network.link.routes = request.routes;
   if (!network.ipv4 && !network.ipv6)
     return fail(ErrorKind::kInvalid, "network {}: neither IPv4 nor IPv6 is wanted: give --ipv6",
@@ -213,18 +235,25 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& reque
                 "network {}: option {}={}: the network has no {}: give an {} address", network.name,
                 model::kOptionHostBinding, binding->str(), binding->is_v4() ? "IPv4" : "IPv6",
                 binding->is_v4() ? "IPv6" : "IPv4");
+  if (engine::has_parent(network)) TRY(complete_parent(network, others));
   if (auto added = add_subnets(network, request.subnets, others, pools_of(config), route); !added)
     return std::unexpected(in_context(added.error(), "network {}", network.name));
+  TRY(engine::check_routes(network));
 
   change.verb = "create network " + network.name;
   change.durability = store::Durability::kFull;
+  TRY(choose_host_addresses(change, network));
   change.state.put(network);
   TRY(realise(change, network));
   return network;
 }
 
 Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& network) {
-  if (const auto there = TRY(change.state.realised(network))) return *there;
+  if (const auto there = TRY(change.state.realised(network))) {
+    TRY(check_parent(network));
+    return *there;
+  }
+  if (engine::has_parent(network)) return realise_on_parent(change, network);
   auto& route = *TRY(kernel.route());
   const auto& device = network.bridge.device;
   if (TRY(engine::link_exists(route, device)))
@@ -262,7 +291,7 @@ Result<plan::Plan> Engine::Impl::network_plan(const Network& network, std::uint3
 }
 
 std::vector<nft::Element> Engine::Impl::network_elements(const Network& network) const {
-  if (network.driver != Driver::kBridge || !network.bridge.managed) return {};
+  if (!engine::in_table(network)) return {};
   return firewall::network_elements(intent_of(
       network, fmt::format("{} {} {}", network.name, engine::short_id(network.id), instance)));
 }
@@ -280,6 +309,13 @@ Status Engine::Impl::prepare(Change& change, const RemoveNetworks& request) {
     if (network->predefined)
       return fail(ErrorKind::kInvalid, "network {} is predefined and cannot be removed",
                   network->name);
+    auto made = TRY(engine::made_from(state, *network));
+    std::erase_if(made, [&](const std::string& each) {
+      return std::ranges::find(networks, each, &Network::name) != networks.end();
+    });
+    if (!made.empty())
+      return fail(ErrorKind::kInUse, "network {} is the template of {}: remove {} first",
+                  network->name, fmt::join(made, ", "), made.size() == 1 ? "that" : "those");
     const auto users = TRY(users_of(state, *network));
     if (!users.empty() && !request.force)
       return fail(ErrorKind::kInUse,
@@ -301,7 +337,12 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     if (const auto realised = TRY(state.realised(network))) {
       for (auto& element : network_elements(network))
         change.plan.push_back(plan::DeleteElement{std::move(element)});
-      plan::append(links, drivers::remove(network));
+      auto gone = drivers::remove(network);
+      if (TRY(parent_shared(change, network)))
+        std::erase_if(gone, [&](const plan::Op& op) {
+          return std::get<plan::DeleteLink>(op).name == network.parent.device;
+        });
+      plan::append(links, std::move(gone));
     }
     state.erase(network);
   }
@@ -309,9 +350,9 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
     if (auto several = TRY(shared(firewall::kSharedInstances)))
       change.plan.push_back(plan::DeleteElement{*std::move(several)});
   TRY(stop_forwarding(change, networks));
-  bool last = !links.empty();
+  bool last = !links.empty() && std::ranges::any_of(networks, engine::in_table);
   for (const auto& network : TRY(state.networks()))
-    if (TRY(state.realised(network))) last = false;
+    if (engine::in_table(network) && TRY(state.realised(network))) last = false;
   if (last && TRY(translator::is_there(*TRY(kernel.route()))))
     change.plan.push_back(plan::DeleteTranslatorIfUnused{});
   if (last) change.plan.push_back(plan::DeleteTableIfUnused{});
@@ -324,7 +365,8 @@ Status Engine::Impl::heal(const Network& network) {
   change.verb = "repair network " + network.name;
   const auto realised = TRY(change.state.realised(network));
   if (!realised) return {};
-  if (!TRY(table_intact())) change.plan.push_back(plan::EnsureTable{});
+  if (engine::in_table(network) && !TRY(table_intact()))
+    change.plan.push_back(plan::EnsureTable{});
   plan::append(change.plan, TRY(plan::missing(kernel, TRY(network_plan(network, realised->mtu)))));
   return commit(change);
 }
@@ -346,7 +388,8 @@ void Engine::Impl::put_back(const Change& change) {
 }
 
 Status Engine::Impl::choose_subnet(Change& change, Network& network) {
-  const auto others = TRY(change.state.networks());
+  auto others = TRY(change.state.networks());
+  std::erase_if(others, [](const Network& each) { return each.config_only; });
   if (auto added = add_subnets(network, {}, others, pools_of(config), *TRY(kernel.route())); !added)
     return std::unexpected(in_context(added.error(), "network {}", network.name));
   change.state.put(network);

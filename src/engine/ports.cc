@@ -226,6 +226,11 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
   return published;
 }
 
+Status check_free(State& state, const Others& others, const std::vector<PortMapping>& wanted) {
+  for (const auto& each : wanted) TRY(check_free(state, others, each));
+  return {};
+}
+
 namespace {
 
 // What publishes the ports: each element once, since two ports of the host may lead to one port of

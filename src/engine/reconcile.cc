@@ -56,7 +56,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
 
   // After a restart of the machine: what a user made is there from its making on.
   for (const auto& network : TRY(state.networks())) {
-    if (network.predefined || TRY(state.realised(network))) continue;
+    if (network.predefined || network.config_only || TRY(state.realised(network))) continue;
     Change change(*store);
     change.verb = "make network " + network.name + " again";
     const auto planned = realise(change, network);
@@ -66,12 +66,16 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   std::vector<Network> realised;
   for (auto& network : TRY(state.networks()))
     if (TRY(state.realised(network))) realised.push_back(std::move(network));
-  if (!realised.empty() && !TRY(table_intact()))
+  if (std::ranges::any_of(realised, engine::in_table) && !TRY(table_intact()))
     differs("table inet berth", plan::Plan{plan::EnsureTable{}});
 
   const auto all_facts = TRY(facts(true));
   plan::Plan wanted;
   for (const auto& network : realised) {
+    if (auto parent = check_parent(network); !parent) {
+      differs("network " + network.name, std::unexpected(parent.error()));
+      continue;
+    }
     auto plan = TRY(network_plan(network, TRY(state.realised(network))->mtu));
     for (const auto& sysctl : TRY(forwarding_plan(network))) plan.push_back(sysctl);
     for (const auto& mark : TRY(forwarding_marks(state, network)))
@@ -88,6 +92,10 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
               plan::missing(kernel, {plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
+      if (auto parent = check_parent(network); !parent) {
+        differs(sandbox.name + " on " + network.name, std::unexpected(parent.error()));
+        continue;
+      }
       auto plan = TRY(endpoint_plan(network, sandbox, endpoint));
       plan::append(plan, drivers::modes_off(network, endpoint, all_facts));
       differs(sandbox.name + " on " + network.name, plan::missing(kernel, plan));
@@ -154,6 +162,8 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
   for (const auto& [key, text] : TRY(unreadable_entries()))
     repairs.push_back({key + " cannot be read: dropped, and what it was about is compared below",
                        store->commit({{key, std::nullopt}}, store::Durability::kNormal)});
+  for (const auto& name : TRY(mend_hosts()))
+    repairs.push_back({fmt::format("{}: its hosts file is written again", name), {}});
   TRY(find_differences([&](const std::string& what, Change& change, Status planned) {
     const auto text = summary(what, change.plan);
     repairs.push_back({text, planned ? commit(change) : std::move(planned)});

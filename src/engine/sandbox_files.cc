@@ -1,14 +1,19 @@
 // The files of a sandbox, in <run>/sandboxes/<id>: what it sees as /etc/hosts, hostname and
-// resolv.conf, and its log. They come before the record and go after it; what a process that was
-// killed in between leaves is found by having no record and no lock.
+// resolv.conf, and its log. Who shares another's network sees the other's. They come before the
+// record and go after it; what a process that was killed in between leaves is found by having no
+// record and no lock.
 
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "base/result.h"
+#include "engine/host_facts.h"
 #include "engine/impl.h"
+#include "engine/links.h"
 #include "sandbox/files.h"
 #include "sandbox/resolv_conf.h"
 
@@ -17,6 +22,14 @@ namespace {
 
 using engine::Change;
 namespace fs = std::filesystem;
+
+constexpr const char* kHostHosts = "/etc/hosts";
+constexpr const char* kHostResolvConf = "/etc/resolv.conf";
+
+// Are its /etc/hosts, hostname and resolv.conf its own, and berth's to write?
+bool has_names(const Sandbox& sandbox) {
+  return sandbox.kind != SandboxKind::kForeign && sandbox.shares.empty();
+}
 
 Status make_directory(const std::string& path) {
   std::error_code error;
@@ -31,27 +44,103 @@ std::string Engine::Impl::directory_of(const Sandbox& sandbox) const {
   return run_path("sandboxes/" + sandbox.id);
 }
 
+std::string Engine::Impl::names_directory_of(const Sandbox& sandbox) const {
+  return run_path("sandboxes/" + (sandbox.shares.empty() ? sandbox.id : sandbox.shares));
+}
+
 Status Engine::Impl::write_files(engine::State& state, const Sandbox& sandbox) {
-  if (sandbox.kind == SandboxKind::kForeign) return {};
+  if (!has_names(sandbox)) return {};
   const auto directory = directory_of(sandbox);
   TRY(make_directory(directory));
-  const auto resolv = sandbox::for_sandbox(TRY(sandbox::read_host_resolv_conf()), {}, false);
   TRY(sandbox::write_in_place(directory + "/hostname", sandbox.hostname + "\n"));
-  TRY(sandbox::write_in_place(directory + "/resolv.conf", sandbox::to_text(resolv)));
+  TRY(write_resolv_conf(state, sandbox));
   return write_hosts(state, sandbox);
 }
 
-Status Engine::Impl::write_hosts(engine::State& state, const Sandbox& sandbox) {
-  if (sandbox.kind == SandboxKind::kForeign) return {};
-  sandbox::HostsFile hosts{.hostname = sandbox.hostname, .extra = {}, .addresses = {}};
-  for (const auto& line : sandbox.extra_hosts) {
-    const auto entry = TRY(sandbox::parse_add_host(line));
-    hosts.extra.push_back(TRY(sandbox::resolve(entry, std::nullopt)));
+Status Engine::Impl::write_resolv_conf(engine::State& state, const Sandbox& sandbox) {
+  if (!has_names(sandbox)) return {};
+  const auto overrides =
+      TRY(sandbox::parse_dns_overrides(sandbox.dns, sandbox.dns_search, sandbox.dns_options));
+  const auto path = directory_of(sandbox) + "/resolv.conf";
+  if (sandbox.mode == NetworkMode::kHost) {
+    // As it is, as long as nothing is asked for: the host's loopback is the sandbox's too.
+    const auto text = TRY(sandbox::read_text(kHostResolvConf));
+    if (overrides.empty()) return sandbox::write_in_place(path, text);
+    const auto conf = sandbox::for_host_network(sandbox::parse_resolv_conf(text), overrides);
+    return sandbox::write_in_place(path, sandbox::to_text(conf));
   }
+  // What somebody else's namespace has is not known: nothing is kept from it.
+  bool ipv6 = sandbox.mode == NetworkMode::kPath;
   for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
+    ipv6 = ipv6 || endpoint.address6;
+  const auto conf = sandbox::for_sandbox(TRY(sandbox::read_host_resolv_conf()), overrides, ipv6);
+  return sandbox::write_in_place(path, sandbox::to_text(conf));
+}
+
+Status Engine::Impl::write_hosts(engine::State& state, const Sandbox& sandbox) {
+  if (!has_names(sandbox)) return {};
+  return sandbox::write_in_place(directory_of(sandbox) + "/hosts", TRY(hosts_text(state, sandbox)));
+}
+
+Result<std::string> Engine::Impl::hosts_text(engine::State& state, const Sandbox& sandbox) const {
+  sandbox::HostsFile hosts{.hostname = sandbox.hostname,
+                           .domainname = sandbox.domainname,
+                           .extra = {},
+                           .addresses = {},
+                           .ipv6 = engine::has_ipv6()};
+  for (const auto& line : sandbox.extra_hosts)
+    std::ranges::move(TRY(sandbox::resolve(TRY(sandbox::parse_add_host(line)), {})),
+                      std::back_inserter(hosts.extra));
+  if (sandbox.mode == NetworkMode::kHost)
+    return TRY(sandbox::read_text(kHostHosts)) + sandbox::hosts_lines(hosts.extra);
+  const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
+  std::ranges::move(TRY(engine::link_entries(state, endpoints)), std::back_inserter(hosts.extra));
+  for (const auto& endpoint : endpoints)
     for (const auto& address : {endpoint.address4, endpoint.address6})
       if (address) hosts.addresses.push_back(address->ip());
-  return sandbox::write_in_place(directory_of(sandbox) + "/hosts", sandbox::hosts_text(hosts));
+  return sandbox::hosts_text(hosts);
+}
+
+// ---- when addresses come and go -----------------------------------------------------------------
+
+Status Engine::Impl::note_move(Change& change, const Sandbox& sandbox, const Endpoint& endpoint) {
+  if (sandbox.kind == SandboxKind::kForeign) return {};  // no files, and nobody can link to it
+  change.moved.push_back(
+      {sandbox.id, endpoint.address6.has_value(), TRY(change.state.linkers(sandbox.name))});
+  return {};
+}
+
+Status Engine::Impl::write_moved(engine::State& state, const std::vector<Change::Moved>& moved) {
+  std::map<std::string, bool> ids;  // whose IPv6 may have come or gone
+  for (const auto& each : moved) {
+    ids[each.id] |= each.ipv6;
+    for (const auto& linker : each.linkers) ids.emplace(linker, false);
+  }
+  Status all;
+  for (const auto& [id, ipv6] : ids) {
+    const auto sandbox = state.sandbox(id);
+    if (!sandbox || sandbox->state == SandboxState::kExited) continue;  // nobody reads them now
+    if (auto written = write_hosts(state, *sandbox); !written) all = std::move(written);
+    if (!ipv6) continue;
+    if (auto written = write_resolv_conf(state, *sandbox); !written) all = std::move(written);
+  }
+  return all;
+}
+
+Result<std::vector<std::string>> Engine::Impl::mend_hosts() {
+  std::vector<std::string> mended;
+  Change look(*store);
+  for (const auto& sandbox : TRY(look.state.sandboxes())) {
+    // The host's own is copied once, as in Docker: it may have changed since.
+    if (!has_names(sandbox) || sandbox.mode == NetworkMode::kHost || !alive(sandbox)) continue;
+    const auto path = directory_of(sandbox) + "/hosts";
+    const auto text = TRY(hosts_text(look.state, sandbox));
+    if (const auto now = sandbox::read_text(path); now && *now == text) continue;
+    TRY(make_directory(directory_of(sandbox)));
+    TRY(sandbox::write_in_place(path, text));
+    mended.push_back(sandbox.name);
+  }
+  return mended;
 }
 
 Result<UniqueFd> Engine::Impl::make_files(const Sandbox& sandbox) {
@@ -59,6 +148,7 @@ Result<UniqueFd> Engine::Impl::make_files(const Sandbox& sandbox) {
   TRY(make_directory(directory));
   UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return fail_sys(errno, "lock {}", directory);
+  if (!has_names(sandbox)) return fd;
   for (const auto* file : {"hosts", "hostname", "resolv.conf"})
     TRY(sandbox::write_in_place(directory + "/" + file, ""));
   return fd;

@@ -1,5 +1,7 @@
 // Sandboxes: making them, running processes in them, and recording their ends, however they come.
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
@@ -11,6 +13,7 @@
 #include "sandbox/files.h"
 #include "sandbox/names.h"
 #include "sandbox/process.h"
+#include "sandbox/resolv_conf.h"
 
 namespace berth {
 namespace {
@@ -40,7 +43,7 @@ Result<std::string> name_for(engine::State& state, const std::string& asked) {
 
 // It becomes a line of /etc/hosts: letters, digits, '-', '_' and '.', as RFC 1123 and habit have
 // it.
-Status check_hostname(const std::string& hostname) {
+Status check_hostname(const std::string& hostname, std::string_view what = "hostname") {
   constexpr std::size_t kMaxBytes = 63;  // HOST_NAME_MAX is 64, a DNS label's limit is 63
   const auto allowed = [](unsigned char byte) {
     return std::isalnum(byte) || byte == '-' || byte == '_' || byte == '.';
@@ -49,9 +52,9 @@ Status check_hostname(const std::string& hostname) {
       std::ranges::all_of(hostname, allowed))
     return {};
   return fail(ErrorKind::kInvalid,
-              "hostname '{}' of {} bytes is not allowed: give a letter or digit, then letters, "
+              "{} '{}' of {} bytes is not allowed: give a letter or digit, then letters, "
               "digits, '-', '_' or '.', at most {} bytes",
-              hostname, hostname.size(), kMaxBytes);
+              what, hostname, hostname.size(), kMaxBytes);
 }
 
 Result<Sandbox> new_sandbox(engine::State& state, const std::string& name,
@@ -89,35 +92,26 @@ Result<std::size_t> publisher_among(engine::State& state, const std::vector<Atta
   return best.value_or(0);
 }
 
-bool wants_endpoint(const EndpointOptions& options) {
-  return options.ip4 || options.ip6 || options.mac || !options.aliases.empty() ||
-         !options.ifname.empty() || !options.link_local.empty();
-}
-
-Result<NetworkMode> mode_for(engine::State& state, const RunProcess& request) {
-  if (request.networks.empty()) return NetworkMode::kNetworks;
-  TRY(publisher_among(state, request.networks));
-  for (const auto& each : request.networks) {
-    const auto network = TRY(state.network(each.network));
-    if (network.driver != Driver::kHost && network.driver != Driver::kNone) continue;
-    if (request.networks.size() > 1)
-      return fail(ErrorKind::kInvalid, "network {} leaves no place for another network",
-                  network.name);
-    if (network.driver == Driver::kHost)
-      return fail(ErrorKind::kUnsupported,
-                  "network host: a sandbox has a network namespace of its own; give a bridge "
-                  "network or none");
-    if (wants_endpoint(each.options) || !request.ports.empty())
-      return fail(ErrorKind::kInvalid,
-                  "network none has no addresses and no ports: --ip, --mac-address and -p need "
-                  "another --network");
-    return NetworkMode::kNone;
+// Names that come from elsewhere: the host's of a sandbox in the host's network, as in Docker, and
+// the owner's of one that shares another's.
+Status take_names(Sandbox& sandbox, const engine::Mode& mode, const RunProcess& request) {
+  if (mode.owner) {
+    sandbox.hostname = mode.owner->hostname;
+    sandbox.domainname = mode.owner->domainname;
+    return {};
   }
-  return NetworkMode::kNetworks;
+  if (!request.domainname.empty()) TRY(check_hostname(request.domainname, "domain name"));
+  sandbox.domainname = request.domainname;
+  if (mode.mode != NetworkMode::kHost || !request.hostname.empty()) return {};
+  utsname host{};
+  if (uname(&host) != 0) return fail_sys(errno, "read the host's name");
+  sandbox.hostname = host.nodename;
+  return {};
 }
 
 // What `run` asks for, checked as far as it can be without the kernel.
-Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request) {
+Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
+                            const engine::Mode& mode) {
   auto sandbox = TRY(new_sandbox(state, request.name, request.hostname));
   if (request.argv.empty())
     return fail(ErrorKind::kInvalid, "no command is given: add one after --");
@@ -136,19 +130,37 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request) {
   sandbox.dns = request.dns;
   sandbox.dns_search = request.dns_search;
   sandbox.dns_options = request.dns_options;
-  sandbox.mode = TRY(mode_for(state, request));
+  TRY(sandbox::parse_dns_overrides(request.dns, request.dns_search, request.dns_options));
+  sandbox.mode = mode.mode;
+  if (mode.owner) sandbox.shares = mode.owner->id;
+  TRY(take_names(sandbox, mode, request));
+  if (mode.mode == NetworkMode::kNetworks) TRY(publisher_among(state, request.networks));
   return sandbox;
 }
 
-// The lines that --add-host asks for. host-gateway is the host as the sandbox reaches it.
+// What --add-host asks for, as NAME:IP. host-gateway is the host as the sandbox reaches it.
 Result<std::vector<std::string>> extra_hosts(const std::vector<std::string>& asked,
-                                             const std::optional<Ip>& gateway) {
-  std::vector<std::string> lines;
-  for (const auto& text : asked) {
-    const auto entry = TRY(sandbox::resolve(TRY(sandbox::parse_add_host(text)), gateway));
-    lines.push_back(entry.name + ":" + entry.ip.str());
+                                             const std::vector<Ip>& gateways) {
+  std::vector<std::string> hosts;
+  for (const auto& text : asked)
+    for (const auto& entry : TRY(sandbox::resolve(TRY(sandbox::parse_add_host(text)), gateways)))
+      hosts.push_back(entry.name + ":" + entry.ip.str());
+  return hosts;
+}
+
+// The host's addresses as the sandbox reaches them: the gateway of its default route in each
+// family, else the first gateway that it has; in the host's own network the loopback's.
+std::vector<Ip> host_addresses(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints) {
+  if (sandbox.mode == NetworkMode::kHost) return {Ip::v4(127, 0, 0, 1)};
+  std::optional<Ip> gateway4, gateway6;
+  for (const auto& endpoint : endpoints) {
+    if (endpoint.gateway4 && (endpoint.default4 || !gateway4)) gateway4 = endpoint.gateway4;
+    if (endpoint.gateway6 && (endpoint.default6 || !gateway6)) gateway6 = endpoint.gateway6;
   }
-  return lines;
+  std::vector<Ip> addresses;
+  for (const auto& gateway : {gateway4, gateway6})
+    if (gateway) addresses.push_back(*gateway);
+  return addresses;
 }
 
 class ForegroundProcess : public RunningProcess {
@@ -196,10 +208,16 @@ Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const Run
 
 // For plan() only: run() below makes the namespace by starting the process.
 Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request) {
-  auto sandbox = TRY(sandbox_for(change.state, request));
-  const plan::NsRef ns{run_path("netns/" + engine::short_id(sandbox.id)), 0};
+  const auto mode = TRY(engine::mode_of(change.state, request));
+  auto sandbox = TRY(sandbox_for(change.state, request, mode));
+  plan::NsRef ns{run_path("netns/" + engine::short_id(sandbox.id)), 0};
+  if (const auto joined = TRY(namespace_to_join(change.state, mode))) {
+    ns = {mode.owner ? mode.owner->netns_path : mode.path, joined->inode()};
+    if (joined->inode() == TRY(kernel.inode())) ns.path.clear();
+  } else {
+    change.plan.push_back(plan::AddNetns{ns.path});
+  }
   sandbox.netns_path = ns.path;
-  change.plan.push_back(plan::AddNetns{ns.path});
   if (sandbox.mode == NetworkMode::kNetworks)
     TRY(attach_all(change, request, {.sandbox = sandbox, .ns = ns}));
   change.plan.push_back(plan::StartProcess{ns, sandbox.hostname, sandbox.rootfs, sandbox.argv});
@@ -208,9 +226,14 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request)
 
 std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
   const auto refused = [](Error error) { return std::unexpected(RunError{std::move(error)}); };
-  auto checked = with_dead_collected([&] {
+  std::optional<kernel::Netns> joined;
+  auto checked = with_dead_collected([&]() -> Result<Sandbox> {
     Change look(*store);
-    return sandbox_for(look.state, request);
+    const auto mode = TRY(engine::mode_of(look.state, request));
+    auto sandbox = TRY(sandbox_for(look.state, request, mode));
+    joined = TRY(namespace_to_join(look.state, mode));
+    if (mode.mode == NetworkMode::kPath) sandbox.netns_path = mode.path;
+    return sandbox;
   });
   if (!checked) return refused(checked.error());
   auto sandbox = *std::move(checked);
@@ -226,19 +249,21 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
   const auto is_hostname = [](const std::string& entry) { return entry.starts_with("HOSTNAME="); };
   if (std::ranges::none_of(env, is_hostname)) env.push_back("HOSTNAME=" + sandbox.hostname);
   const auto file = [&](std::string_view name) {
-    return directory_of(sandbox) + "/" + std::string(name);
+    return names_directory_of(sandbox) + "/" + std::string(name);
   };
   auto pending = sandbox::PendingProcess::spawn(
       {.id = sandbox.id,
        .name = sandbox.name,
        .hostname = sandbox.hostname,
+       .domainname = sandbox.domainname,
+       .netns = joined ? joined->fd() : -1,
        .argv = request.argv,
        .env = std::move(env),
        .rootfs = sandbox.rootfs.empty() ? std::nullopt : std::optional(sandbox.rootfs),
        .hosts_file = file("hosts"),
        .hostname_file = file("hostname"),
        .resolv_file = file("resolv.conf"),
-       .log_file = file("log"),
+       .log_file = directory_of(sandbox) + "/log",
        .detach = request.detach,
        .tty = request.tty,
        .open_stdin = request.open_stdin,
@@ -251,40 +276,50 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     return refused(pending.error());
   }
 
-  sandbox.netns_path = fmt::format("/proc/{}/ns/net", pending->pid());
+  if (sandbox.netns_path.empty())
+    sandbox.netns_path = fmt::format("/proc/{}/ns/net", pending->pid());
   sandbox.pid = pending->id().pid;
   sandbox.pid_start = pending->id().start_time;
   sandbox.shim_pid = pending->shim().pid;
   sandbox.shim_start = pending->shim().start_time;
   sandbox.state = SandboxState::kRunning;
   sandbox.started = engine::now();
-  const auto netns = kernel::Netns::open(sandbox.netns_path);
-  if (!netns) {  // the process could not even be prepared: it knows why
-    const auto started = std::move(*pending).start();
-    remove_files(sandbox);
-    return started ? refused(netns.error())
-                   : std::unexpected(RunError{started.error().error, started.error().exit_code});
+  if (!joined) {
+    const auto netns = kernel::Netns::open(sandbox.netns_path);
+    if (!netns) {  // the process could not even be prepared: it knows why
+      const auto started = std::move(*pending).start();
+      remove_files(sandbox);
+      return started ? refused(netns.error())
+                     : std::unexpected(RunError{started.error().error, started.error().exit_code});
+    }
+    sandbox.netns_inode = netns->inode();
   }
-  sandbox.netns_inode = netns->inode();
   const auto attach = [&]() -> Status {
     const auto held = TRY(lock());
     Change attaching(*store);
     sandbox.name = TRY(name_for(attaching.state, sandbox.name));
-    std::optional<Ip> gateway;
+    std::vector<Endpoint> endpoints;
     std::vector<PortMapping> ports;
     sandbox.endpoints.clear();
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
     if (sandbox.mode == NetworkMode::kNetworks) {
-      for (const auto& endpoint : TRY(attach_all(
-               attaching, request, {.sandbox = sandbox, .ns = ns, .loopback_down = true}))) {
-        if (endpoint.default4 || !gateway) gateway = endpoint.gateway4;
+      endpoints = TRY(
+          attach_all(attaching, request, {.sandbox = sandbox, .ns = ns, .loopback_down = true}));
+      for (const auto& endpoint : endpoints) {
         ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
         sandbox.endpoints.push_back(endpoint.id);
       }
-    } else {
+      sandbox.ports = ports;
+      std::erase_if(sandbox.ports, [](const PortMapping& each) { return each.host_port == 0; });
+    } else if (sandbox.mode == NetworkMode::kNone) {
       attaching.plan.push_back(plan::SetLinkUp{ns, TRY(IfName::parse("lo"))});
+    } else if (sandbox.mode == NetworkMode::kContainer) {
+      // It was there a moment ago; from here on the lock keeps it from being removed.
+      const auto owner = attaching.state.sandbox(sandbox.shares);
+      if (!owner || !alive(*owner))
+        return fail(ErrorKind::kNotFound, "{} has just ended", request.networks.front().network);
     }
-    sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, gateway));
+    sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, host_addresses(sandbox, endpoints)));
     attaching.state.put(sandbox);
     attaching.verb = "run " + sandbox.name;
     if (auto done = commit(attaching); !done)

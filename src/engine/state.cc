@@ -34,6 +34,19 @@ std::string hint_key(std::string_view network_id, const Cidr& subnet) {
   return fmt::format("hint/{}/{}", network_id, hex(subnet.ip().bytes()));
 }
 
+std::string link_prefix(std::string_view name) {
+  return fmt::format("link/{}/", name);
+}
+
+// `link` is NAME:ALIAS.
+std::string link_key(std::string_view link, std::string_view endpoint_id) {
+  return link_prefix(link.substr(0, link.find(':'))) + std::string(endpoint_id);
+}
+
+std::string share_key(const Sandbox& sandbox) {
+  return fmt::format("share/{}/{}", sandbox.shares, sandbox.id);
+}
+
 std::string port_prefix(const PortMapping& mapping) {
   return fmt::format("port/{}/{:05}/", name(mapping.protocol), mapping.host_port);
 }
@@ -54,6 +67,10 @@ bool needs_forwarding(const Network& network, Ip::Family family) {
   const bool has_family = family == Ip::Family::kV4 ? network.ipv4 : network.ipv6;
   return network.driver == Driver::kBridge && !network.internal && network.bridge.managed &&
          has_family;
+}
+
+bool in_table(const Network& network) {
+  return network.driver == Driver::kBridge && network.bridge.managed;
 }
 
 // ---- references ---------------------------------------------------------------------------------
@@ -116,9 +133,15 @@ Result<std::vector<Network>> State::networks() {
 void State::put(const Network& network) {
   tx_.put("network/" + network.id, model::to_json(network));
   tx_.put("network-name/" + network.name, network.id);
+  for (const auto& address : network.parent.host_addresses)
+    tx_.put(lease_key(network.id, address.ip()), network.id);
 }
 
 void State::erase(const Network& network) {
+  for (const auto& address : network.parent.host_addresses) {
+    tx_.erase(lease_key(network.id, address.ip()));
+    (void)lower_hint(network, address.ip());  // at worst the others on its segment skip the address
+  }
   tx_.erase("network/" + network.id);
   tx_.erase("network-name/" + network.name);
   for (const auto& subnet : network.subnets) tx_.erase(hint_key(network.id, subnet.cidr));
@@ -182,12 +205,15 @@ void State::put(const Endpoint& endpoint) {
   for (const auto& address : {endpoint.address4, endpoint.address6})
     if (address) tx_.put(lease_key(endpoint.network_id, address->ip()), endpoint.id);
   for (const auto& mapping : all_ports(endpoint)) take_port(mapping, endpoint.id);
+  for (const auto& link : endpoint.asked.links)
+    tx_.put(link_key(link, endpoint.id), endpoint.sandbox_id);
 }
 
 Status State::erase(const Endpoint& endpoint) {
   tx_.erase("endpoint/" + endpoint.id);
   tx_.erase(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id));
   for (const auto& mapping : all_ports(endpoint)) free_port(mapping);
+  for (const auto& link : endpoint.asked.links) tx_.erase(link_key(link, endpoint.id));
   const auto network = network_by_id(endpoint.network_id);  // may be lost (see reset)
   for (const auto& address : {endpoint.address4, endpoint.address6}) {
     if (!address) continue;
@@ -228,6 +254,14 @@ Result<std::vector<Sandbox>> State::sandboxes() {
   return sandboxes;
 }
 
+Result<std::optional<Sandbox>> State::sandbox_named(std::string_view name) {
+  const auto id = TRY(tx_.get(fmt::format("sandbox-name/{}", name)));
+  if (!id) return std::nullopt;
+  const auto text = TRY(tx_.get("sandbox/" + *id));
+  if (!text) return std::nullopt;
+  return TRY(model::sandbox_from_json(*text));
+}
+
 Result<bool> State::sandbox_name_taken(std::string_view name) {
   return TRY(tx_.get(fmt::format("sandbox-name/{}", name))).has_value();
 }
@@ -237,17 +271,79 @@ void State::put(const Sandbox& sandbox) {
   tx_.put("sandbox-name/" + sandbox.name, sandbox.id);
   if (sandbox.netns_inode != 0 && sandbox.state != SandboxState::kExited)
     tx_.put(fmt::format("netns/{}", sandbox.netns_inode), sandbox.id);
+  if (!sandbox.shares.empty() && sandbox.state != SandboxState::kExited)
+    tx_.put(share_key(sandbox), "");
 }
 
 void State::erase(const Sandbox& sandbox) {
   tx_.erase("sandbox/" + sandbox.id);
   tx_.erase("sandbox-name/" + sandbox.name);
+  if (!sandbox.shares.empty()) tx_.erase(share_key(sandbox));
   // The number of a namespace that is gone may be another sandbox's by now.
   const auto key = fmt::format("netns/{}", sandbox.netns_inode);
   if (const auto owner = tx_.get(key); owner && *owner == sandbox.id) tx_.erase(key);
 }
 
+Result<std::vector<Sandbox>> State::sharers(std::string_view id) {
+  std::vector<std::string> ids;
+  const auto prefix = fmt::format("share/{}/", id);
+  TRY(tx_.scan(prefix, [&](std::string_view key, std::string_view) {
+    ids.emplace_back(key.substr(prefix.size()));
+    return true;
+  }));
+  std::vector<Sandbox> sharers;
+  for (const auto& each : ids) {
+    auto sharer = sandbox(each);
+    if (!sharer && sharer.error().kind == ErrorKind::kNotFound) continue;  // lost: see reset
+    sharers.push_back(TRY(std::move(sharer)));
+  }
+  return sharers;
+}
+
+Result<std::vector<std::string>> State::linkers(std::string_view name) {
+  std::vector<std::string> ids;
+  TRY(tx_.scan(link_prefix(name), [&](std::string_view, std::string_view id) {
+    ids.emplace_back(id);
+    return true;
+  }));
+  std::ranges::sort(ids);
+  const auto repeated = std::ranges::unique(ids);
+  ids.erase(repeated.begin(), repeated.end());
+  return ids;
+}
+
 // ---- addresses ----------------------------------------------------------------------------------
+
+Result<std::vector<Network>> State::on_one_segment(const Network& network) {
+  std::vector<Network> sharing = {network};
+  if (!has_parent(network)) return sharing;
+  for (auto& other : TRY(networks()))
+    if (other.id != network.id && has_parent(other) && !other.config_only &&
+        other.parent.device == network.parent.device)
+      sharing.push_back(std::move(other));
+  return sharing;
+}
+
+// All that `others` have given out or keep of `subnet`, from `from` on.
+Status State::add_taken(std::set<Ip>& taken, const Network& other, const Cidr& subnet,
+                        const Ip& from) {
+  const auto add = [&](const Ip& ip) {
+    if (subnet.contains(ip) && ip >= from) taken.insert(ip);
+  };
+  for (const auto& each : other.subnets) {
+    if (each.gateway) add(*each.gateway);
+    for (const auto& [name, ip] : each.aux) add(ip);
+  }
+  Status read;
+  const auto prefix = lease_prefix(other.id, subnet.ip().family());
+  TRY(tx_.scan(prefix, prefix + hex(from.bytes()), [&](std::string_view key, std::string_view) {
+    const auto ip = ip_from_hex(key.substr(prefix.size()));
+    if (!ip) read = std::unexpected(ip.error());
+    if (ip) add(*ip);
+    return ip && *ip <= subnet.last();
+  }));
+  return read;
+}
 
 Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
   std::optional<Ip> hint;
@@ -255,8 +351,17 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
     if (const auto ip = Ip::parse(*text)) hint = *ip;
   }
   const auto prefix = lease_prefix(network.id, subnet.cidr.ip().family());
-  const auto taken_from = [&](const Ip& from, const std::function<bool(const Ip&)>& visit) {
+  const auto sharing = TRY(on_one_segment(network));
+  const auto taken_from = [&](const Ip& from,
+                              const std::function<bool(const Ip&)>& visit) -> Status {
     Status read;
+    if (sharing.size() > 1) {
+      std::set<Ip> taken;
+      for (const auto& each : sharing) TRY(add_taken(taken, each, subnet.cidr, from));
+      for (const auto& ip : taken)
+        if (!visit(ip)) break;
+      return {};
+    }
     auto scanned =
         tx_.scan(prefix, prefix + hex(from.bytes()), [&](std::string_view key, std::string_view) {
           const auto ip = ip_from_hex(key.substr(prefix.size()));
@@ -274,24 +379,37 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
 Status State::reserve(const Network& network, const Subnet& subnet, const Ip& ip) {
   if (auto allowed = ipam::check_static(subnet, ip); !allowed)
     return std::unexpected(in_context(allowed.error(), "network {}", network.name));
-  if (const auto owner = TRY(tx_.get(lease_key(network.id, ip)))) {
-    std::string holder = *owner;
-    if (const auto held = endpoint(*owner))
-      if (const auto user = sandbox(held->sandbox_id)) holder = user->name;
+  const auto taken_by = [&](std::string_view holder) {
     return fail(ErrorKind::kInUse, "network {}: address {} is taken by {}", network.name, ip.str(),
                 holder);
+  };
+  for (const auto& each : TRY(on_one_segment(network))) {
+    if (const auto owner = TRY(tx_.get(lease_key(each.id, ip)))) {
+      std::string holder = *owner == each.id ? "the host (host_access)" : *owner;
+      if (const auto held = endpoint(*owner))
+        if (const auto user = sandbox(held->sandbox_id)) holder = user->name;
+      return taken_by(holder);
+    }
+    if (each.id == network.id) continue;
+    for (const auto& other : each.subnets) {
+      if (other.gateway == ip) return taken_by("the gateway of network " + each.name);
+      for (const auto& [name, kept] : other.aux)
+        if (kept == ip) return taken_by(fmt::format("{} of network {}", name, each.name));
+    }
   }
   return {};
 }
 
 Status State::lower_hint(const Network& network, const Ip& ip) {
-  for (const auto& subnet : network.subnets) {
-    if (!subnet.cidr.contains(ip)) continue;
-    const auto key = hint_key(network.id, subnet.cidr);
-    const auto text = TRY(tx_.get(key));
-    if (!text) continue;
-    const auto hint = Ip::parse(*text);
-    if (hint && ip < *hint) tx_.put(key, ip.str());
+  for (const auto& each : TRY(on_one_segment(network))) {
+    for (const auto& subnet : each.subnets) {
+      if (!subnet.cidr.contains(ip)) continue;
+      const auto key = hint_key(each.id, subnet.cidr);
+      const auto text = TRY(tx_.get(key));
+      if (!text) continue;
+      const auto hint = Ip::parse(*text);
+      if (hint && ip < *hint) tx_.put(key, ip.str());
+    }
   }
   return {};
 }

@@ -6,7 +6,9 @@
 //   user/<network>/<endpoint>             -> sandbox id
 //   sandbox/<id>                          Sandbox
 //   sandbox-name/<name>                   -> sandbox id
-//   netns/<inode>                         -> sandbox id (of foreign namespaces)
+//   netns/<inode>                         -> id of the sandbox that it belongs to
+//   share/<owner>/<sandbox>               this sandbox is in the network namespace of that one
+//   link/<name>/<endpoint>                -> id of the sandbox that links to <name> by it
 //   lease/<network>/<4 or 6>/<address in hex>  -> endpoint id
 //   hint/<network>/<subnet in hex>        an address below which all of the range are taken
 //   port/<protocol>/<port>/<host address> -> endpoint id (port in 5 digits, so that keys sort)
@@ -21,6 +23,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +44,12 @@ struct Realised {
 
 /// Does the network need the host to forward packets of `family`?
 [[nodiscard]] bool needs_forwarding(const Network& network, Ip::Family family);
+
+/// Is it of a driver that puts sub-interfaces on a parent device?
+[[nodiscard]] bool has_parent(const Network& network);
+
+/// Are there elements of it in berth's table?
+[[nodiscard]] bool in_table(const Network& network);
 
 class State {
  public:
@@ -69,11 +78,19 @@ class State {
   Result<Sandbox> sandbox(std::string_view reference);
   Result<std::optional<Sandbox>> sandbox_by_netns(std::uint64_t inode);
   Result<std::vector<Sandbox>> sandboxes();  ///< newest first
+  Result<std::optional<Sandbox>> sandbox_named(std::string_view name);  ///< by its name alone
   Result<bool> sandbox_name_taken(std::string_view name);
   void put(const Sandbox& sandbox);
   void erase(const Sandbox& sandbox);
+  /// Those that have not ended and share the network namespace of the sandbox `id`, by id.
+  Result<std::vector<Sandbox>> sharers(std::string_view id);
+  /// The ids of the sandboxes that link to the sandbox `name`, each once.
+  Result<std::vector<std::string>> linkers(std::string_view name);
 
   // Addresses.
+  /// The networks whose endpoints share a segment, and so must not share an address: those on one
+  /// parent. `network` is the first of them; a bridge is a segment of its own.
+  Result<std::vector<Network>> on_one_segment(const Network& network);
   Result<Ip> allocate(const Network& network, const Subnet& subnet);
   Status reserve(const Network& network, const Subnet& subnet, const Ip& ip);
 
@@ -101,6 +118,7 @@ class State {
                               std::string_view reference);
   /// An address of the network is free again.
   Status lower_hint(const Network& network, const Ip& ip);
+  Status add_taken(std::set<Ip>& taken, const Network& other, const Cidr& subnet, const Ip& from);
 
   Transaction& tx_;
 };

@@ -35,6 +35,7 @@ Status Engine::Impl::prepare(Change& change, const StopSandboxes& request) {
     if (sandbox.kind != SandboxKind::kProcess)
       return fail(ErrorKind::kInvalid, "{} has no process to stop", sandbox.name);
     if (sandbox.state != SandboxState::kRunning) continue;
+    TRY(check_not_shared(change.state, sandbox, request.targets, "stop"));
     change.plan.push_back(plan::SignalProcess{sandbox.pid, request.signal});
     TRY(prepare_end(change, sandbox, 0));
   }
@@ -53,6 +54,8 @@ std::vector<Outcome> Engine::Impl::stop(const StopSandboxes& request) {
     } else if (sandbox->kind != SandboxKind::kProcess) {
       outcome.status = fail(ErrorKind::kInvalid, "{} has no process to stop", sandbox->name);
     } else if (sandbox->state == SandboxState::kRunning) {
+      outcome.status = check_not_shared(look.state, *sandbox, request.targets, "stop");
+      if (!outcome.status) continue;
       processes.push_back(process_of(*sandbox));
       shims.push_back(shim_of(*sandbox));
     }
@@ -75,6 +78,13 @@ std::vector<Outcome> Engine::Impl::stop(const StopSandboxes& request) {
 }
 
 Status Engine::Impl::prepare(Change& change, const RemoveSandboxes& request) {
+  for (const auto& target : request.targets)
+    TRY(check_not_shared(change.state, TRY(find_sandbox(change.state, target)), request.targets,
+                         "rm"));
+  return prepare_removal(change, request);
+}
+
+Status Engine::Impl::prepare_removal(Change& change, const RemoveSandboxes& request) {
   change.direction = engine::Direction::kRemove;
   change.verb = fmt::format("remove {}", fmt::join(request.targets, " "));
   std::vector<Endpoint> endpoints;
@@ -104,7 +114,9 @@ Status Engine::Impl::prepare(Change& change, const RemoveSandboxes& request) {
 std::vector<Outcome> Engine::Impl::remove_all(const RemoveSandboxes& request) {
   std::vector<Outcome> outcomes;
   std::vector<Sandbox> leaving;
+  std::vector<Status*> statuses;  // of those who leave
   RemoveSandboxes together{{}, request.force};
+  outcomes.reserve(request.targets.size());
   const auto held = lock();
   Change change(*store);
   for (const auto& target : request.targets) {
@@ -121,10 +133,19 @@ std::vector<Outcome> Engine::Impl::remove_all(const RemoveSandboxes& request) {
     }
     if (std::ranges::find(leaving, sandbox->id, &Sandbox::id) != leaving.end()) continue;
     Change alone(*store);
-    outcome.status = prepare(alone, RemoveSandboxes{{target}, request.force});
+    outcome.status = prepare_removal(alone, RemoveSandboxes{{target}, request.force});
     if (!outcome.status) continue;
     together.targets.push_back(target);
     leaving.push_back(*std::move(sandbox));
+    statuses.push_back(&outcome.status);
+  }
+  // An owner can go if those who share its namespace go too.
+  for (std::size_t i = leaving.size(); i-- > 0;) {
+    *statuses[i] = check_not_shared(change.state, leaving[i], together.targets, "rm");
+    if (*statuses[i]) continue;
+    leaving.erase(leaving.begin() + static_cast<std::ptrdiff_t>(i));
+    statuses.erase(statuses.begin() + static_cast<std::ptrdiff_t>(i));
+    together.targets.erase(together.targets.begin() + static_cast<std::ptrdiff_t>(i));
   }
   if (leaving.empty()) return outcomes;
 

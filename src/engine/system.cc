@@ -8,7 +8,6 @@
 #include "engine/host_facts.h"
 #include "engine/impl.h"
 #include "firewall/table.h"
-#include "ipam/allocator.h"
 #include "kernel/netns/netns.h"
 
 namespace berth {
@@ -68,14 +67,8 @@ Result<DiskUse> Engine::Impl::disk_use() {
   use.store_bytes = bytes_of_files(config.root);
   use.log_bytes = bytes_of_files(config.run + "/sandboxes");
   Change look(*store);
-  for (const auto& network : TRY(look.state.networks())) {
-    if (network.subnets.empty()) continue;
-    const auto used = TRY(look.state.endpoints_of_network(network.id)).size();
-    for (const auto& subnet : network.subnets) {
-      const auto usable = static_cast<std::uint64_t>(ipam::usable_addresses(subnet));
-      use.subnets.push_back({network.name, subnet.cidr, used, usable > used ? usable - used : 0});
-    }
-  }
+  for (const auto& network : TRY(look.state.networks()))
+    for (auto& subnet : TRY(subnet_use(network))) use.subnets.push_back(std::move(subnet));
   return use;
 }
 

@@ -49,11 +49,27 @@ Json ipam_form(const Network& network) {
     if (subnet.range) entry["IPRange"] = subnet.range->str();
     if (subnet.gateway) entry["Gateway"] = subnet.gateway->str();
     for (const auto& [name, ip] : subnet.aux) entry["AuxiliaryAddresses"][name] = ip.str();
+    for (const auto& own : network.parent.host_addresses)  // as if it had been kept for the host
+      if (own.network() == subnet.cidr) entry["AuxiliaryAddresses"]["host"] = own.ip().str();
     config.push_back(std::move(entry));
   }
   return {{"Driver", name(network.ipam)},
           {"Options", labels_form(network.ipam_options)},
           {"Config", std::move(config)}};
+}
+
+// podman's names of a network's static routes.
+Json routes_form(const std::vector<Route>& routes) {
+  Json out = Json::array();
+  for (const auto& route : routes) {
+    Json entry = {{"destination", route.destination.str()}};
+    if (route.gateway) entry["gateway"] = route.gateway->str();
+    if (!route.via.empty()) entry["via"] = route.via;
+    if (route.metric != 0) entry["metric"] = route.metric;
+    entry["route_type"] = name(route.kind);
+    out.push_back(std::move(entry));
+  }
+  return out;
 }
 
 Json state_form(const Sandbox& sandbox) {
@@ -71,18 +87,8 @@ Json state_form(const Sandbox& sandbox) {
           {"FinishedAt", rfc3339(sandbox.finished)}};
 }
 
-// "IP\tNAME", as in /etc/hosts, the way --add-host takes it: "NAME:IP".
-Json extra_hosts_form(const std::vector<std::string>& lines) {
-  Json out = Json::array();
-  for (const auto& line : lines) {
-    const auto tab = line.find('\t');
-    if (tab != std::string::npos) out.push_back(line.substr(tab + 1) + ":" + line.substr(0, tab));
-  }
-  return out;
-}
-
-std::string network_mode(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
-  if (sandbox.mode != NetworkMode::kNetworks) return std::string(name(sandbox.mode));
+std::string mode_form(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
+  if (sandbox.mode != NetworkMode::kNetworks) return network_mode(sandbox);
   return endpoints.empty() ? "none" : endpoints.front().network_name;
 }
 
@@ -127,22 +133,36 @@ Json network_form(const Network& network, std::span<const NetworkMember> members
                                        {"IPv4Address", text_or_empty(endpoint.address4)},
                                        {"IPv6Address", text_or_empty(endpoint.address6)}};
   }
-  return {{"Name", network.name},
-          {"Id", network.id},
-          {"Created", rfc3339(network.created)},
-          {"Scope", "local"},
-          {"Driver", name(network.driver)},
-          {"EnableIPv4", network.ipv4},
-          {"EnableIPv6", network.ipv6},
-          {"IPAM", ipam_form(network)},
-          {"Internal", network.internal},
-          {"Attachable", network.attachable},
-          {"Ingress", false},
-          {"ConfigFrom", {{"Network", network.config_from}}},
-          {"ConfigOnly", network.config_only},
-          {"Containers", std::move(containers)},
-          {"Options", labels_form(network.options)},
-          {"Labels", labels_form(network.labels)}};
+  Json out = {{"Name", network.name},
+              {"Id", network.id},
+              {"Created", rfc3339(network.created)},
+              {"Scope", "local"},
+              {"Driver", driver_name(network)},
+              {"EnableIPv4", network.ipv4},
+              {"EnableIPv6", network.ipv6},
+              {"IPAM", ipam_form(network)},
+              {"Internal", network.internal},
+              {"Attachable", network.attachable},
+              {"Ingress", false},
+              {"ConfigFrom", {{"Network", network.config_from}}},
+              {"ConfigOnly", network.config_only},
+              {"Containers", std::move(containers)},
+              {"Options", labels_form(network.options)},
+              {"Labels", labels_form(network.labels)}};
+  // Docker has none: no key where there are none.
+  if (!network.link.routes.empty()) out["Routes"] = routes_form(network.link.routes);
+  return out;
+}
+
+Json network_status_form(std::span<const SubnetUse> subnets) {
+  Json by_subnet = Json::object();
+  for (const auto& use : subnets) {
+    // What nobody can have counts as in use.
+    const auto in_use =
+        use.in_use > UINT64_MAX - use.reserved ? UINT64_MAX : use.in_use + use.reserved;
+    by_subnet[use.subnet.str()] = {{"IPsInUse", in_use}, {"DynamicIPsAvailable", use.available}};
+  }
+  return {{"IPAM", {{"Subnets", std::move(by_subnet)}}}};
 }
 
 Json ports_form(std::span<const Endpoint> endpoints) {
@@ -197,7 +217,7 @@ Json endpoint_form(const Sandbox& sandbox, const Endpoint& endpoint) {
 Json sandbox_form(const Sandbox& sandbox, const SandboxDetails& details) {
   Json arguments = Json::array();
   for (std::size_t i = 1; i < sandbox.argv.size(); ++i) arguments.push_back(sandbox.argv[i]);
-  const auto mode = network_mode(sandbox, details.endpoints);
+  const auto mode = mode_form(sandbox, details.endpoints);
   return {{"Id", sandbox.id},
           {"Created", rfc3339(sandbox.created)},
           {"Path", sandbox.argv.empty() ? std::string() : sandbox.argv.front()},
@@ -212,9 +232,13 @@ Json sandbox_form(const Sandbox& sandbox, const SandboxDetails& details) {
            {{"NetworkMode", mode},
             {"PortBindings", ports_form(details.endpoints)},
             {"AutoRemove", sandbox.auto_remove},
-            {"ExtraHosts", extra_hosts_form(sandbox.extra_hosts)}}},
+            {"Dns", sandbox.dns},
+            {"DnsOptions", sandbox.dns_options},
+            {"DnsSearch", sandbox.dns_search},
+            {"ExtraHosts", sandbox.extra_hosts}}},
           {"Config",
            {{"Hostname", sandbox.hostname},
+            {"Domainname", sandbox.domainname},
             {"Cmd", sandbox.argv},
             {"Tty", sandbox.tty},
             {"Labels", labels_form(sandbox.labels)}}},

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 
+#include "berth/engine.h"
 #include "berth/network.h"
 
 namespace berth::frontends {
@@ -27,6 +28,9 @@ struct NetworkMember {
   std::string sandbox_name;
 };
 [[nodiscard]] Json network_form(const Network& network, std::span<const NetworkMember> members);
+
+/// Status of a network's verbose form (Engine API 1.52): numbers saturate at 2^64-1.
+[[nodiscard]] Json network_status_form(std::span<const SubnetUse> subnets);
 
 /// What a sandbox's form needs beside the sandbox.
 struct SandboxDetails {

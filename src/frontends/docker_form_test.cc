@@ -28,7 +28,7 @@ Sandbox sample_sandbox() {
   sandbox.argv = {"bash", "-l"};
   sandbox.pid = 4711;
   sandbox.created = sandbox.started = kCreated;
-  sandbox.extra_hosts = {"10.0.0.1\tdb"};
+  sandbox.extra_hosts = {"db:10.0.0.1"};
   return sandbox;
 }
 
@@ -123,6 +123,40 @@ TEST(SandboxForm, ShowsTheDefaultNetworksAddressesOnTop) {
   const std::vector<Endpoint> endpoints = {endpoint};
   const auto form = sandbox_form(sample_sandbox(), {.endpoints = endpoints});
   EXPECT_EQ(form["NetworkSettings"]["IPAddress"], "192.168.100.2");
+}
+
+TEST(NetworkStatusForm, CountsWhatNobodyCanHaveAsInUse) {
+  const std::vector<SubnetUse> uses = {{.network = "n",
+                                        .subnet = *Cidr::parse("10.1.0.0/24"),
+                                        .in_use = 2,
+                                        .reserved = 3,
+                                        .available = 251},
+                                       {.network = "n",
+                                        .subnet = *Cidr::parse("fd01::/32"),
+                                        .in_use = 1,
+                                        .reserved = UINT64_MAX,
+                                        .available = UINT64_MAX}};
+  EXPECT_EQ(network_status_form(uses).dump(),
+            R"({"IPAM":{"Subnets":{"10.1.0.0/24":{"IPsInUse":5,"DynamicIPsAvailable":251},)"
+            R"("fd01::/32":{"IPsInUse":18446744073709551615,)"
+            R"("DynamicIPsAvailable":18446744073709551615}}}})");
+}
+
+TEST(NetworkForm, ShowsStaticRoutesWhereThereAreSome) {
+  Network network;
+  EXPECT_FALSE(network_form(network, {}).contains("Routes"));
+  network.link.routes = {*parse_route("10.8.0.0/16,10.1.0.9,7"),
+                         *parse_route("10.9.0.0/16,prohibit")};
+  EXPECT_EQ(network_form(network, {})["Routes"].dump(),
+            R"([{"destination":"10.8.0.0/16","gateway":"10.1.0.9","metric":7,)"
+            R"("route_type":"unicast"},{"destination":"10.9.0.0/16","route_type":"prohibit"}])");
+}
+
+TEST(NetworkForm, ATemplateHasNoDriver) {
+  Network network;
+  network.config_only = true;
+  EXPECT_EQ(network_form(network, {})["Driver"], "null");
+  EXPECT_EQ(network_form(network, {})["ConfigOnly"], true);
 }
 
 TEST(NetworkForm, IsWhatDockerNetworkInspectShows) {

@@ -28,14 +28,15 @@ static void from_json(const nlohmann::json& in, Enum& value) {
 }
 
 BERTH_JSON_FIELDS_OR_DEFAULT(Subnet, cidr, range, gateway, aux)
-BERTH_JSON_FIELDS_OR_DEFAULT(Route, destination, kind, gateway, metric)
+BERTH_JSON_FIELDS_OR_DEFAULT(Route, destination, kind, gateway, metric, via)
 BERTH_JSON_FIELDS_OR_DEFAULT(LinkSettings, mtu, ifname_prefix, metric, default_route, routes,
                              announcements, announce_interval_ms)
 BERTH_JSON_FIELDS_OR_DEFAULT(BridgeSettings, device, adopted, managed, icc, masquerade, mode4,
                              mode6, inhibit_ipv4, host_binding, snat4, snat6, translate6to4, vlan,
                              port_isolation, mac_spoof_check, vrf, trusted)
 BERTH_JSON_FIELDS_OR_DEFAULT(ParentSettings, device, origin, lower, vlan, macvlan_mode, ipvlan_mode,
-                             ipvlan_flag, sources, broadcast_limit, host_access, host_device)
+                             ipvlan_flag, sources, broadcast_limit, host_access, host_device,
+                             host_addresses)
 BERTH_JSON_FIELDS_OR_DEFAULT(Network, id, name, driver, created, ipv4, ipv6, internal, attachable,
                              predefined, config_only, config_from, labels, options, ipam,
                              ipam_options, subnets, link, bridge, parent)
@@ -44,11 +45,13 @@ BERTH_JSON_FIELDS_OR_DEFAULT(EndpointOptions, ip4, ip6, mac, link_local, aliases
                              host_ifname, gw_priority, driver_options)
 BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id, ifname,
                              host_ifname, address4, address6, gateway4, gateway6, on_link, default4,
-                             default6, mac, mtu, sysctls, ports, translated, asked)
-BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, kind, state, netns_path, netns_inode,
-                             argv, rootfs, mode, shares, extra_hosts, labels, auto_remove, tty, log,
-                             pid, pid_start, shim_pid, shim_start, exit_code, created, started,
-                             finished, endpoints, dns, dns_search, dns_options)
+                             default6, mac, mtu, sysctls, routes, ports, translated,
+                             asked)
+BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, domainname, kind, state, netns_path,
+                             netns_inode, argv, rootfs, mode, shares, extra_hosts, labels,
+                             auto_remove, tty, log, pid, pid_start, shim_pid, shim_start, exit_code,
+                             created, started, finished, endpoints, ports, dns, dns_search,
+                             dns_options)
 
 }  // namespace berth
 

@@ -97,6 +97,7 @@ Sandbox full_sandbox() {
   sandbox.id = std::string(64, 'c');
   sandbox.name = "box";
   sandbox.hostname = "host";
+  sandbox.domainname = "example.org";
   sandbox.kind = SandboxKind::kForeign;
   sandbox.state = SandboxState::kExited;
   sandbox.netns_path = "/proc/1/ns/net";
@@ -105,6 +106,7 @@ Sandbox full_sandbox() {
   sandbox.rootfs = "/srv";
   sandbox.mode = NetworkMode::kContainer;
   sandbox.shares = std::string(64, 'd');
+  sandbox.ports = {{Protocol::kUdp, ip("127.0.0.1"), 53, 5353}};
   sandbox.dns = {"10.0.0.53"};
   sandbox.dns_search = {"lan"};
   sandbox.dns_options = {"ndots:1"};

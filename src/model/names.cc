@@ -54,9 +54,19 @@ std::string_view name(SandboxState state) {
   return pick(words("created", "running", "exited"), state);
 }
 
+std::string_view driver_name(const Network& network) {
+  return name(network.config_only ? Driver::kNone : network.driver);
+}
+
 std::string_view predefined_network(const Sandbox& sandbox) {
   const bool is_one = sandbox.mode == NetworkMode::kHost || sandbox.mode == NetworkMode::kNone;
   return is_one ? name(sandbox.mode) : "";
+}
+
+std::string network_mode(const Sandbox& sandbox) {
+  if (sandbox.mode == NetworkMode::kContainer) return "container:" + sandbox.shares;
+  if (sandbox.mode == NetworkMode::kPath) return "ns:" + sandbox.netns_path;
+  return std::string(predefined_network(sandbox));
 }
 
 }  // namespace berth

@@ -265,17 +265,28 @@ std::string_view nearest(std::string_view name, std::span<const std::string_view
   return *std::ranges::min_element(known, {}, [&](auto each) { return edits(name, each); });
 }
 
-std::unexpected<Error> unknown(const Network& network, std::string_view option) {
+// Of the options that any of `drivers` takes.
+std::string_view nearest_option(std::string_view option, unsigned drivers) {
   std::vector<std::string_view> known;
   for (const auto& each : kOptions) {
-    if ((each.drivers & bit_of(network.driver)) == 0) continue;
+    if ((each.drivers & drivers) == 0) continue;
     known.push_back(each.name);
     if (!each.alias.empty()) known.push_back(each.alias);
   }
+  return nearest(option, known);
+}
+
+std::unexpected<Error> unknown(const Network& network, std::string_view option) {
   return fail(ErrorKind::kInvalid,
               "option {}: the {} driver has none of that name; the nearest is {}", option,
-              name(network.driver), nearest(option, known));
+              name(network.driver), nearest_option(option, bit_of(network.driver)));
 }
+
+bool is_called(const Option& option, std::string_view name) {
+  return option.name == name || (!option.alias.empty() && option.alias == name);
+}
+
+constexpr std::array kDrivers = {Driver::kBridge, Driver::kMacvlan, Driver::kIpvlan};
 
 constexpr std::string_view kEndpointIfname = "com.docker.network.endpoint.ifname";
 constexpr std::string_view kEndpointSysctls = "com.docker.network.endpoint.sysctls";
@@ -296,14 +307,47 @@ std::string slashed(std::string_view key) {
 Status read_options(Network& network, const Labels& options) {
   for (const auto& [option, value] : options) {
     const auto is_named = [&](const Option& each) {
-      return (each.name == option || (!each.alias.empty() && each.alias == option)) &&
-             (each.drivers & bit_of(network.driver)) != 0;
+      return is_called(each, option) && (each.drivers & bit_of(network.driver)) != 0;
     };
     const auto known = std::ranges::find_if(kOptions, is_named);
     if (known == std::end(kOptions)) return unknown(network, option);
     TRY(known->read(network, {option, value}));
   }
   return {};
+}
+
+Status check_template_options(const Labels& options) {
+  for (const auto& [option, value] : options) {
+    Status read =
+        fail(ErrorKind::kInvalid, "option {}: no driver has one of that name; the nearest is {}",
+             option, nearest_option(option, kAll));
+    for (const auto driver : kDrivers) {
+      const auto takes = [&](const Option& each) {
+        return is_called(each, option) && (each.drivers & bit_of(driver)) != 0;
+      };
+      if (std::ranges::none_of(kOptions, takes)) continue;
+      Network network;
+      network.driver = driver;
+      read = read_options(network, {{option, value}});
+      if (read) break;
+    }
+    TRY(read);
+  }
+  return {};
+}
+
+std::vector<OptionName> option_names() {
+  std::vector<OptionName> names;
+  for (const auto& each : kOptions) {
+    auto& name = names.emplace_back(OptionName{each.name, each.alias, {}});
+    for (const auto driver : kDrivers)
+      if ((each.drivers & bit_of(driver)) != 0) name.takers.push_back(driver);
+  }
+  return names;
+}
+
+std::vector<std::string_view> endpoint_option_names() {
+  return {kEndpointOptions.begin(), kEndpointOptions.end()};
 }
 
 Status read_endpoint_options(EndpointOptions& endpoint) {

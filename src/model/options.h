@@ -28,6 +28,19 @@ inline constexpr std::string_view kOptionParent = "parent";
 /// does not have is refused with the nearest that it has, a bad value with what is allowed.
 [[nodiscard]] Status read_options(Network& network, const Labels& options);
 
+/// Whether each of a template's options is one that some driver takes: which driver it will be, its
+/// networks say.
+[[nodiscard]] Status check_template_options(const Labels& options);
+
+/// The names that read_options() knows, for the documentation's test.
+struct OptionName {
+  std::string_view name;
+  std::string_view alias;  ///< another name of the same, or empty
+  std::vector<Driver> takers;
+};
+[[nodiscard]] std::vector<OptionName> option_names();
+[[nodiscard]] std::vector<std::string_view> endpoint_option_names();
+
 /// Reads the driver options of one endpoint: what they say that EndpointOptions has a place for
 /// goes there. Refused where the two contradict each other.
 [[nodiscard]] Status read_endpoint_options(EndpointOptions& endpoint);

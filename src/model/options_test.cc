@@ -92,6 +92,18 @@ TEST(ReadOptions, AnErrorNamesTheOptionItsValueAndWhatIsAllowed) {
   }
 }
 
+TEST(CheckTemplateOptions, TakesWhatSomeDriverTakes) {
+  EXPECT_TRUE(
+      check_template_options({{"parent", "eth0"}, {"com.docker.network.bridge.name", "b0"}}));
+  EXPECT_TRUE(check_template_options({{"mode", "l3"}}));
+  const auto bad_value = check_template_options({{"macvlan_mode", "loud"}});
+  ASSERT_FALSE(bad_value);
+  EXPECT_NE(bad_value.error().message.find("passthru"), std::string::npos);
+  const auto unknown = check_template_options({{"parrent", "eth0"}});
+  ASSERT_FALSE(unknown);
+  EXPECT_TRUE(unknown.error().message.ends_with("the nearest is parent"));
+}
+
 TEST(ParseDriver, OnlyBridgeCanBeAskedFor) {
   EXPECT_EQ(parse_driver("bridge").value(), Driver::kBridge);
   for (const char* text : {"host", "null", "none", "", "Bridge", "overlay"}) {

@@ -1,5 +1,6 @@
 #include "plan/apply.h"
 
+#include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
@@ -16,7 +17,9 @@
 #include "kernel/netlink/address.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
+#include "kernel/netns/netns.h"
 #include "kernel/nft/batch.h"
+#include "kernel/probe/who_has.h"
 #include "kernel/sysctl/sysctl.h"
 #include "plan/namespaces.h"
 #include "translator/translator.h"
@@ -103,7 +106,33 @@ class Run {
                                          .netns_fd = (*netns)->fd()}}));
   }
 
+  void operator()(const AddMacvlan& op) {
+    on_parent(op, [&](kernel::SubLinkSpec link) {
+      link.mac = op.mac;
+      return kernel::add_macvlan({.link = std::move(link),
+                                  .mode = mode_of(op.mode),
+                                  .sources = op.sources,
+                                  .broadcast_limit = op.broadcast_limit});
+    });
+  }
+  void operator()(const AddIpvlan& op) {
+    on_parent(op, [&](kernel::SubLinkSpec link) {
+      return kernel::add_ipvlan(
+          {.link = std::move(link), .mode = mode_of(op.mode), .flags = flags_of(op.flag)});
+    });
+  }
+  void operator()(const AddVlan& op) {
+    with_index({}, op.lower, [&](int lower) {
+      return kernel::add_vlan({.name = op.name, .lower = lower, .mac = {}}, op.id);
+    });
+  }
+  void operator()(const AddDummy& op) { queue({}, kernel::add_dummy(op.name, op.mtu)); }
+
   void operator()(const DeleteLink& op) {
+    if (!op.ns.is_host()) {
+      indexes_.erase({op.ns, op.name});
+      return queue(op.ns, kernel::delete_link(op.name));
+    }
     if (queue_ != Queue::kDeletions) flush();
     if (stopped()) return;
     queue_ = Queue::kDeletions;
@@ -125,6 +154,20 @@ class Run {
 
   void operator()(const IsolatePort& op) { queue({}, kernel::set_port_isolated(op.name, op.on)); }
   void operator()(const HairpinPort& op) { queue({}, kernel::set_port_hairpin(op.name, op.on)); }
+
+  void operator()(const ProbeAddress& op) {
+    now([&]() -> Status {
+      const auto& netns = *TRY(namespaces_.open(op.ns));
+      const auto owner = TRY(kernel::run_in(netns, [&]() -> Result<std::optional<Mac>> {
+        return kernel::who_has(op.link, op.address);
+      }));
+      if (!owner) return {};
+      return fail(ErrorKind::kInUse,
+                  "address {} is in use on the network already, by the machine with the MAC address "
+                  "{}: give another one",
+                  op.address.str(), owner->str());
+    });
+  }
 
   void operator()(const AddAddress& op) {
     with_index(op.ns, op.link, [&](int index) { return kernel::add_address(index, op.address); });
@@ -211,7 +254,22 @@ class Run {
     if (fine)
       done_.insert(position);
     else
-      errors_.push_back(std::move(status).error());
+      errors_.push_back(explained(op, std::move(status).error()));
+  }
+
+  // A parent that cannot take a sub-interface says no more than "invalid" or "busy"
+  // (macvlan_common_newlink, netdev_rx_handler_register).
+  static Error explained(const Op& op, Error error) {
+    const auto* macvlan = std::get_if<AddMacvlan>(&op);
+    const auto* ipvlan = std::get_if<AddIpvlan>(&op);
+    if ((!macvlan && !ipvlan) || (error.sys != EINVAL && error.sys != EBUSY)) return error;
+    error.kind = ErrorKind::kInUse;
+    error.message += fmt::format(
+        ": {} takes no {} now: something else has it (a bridge, a bond, a passthru macvlan, or "
+        "sub-interfaces of another kind)",
+        (macvlan ? macvlan->parent : ipvlan->parent).str(), macvlan ? "macvlan" : "ipvlan");
+    error.sys = EBUSY;
+    return error;
   }
 
   // For what does not wait: it comes after all that does.
@@ -234,6 +292,44 @@ class Run {
     return socket.request(kernel::set_link_up(TRY(IfName::parse("lo")), true));
   }
 
+  static std::uint32_t mode_of(MacvlanMode mode) {
+    switch (mode) {
+      case MacvlanMode::kBridge:
+        break;
+      case MacvlanMode::kPrivate:
+        return MACVLAN_MODE_PRIVATE;
+      case MacvlanMode::kVepa:
+        return MACVLAN_MODE_VEPA;
+      case MacvlanMode::kPassthru:
+        return MACVLAN_MODE_PASSTHRU;
+      case MacvlanMode::kSource:
+        return MACVLAN_MODE_SOURCE;
+    }
+    return MACVLAN_MODE_BRIDGE;
+  }
+  static std::uint16_t mode_of(IpvlanMode mode) {
+    switch (mode) {
+      case IpvlanMode::kL2:
+        break;
+      case IpvlanMode::kL3:
+        return IPVLAN_MODE_L3;
+      case IpvlanMode::kL3s:
+        return IPVLAN_MODE_L3S;
+    }
+    return IPVLAN_MODE_L2;
+  }
+  static std::uint16_t flags_of(IpvlanFlag flag) {
+    switch (flag) {
+      case IpvlanFlag::kBridge:
+        break;
+      case IpvlanFlag::kPrivate:
+        return IPVLAN_F_PRIVATE;
+      case IpvlanFlag::kVepa:
+        return IPVLAN_F_VEPA;
+    }
+    return 0;
+  }
+
   static std::uint8_t type_of(RouteKind kind) {
     switch (kind) {
       case RouteKind::kUnicast:
@@ -254,6 +350,7 @@ class Run {
     route.destination = op.destination;
     route.gateway = op.gateway;
     route.link_index = index;
+    route.source = op.source;
     route.metric = op.metric;
     route.type = type_of(op.kind);
     return route;
@@ -287,6 +384,24 @@ class Run {
     if (stopped()) return;
     if (!index) return settle(current_, std::unexpected(index.error()));
     queue(ns, build(*index));
+  }
+
+  // A link on top of a device of the host, born in the namespace that it is for.
+  template <typename Build>
+  void on_parent(const auto& op, Build build) {
+    const kernel::Netns* netns = nullptr;
+    if (!op.ns.is_host()) {
+      const auto opened = namespaces_.open(op.ns);
+      if (!opened) return settle(current_, std::unexpected(opened.error()));
+      netns = *opened;
+    }
+    with_index({}, op.parent, [&](int parent) {
+      return build({.name = op.name,
+                    .lower = parent,
+                    .netns_fd = netns ? netns->fd() : -1,
+                    .mac = {},
+                    .mtu = op.mtu});
+    });
   }
 
   // Asks the kernel once per link; a link that waits to be made is made first.

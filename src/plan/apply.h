@@ -57,7 +57,7 @@ using BeforeOp = std::function<Status(std::size_t)>;
 /// The part of a making `plan` that is not true in the kernel now.
 [[nodiscard]] Result<Plan> missing(Kernel& kernel, const Plan& plan);
 
-/// The inverse of a `plan` of which nobody knows how far it was carried out. Left alone are bridges
+/// The inverse of a `plan` of which nobody knows how far it was carried out. Left alone are links
 /// and elements that have the plan's names but are others' by now.
 [[nodiscard]] Result<Plan> rollback(Kernel& kernel, const Plan& plan);
 

@@ -25,6 +25,11 @@ struct Links {
   std::vector<kernel::Route> routes;
 };
 
+// Links that a plan makes and others could have made under the same name by now: kind, and MAC
+// address where the plan chose it.
+using Made =
+    std::map<std::pair<NsRef, IfName>, std::pair<std::string_view, std::optional<Mac>>>;
+
 std::string_view last_word(std::string_view text) {
   return text.substr(text.rfind(' ') + 1);  // npos + 1 is 0: the whole text is one word
 }
@@ -42,6 +47,14 @@ class Diff {
       if (found) compare_mtu({}, *found, bridge->mtu, missing);
     } else if (const auto* veth = std::get_if<AddVeth>(&op)) {
       TRY(look_at(*veth, missing));
+    } else if (const auto* macvlan = std::get_if<AddMacvlan>(&op)) {
+      TRY(look_at(macvlan->ns, macvlan->name, macvlan->mtu, op, missing));
+    } else if (const auto* ipvlan = std::get_if<AddIpvlan>(&op)) {
+      TRY(look_at(ipvlan->ns, ipvlan->name, ipvlan->mtu, op, missing));
+    } else if (const auto* vlan = std::get_if<AddVlan>(&op)) {
+      TRY(look_at({}, vlan->name, 0, op, missing));
+    } else if (const auto* dummy = std::get_if<AddDummy>(&op)) {
+      TRY(look_at({}, dummy->name, dummy->mtu, op, missing));
     } else if (const auto* isolate = std::get_if<IsolatePort>(&op)) {
       const auto* port = TRY(link({}, isolate->name));
       if (port ? port->isolated != isolate->on : isolate->on) missing.push_back(op);
@@ -67,7 +80,8 @@ class Diff {
         return other.link_index == (found ? found->index : 0) && other.gateway == route->gateway &&
                other.family == named.family() &&
                (default_route ? !other.destination : other.destination == route->destination) &&
-               (route->metric == 0 || other.metric == route->metric);
+               (route->metric == 0 || other.metric == route->metric) &&
+               (!route->source || other.source == route->source);
       };
       if (std::ranges::none_of(there, same)) missing.push_back(op);
     } else if (const auto* sysctl = std::get_if<SetSysctl>(&op)) {
@@ -85,21 +99,32 @@ class Diff {
   }
 
   // Is `undo` about something that the undone plan did not make?
-  Result<bool> is_others(const Op& undo, const std::map<IfName, Mac>& bridges) {
+  Result<bool> is_others(const Op& undo, const Made& made) {
     if (const auto* element = std::get_if<DeleteElement>(&undo)) {
       const auto& there = *TRY(elements(element->element.set));
       return std::ranges::find(there, element->element) == there.end();
     }
     if (const auto* gone = std::get_if<DeleteLink>(&undo)) {
-      const auto bridge = bridges.find(gone->name);
-      const auto* found = TRY(link({}, gone->name));
-      return bridge != bridges.end() && found &&
-             (found->kind != "bridge" || found->mac != bridge->second);
+      const auto link_made = made.find({gone->ns, gone->name});
+      if (link_made == made.end()) return false;
+      const auto found = link(gone->ns, gone->name);
+      if (!found && found.error().kind == ErrorKind::kNotFound) return false;  // with its namespace
+      const auto* there = TRY(found);
+      const auto& [kind, mac] = link_made->second;
+      return there && (there->kind != kind || (mac && there->mac != mac));
     }
     return false;
   }
 
  private:
+  Status look_at(const NsRef& ns, const IfName& name, std::uint32_t mtu, const Op& op,
+                 Plan& missing) {
+    const auto* found = TRY(link(ns, name));
+    if (!found) missing.push_back(op);
+    if (found) compare_mtu(ns, *found, mtu, missing);
+    return {};
+  }
+
   // A pair whose bridge was made again has lost it, and what it carries is still there.
   Status look_at(const AddVeth& veth, Plan& missing) {
     const auto* host_end = TRY(link({}, veth.name));
@@ -185,13 +210,23 @@ Result<Plan> missing(Kernel& kernel, const Plan& plan) {
 }
 
 Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
-  std::map<IfName, Mac> bridges;
-  for (const auto& op : plan)
-    if (const auto* bridge = std::get_if<AddBridge>(&op)) bridges[bridge->name] = bridge->mac;
+  Made made;
+  for (const auto& op : plan) {
+    if (const auto* bridge = std::get_if<AddBridge>(&op))
+      made[{NsRef{}, bridge->name}] = {"bridge", bridge->mac};
+    if (const auto* macvlan = std::get_if<AddMacvlan>(&op))
+      made[{macvlan->ns, macvlan->name}] = {"macvlan", macvlan->mac};
+    if (const auto* ipvlan = std::get_if<AddIpvlan>(&op))
+      made[{ipvlan->ns, ipvlan->name}] = {"ipvlan", std::nullopt};
+    if (const auto* vlan = std::get_if<AddVlan>(&op))
+      made[{NsRef{}, vlan->name}] = {"vlan", std::nullopt};
+    if (const auto* dummy = std::get_if<AddDummy>(&op))
+      made[{NsRef{}, dummy->name}] = {"dummy", std::nullopt};
+  }
   Diff diff(kernel);
   Plan undo;
   for (auto& op : inverse(plan))
-    if (!TRY(diff.is_others(op, bridges))) undo.push_back(std::move(op));
+    if (!TRY(diff.is_others(op, made))) undo.push_back(std::move(op));
   return undo;
 }
 

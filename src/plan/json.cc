@@ -8,6 +8,15 @@ namespace berth {  // where argument-dependent look-up finds them: a Field is a 
 static void write_json(json::Writer& writer, RouteKind kind) {
   writer.write(static_cast<int>(kind));
 }
+static void write_json(json::Writer& writer, MacvlanMode mode) {
+  writer.write(static_cast<int>(mode));
+}
+static void write_json(json::Writer& writer, IpvlanMode mode) {
+  writer.write(static_cast<int>(mode));
+}
+static void write_json(json::Writer& writer, IpvlanFlag flag) {
+  writer.write(static_cast<int>(flag));
+}
 
 // A field is {"type": value}: its kind decides how many bytes the kernel's key has.
 static constexpr const char* kFieldKinds[] = {"ip", "protocol", "port", "ifname", "cidr"};
@@ -53,7 +62,12 @@ BERTH_JSON_FIELDS(AddNetns, path)
 BERTH_JSON_FIELDS(DeleteNetns, path)
 BERTH_JSON_FIELDS(AddBridge, name, mac, mtu)
 BERTH_JSON_FIELDS(AddVeth, name, bridge, mtu, peer_ns, peer, peer_mac)
-BERTH_JSON_FIELDS(DeleteLink, name)
+BERTH_JSON_FIELDS(AddMacvlan, ns, name, parent, mac, mtu, mode, sources, broadcast_limit)
+BERTH_JSON_FIELDS(AddIpvlan, ns, name, parent, mtu, mode, flag)
+BERTH_JSON_FIELDS(AddVlan, name, lower, id)
+BERTH_JSON_FIELDS(AddDummy, name, mtu)
+BERTH_JSON_FIELDS(DeleteLink, name, ns)
+BERTH_JSON_FIELDS(ProbeAddress, ns, link, address)
 BERTH_JSON_FIELDS(SetLinkUp, ns, name, up)
 BERTH_JSON_FIELDS(SetLinkMtu, ns, name, mtu, previous)
 BERTH_JSON_FIELDS(JoinBridge, name, bridge)
@@ -61,8 +75,8 @@ BERTH_JSON_FIELDS(IsolatePort, name, on)
 BERTH_JSON_FIELDS(HairpinPort, name, on)
 BERTH_JSON_FIELDS(AddAddress, ns, link, address)
 BERTH_JSON_FIELDS(DeleteAddress, ns, link, address)
-BERTH_JSON_FIELDS(AddRoute, ns, destination, gateway, link, kind, metric)
-BERTH_JSON_FIELDS(DeleteRoute, ns, destination, gateway, link, kind, metric)
+BERTH_JSON_FIELDS(AddRoute, ns, destination, gateway, link, kind, metric, source)
+BERTH_JSON_FIELDS(DeleteRoute, ns, destination, gateway, link, kind, metric, source)
 BERTH_JSON_FIELDS(SetSysctl, key, value, previous, ns)
 BERTH_JSON_FIELDS(AddElement, element)
 BERTH_JSON_FIELDS(DeleteElement, element)
@@ -81,14 +95,35 @@ static void from_json(const nlohmann::json&, DeleteTranslatorIfUnused&) {}
 namespace {
 
 // In the order of Op's alternatives.
-constexpr const char* kNames[] = {
-    "add-netns",     "delete-netns",   "add-bridge",     "add-veth",
-    "delete-link",   "set-link-up",    "set-link-mtu",   "join-bridge",
-    "isolate-port",  "hairpin-port",   "add-address",    "delete-address",
-    "add-route",     "delete-route",   "set-sysctl",     "ensure-table",
-    "delete-table-if-unused",          "ensure-translator",
-    "delete-translator-if-unused",     "add-element",    "delete-element",
-    "flush-flows",   "start-process",  "signal-process"};
+constexpr const char* kNames[] = {"add-netns",
+                                  "delete-netns",
+                                  "add-bridge",
+                                  "add-veth",
+                                  "add-macvlan",
+                                  "add-ipvlan",
+                                  "add-vlan",
+                                  "add-dummy",
+                                  "delete-link",
+                                  "set-link-up",
+                                  "set-link-mtu",
+                                  "join-bridge",
+                                  "isolate-port",
+                                  "hairpin-port",
+                                  "probe-address",
+                                  "add-address",
+                                  "delete-address",
+                                  "add-route",
+                                  "delete-route",
+                                  "set-sysctl",
+                                  "ensure-table",
+                                  "delete-table-if-unused",
+                                  "ensure-translator",
+                                  "delete-translator-if-unused",
+                                  "add-element",
+                                  "delete-element",
+                                  "flush-flows",
+                                  "start-process",
+                                  "signal-process"};
 static_assert(std::size(kNames) == std::variant_size_v<Op>);
 
 template <std::size_t I = 0>

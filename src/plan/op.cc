@@ -30,6 +30,12 @@ Made made_by(const Plan& plan) {
       made.links.insert({"", veth->name.str()});
       made.links.insert({veth->peer_ns.path, veth->peer.str()});
     }
+    if (const auto* macvlan = std::get_if<AddMacvlan>(&op))
+      made.links.insert({macvlan->ns.path, macvlan->name.str()});
+    if (const auto* ipvlan = std::get_if<AddIpvlan>(&op))
+      made.links.insert({ipvlan->ns.path, ipvlan->name.str()});
+    if (const auto* vlan = std::get_if<AddVlan>(&op)) made.links.insert({"", vlan->name.str()});
+    if (const auto* dummy = std::get_if<AddDummy>(&op)) made.links.insert({"", dummy->name.str()});
   }
   return made;
 }
@@ -41,6 +47,10 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           [](const AddNetns& add) -> Inverse { return DeleteNetns{add.path}; },
           [](const AddBridge& add) -> Inverse { return DeleteLink{add.name}; },
           [](const AddVeth& add) -> Inverse { return DeleteLink{add.name}; },
+          [](const AddMacvlan& add) -> Inverse { return DeleteLink{add.name, add.ns}; },
+          [](const AddIpvlan& add) -> Inverse { return DeleteLink{add.name, add.ns}; },
+          [](const AddVlan& add) -> Inverse { return DeleteLink{add.name}; },
+          [](const AddDummy& add) -> Inverse { return DeleteLink{add.name}; },
           [&](const SetLinkUp& set) -> Inverse {
             if (made.holds(set.ns, set.name)) return std::nullopt;
             return SetLinkUp{set.ns, set.name, !set.up};
@@ -55,12 +65,12 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           },
           [&](const AddRoute& add) -> Inverse {
             if (made.holds(add.ns, add.link)) return std::nullopt;
-            return DeleteRoute{add.ns,   add.destination, add.gateway,
-                               add.link, add.kind,        add.metric};
+            return DeleteRoute{add.ns,   add.destination, add.gateway, add.link,
+                               add.kind, add.metric,      add.source};
           },
           [&](const DeleteRoute& gone) -> Inverse {
-            return AddRoute{gone.ns,   gone.destination, gone.gateway,
-                            gone.link, gone.kind,        gone.metric};
+            return AddRoute{gone.ns,   gone.destination, gone.gateway, gone.link,
+                            gone.kind, gone.metric,      gone.source};
           },
           [&](const IsolatePort& set) -> Inverse {
             if (made.holds({}, set.name)) return std::nullopt;

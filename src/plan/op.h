@@ -56,9 +56,53 @@ struct AddVeth {
   Mac peer_mac;
 };
 
+/// Makes a macvlan on top of the host's device `parent`, in `ns` (the host or a sandbox), down.
+struct AddMacvlan {
+  NsRef ns;
+  IfName name;
+  IfName parent;
+  Mac mac;
+  std::uint32_t mtu = 0;  ///< bytes; 0: the parent's
+  MacvlanMode mode = MacvlanMode::kBridge;
+  std::vector<Mac> sources{};
+  std::optional<std::int32_t> broadcast_limit{};
+};
+
+/// Makes an ipvlan on top of the host's device `parent`, in `ns`, down. Its MAC address is the
+/// parent's.
+struct AddIpvlan {
+  NsRef ns;
+  IfName name;
+  IfName parent;
+  std::uint32_t mtu = 0;  ///< bytes; 0: the parent's
+  IpvlanMode mode = IpvlanMode::kL2;
+  IpvlanFlag flag = IpvlanFlag::kBridge;
+};
+
+/// Makes VLAN `id` of the host's device `lower`, on the host, down.
+struct AddVlan {
+  IfName name;
+  IfName lower;
+  std::uint16_t id = 0;
+};
+/// Makes a device that leads nowhere, on the host, down.
+struct AddDummy {
+  IfName name;
+  std::uint32_t mtu = 0;  ///< bytes; 0: the kernel's default
+};
+
 /// The pair goes with either end, a bridge's ports stay. Gone already is fine.
 struct DeleteLink {
   IfName name;
+  NsRef ns{};
+};
+
+/// Asks the neighbours of `link` whether one of them has `address` (RFC 5227; neighbour discovery
+/// for IPv6): an error if one answers. The link is up.
+struct ProbeAddress {
+  NsRef ns;
+  IfName link;
+  Ip address;
 };
 
 struct SetLinkUp {
@@ -111,7 +155,8 @@ struct AddRoute {
   std::optional<Ip> gateway;
   IfName link;
   RouteKind kind = RouteKind::kUnicast;
-  std::uint32_t metric = 0;  ///< 0: the kernel's default
+  std::uint32_t metric = 0;    ///< 0: the kernel's default
+  std::optional<Ip> source{};  ///< what goes by it bears this address, unless its sender chose one
   friend bool operator==(const AddRoute&, const AddRoute&) = default;
 };
 struct DeleteRoute {
@@ -121,6 +166,7 @@ struct DeleteRoute {
   IfName link;
   RouteKind kind = RouteKind::kUnicast;
   std::uint32_t metric = 0;
+  std::optional<Ip> source{};
 };
 
 /// Writes a sysctl of the namespace. `previous` is what it held when the plan was made; empty for
@@ -170,11 +216,13 @@ struct SignalProcess {
   std::int32_t signal = 0;
 };
 
-using Op = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, DeleteLink, SetLinkUp,
-                        SetLinkMtu, JoinBridge, IsolatePort, HairpinPort, AddAddress, DeleteAddress, AddRoute,
-                        DeleteRoute, SetSysctl, EnsureTable, DeleteTableIfUnused, EnsureTranslator,
-                        DeleteTranslatorIfUnused, AddElement,
-                        DeleteElement, FlushFlows, StartProcess, SignalProcess>;
+using Op =
+    std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, AddMacvlan, AddIpvlan, AddVlan,
+                 AddDummy, DeleteLink, SetLinkUp, SetLinkMtu, JoinBridge, IsolatePort, HairpinPort,
+                 ProbeAddress, AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl,
+                 EnsureTable, DeleteTableIfUnused, EnsureTranslator,
+                 DeleteTranslatorIfUnused, AddElement, DeleteElement, FlushFlows,
+                 StartProcess, SignalProcess>;
 
 /// Operations in the order in which they are to happen.
 using Plan = std::vector<Op>;

@@ -18,6 +18,10 @@ TEST(Inverse, OfOperationsOnWhatWasThereBefore) {
   const auto gateway = Ip::v4(10, 1, 0, 1);
   expect_inverse({AddNetns{"/x"}}, {DeleteNetns{"/x"}});
   expect_inverse({AddBridge{eth0, {}, 0}}, {DeleteLink{eth0}});
+  expect_inverse({AddMacvlan{kBlue, eth0, link("ens3"), {}, 0}}, {DeleteLink{eth0, kBlue}});
+  expect_inverse({AddIpvlan{kBlue, eth0, link("ens3"), 0}}, {DeleteLink{eth0, kBlue}});
+  expect_inverse({AddVlan{link("ens3.5"), link("ens3"), 5}}, {DeleteLink{link("ens3.5")}});
+  expect_inverse({AddDummy{link("dm-1"), 0}}, {DeleteLink{link("dm-1")}});
   expect_inverse({SetLinkUp{kBlue, eth0, true}}, {SetLinkUp{kBlue, eth0, false}});
   expect_inverse({SetLinkUp{kBlue, eth0, false}}, {SetLinkUp{kBlue, eth0, true}});
   expect_inverse({HairpinPort{eth0, true}}, {HairpinPort{eth0, false}});
@@ -49,6 +53,10 @@ TEST(Inverse, LeavesOutWhatGoesWithTheLinkItIsOn) {
        AddAddress{kBlue, eth0, prefix("10.1.0.2/24")}, SetLinkUp{kBlue, eth0, true},
        AddRoute{kBlue, {}, Ip::v4(10, 1, 0, 1), eth0}, AddElement{publish(1)}},
       {DeleteElement{publish(1)}, DeleteLink{veth}});
+  expect_inverse({AddMacvlan{kBlue, eth0, bridge, {}, 0}, SetLinkUp{kBlue, eth0, true},
+                  ProbeAddress{kBlue, eth0, Ip::v4(10, 1, 0, 2)},
+                  AddAddress{kBlue, eth0, prefix("10.1.0.2/24")}},
+                 {DeleteLink{eth0, kBlue}});
 }
 
 TEST(Inverse, LeavesOutWhatGoesWithTheNamespaceItIsIn) {

@@ -37,6 +37,15 @@ std::string route_words(const auto& op) {
   if (!op.link.empty()) words += " dev " + quoted(op.link.str());
   words += " proto static";
   if (op.metric != 0) words += fmt::format(" metric {}", op.metric);
+  if (op.source) words += " src " + op.source->str();
+  return words;
+}
+
+// How a sub-interface of another device begins: up to its kind.
+std::string sub_link_words(const auto& op) {
+  auto words = fmt::format("ip link add link {} name {}{}", quoted(op.parent.str()),
+                           quoted(op.name.str()), mtu_words(op.mtu));
+  if (!op.ns.is_host()) words += " netns " + quoted(op.ns.path);
   return words;
 }
 
@@ -59,7 +68,31 @@ class Renderer {
             quoted(op.peer.str()), op.peer_mac.str(), mtu_words(op.mtu), quoted(op.peer_ns.path));
     command("ip link set {} up", quoted(op.name.str()));
   }
-  void operator()(const DeleteLink& op) { command("ip link del {}", quoted(op.name.str())); }
+  void operator()(const AddMacvlan& op) {
+    auto words = fmt::format("{} address {} type macvlan mode {}", sub_link_words(op), op.mac.str(),
+                             name(op.mode));
+    if (!op.sources.empty()) words += " macaddr set";
+    for (const auto& source : op.sources) words += " " + source.str();
+    if (op.broadcast_limit) words += fmt::format(" bclim {}", *op.broadcast_limit);
+    add(std::move(words));
+  }
+  void operator()(const AddIpvlan& op) {
+    command("{} type ipvlan mode {} {}", sub_link_words(op), name(op.mode), name(op.flag));
+  }
+  void operator()(const AddVlan& op) {
+    command("ip link add link {} name {} type vlan id {}", quoted(op.lower.str()),
+            quoted(op.name.str()), op.id);
+  }
+  void operator()(const AddDummy& op) {
+    command("ip link add name {}{} type dummy", quoted(op.name.str()), mtu_words(op.mtu));
+  }
+  void operator()(const DeleteLink& op) {
+    add(in(op.ns, "ip link del " + quoted(op.name.str())));
+  }
+  void operator()(const ProbeAddress& op) {
+    const auto* probe = op.address.is_v4() ? "arping -D -c 2 -w 1 -I {1} {0}" : "ndisc6 -m -n {0} {1}";
+    add(in(op.ns, fmt::format(fmt::runtime(probe), op.address.str(), quoted(op.link.str()))));
+  }
   void operator()(const SetLinkUp& op) {
     add(in(op.ns, fmt::format("ip link set {} {}", quoted(op.name.str()), op.up ? "up" : "down")));
   }
@@ -111,8 +144,7 @@ class Renderer {
             op.address ? " --orig-dst " + op.address->str() : "", op.port);
   }
   void operator()(const StartProcess& op) {
-    std::string words = "nsenter --net=" + quoted(op.ns.path) +
-                        " unshare --mount --uts --ipc --pid --fork --mount-proc";
+    auto words = in(op.ns, "unshare --mount --uts --ipc --pid --fork --mount-proc");
     if (!op.rootfs.empty()) words += " --root=" + quoted(op.rootfs);
     words += " -- sh -c " + quoted("hostname \"$0\" && exec \"$@\"") + " " + quoted(op.hostname);
     for (const auto& word : op.argv) words += " " + quoted(word);

@@ -30,6 +30,19 @@ bool is_host_name(std::string_view name) {
   });
 }
 
+// The names that the sandbox's own lines give it.
+std::string own_names(const HostsFile& hosts) {
+  auto name = hosts.hostname;
+  if (!hosts.domainname.empty()) name += "." + hosts.domainname;
+  const auto dot = name.find('.');
+  if (dot != std::string::npos) name += " " + name.substr(0, dot);
+  return name;
+}
+
+std::string line(const Ip& ip, std::string_view name) {
+  return fmt::format("{}\t{}\n", ip.str(), name);
+}
+
 }  // namespace
 
 Result<AddHost> parse_add_host(std::string_view text) {
@@ -54,25 +67,51 @@ Result<AddHost> parse_add_host(std::string_view text) {
   return AddHost{std::string(name), *ip};
 }
 
-Result<HostEntry> resolve(const AddHost& host, const std::optional<Ip>& gateway) {
-  if (!host.ip && !gateway) {
+Result<std::vector<HostEntry>> resolve(const AddHost& host, std::span<const Ip> gateways) {
+  if (host.ip) return std::vector{HostEntry{host.name, *host.ip}};
+  if (gateways.empty()) {
     return fail(ErrorKind::kInvalid,
                 "--add-host {}:host-gateway: the sandbox has no network with a gateway that could "
                 "stand for the host; give an IP address instead",
                 host.name);
   }
-  return HostEntry{host.name, host.ip ? *host.ip : *gateway};
+  std::vector<HostEntry> entries;
+  for (const auto& gateway : gateways) entries.push_back({host.name, gateway});
+  return entries;
 }
 
 std::string hosts_text(const HostsFile& hosts) {
   std::string text(kLocalV4);
   if (hosts.ipv6) text += kLocalV6;
   const auto add = [&](const Ip& ip, std::string_view name) {
-    if (ip.is_v4() || hosts.ipv6) text += fmt::format("{}\t{}\n", ip.str(), name);
+    if (ip.is_v4() || hosts.ipv6) text += line(ip, name);
   };
   for (const auto& entry : hosts.extra) add(entry.ip, entry.name);
-  for (const auto& ip : hosts.addresses) add(ip, hosts.hostname);
+  const auto names = own_names(hosts);
+  for (const auto& ip : hosts.addresses) add(ip, names);
   return text;
+}
+
+std::string hosts_lines(std::span<const HostEntry> entries) {
+  std::string text;
+  for (const auto& entry : entries) text += line(entry.ip, entry.name);
+  return text;
+}
+
+Result<std::string> read_text(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) return std::string();
+    return fail_sys(errno, "open {}", path);
+  }
+  std::string text;
+  char part[4096];
+  while (true) {
+    const auto size = TEMP_FAILURE_RETRY(read(fd.get(), part, sizeof part));
+    if (size < 0) return fail_sys(errno, "read {}", path);
+    if (size == 0) return text;
+    text.append(part, static_cast<std::size_t>(size));
+  }
 }
 
 Status write_in_place(const std::string& path, std::string_view text) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,7 @@
 namespace berth::sandbox {
 
 struct HostEntry {
-  std::string name;
+  std::string name;  ///< or several, with blanks between them
   Ip ip;
 };
 
@@ -31,17 +32,26 @@ struct AddHost {
 /// "name:ip" or "name=ip"; the ip may be IPv6, with or without brackets, or "host-gateway".
 [[nodiscard]] Result<AddHost> parse_add_host(std::string_view text);
 
-/// With `gateway` in the place of "host-gateway"; kInvalid if that is needed and there is none.
-[[nodiscard]] Result<HostEntry> resolve(const AddHost& host, const std::optional<Ip>& gateway);
+/// One entry, or for "host-gateway" one for each of `gateways`; kInvalid if there is none.
+[[nodiscard]] Result<std::vector<HostEntry>> resolve(const AddHost& host,
+                                                     std::span<const Ip> gateways);
 
 struct HostsFile {
   std::string hostname;
-  std::vector<HostEntry> extra;  ///< --add-host
+  std::string domainname;        ///< empty: none, or in `hostname` already
+  std::vector<HostEntry> extra;  ///< --add-host and --link
   std::vector<Ip> addresses;     ///< the sandbox's own
   bool ipv6 = true;              ///< false leaves every IPv6 line out
 };
 
+/// Of a host name with a domain both forms stand on its lines: "web.example.org web".
 [[nodiscard]] std::string hosts_text(const HostsFile& hosts);
+
+/// Lines for what is added to a hosts file that somebody else wrote.
+[[nodiscard]] std::string hosts_lines(std::span<const HostEntry> entries);
+
+/// The content of `path`; a file that is not there has none.
+[[nodiscard]] Result<std::string> read_text(const std::string& path);
 
 /// Replaces the content of `path`, which is made (mode 0644) if it does not exist. A reader may see
 /// it half written; both files are read again at the next look-up.

@@ -40,6 +40,19 @@ TEST(HostsText, WithoutIpv6HasNoIpv6Line) {
   EXPECT_EQ(hosts_text(hosts), "127.0.0.1\tlocalhost\n172.17.0.2\tweb\n");
 }
 
+TEST(HostsText, AHostNameWithADomainStandsWithItsFirstLabel) {
+  const auto last_line = [](const HostsFile& hosts) {
+    const auto text = hosts_text(hosts);
+    return text.substr(text.rfind('\n', text.size() - 2) + 1);
+  };
+  HostsFile hosts{.hostname = "web", .extra = {}, .addresses = {ip("172.17.0.2")}};
+  hosts.domainname = "example.org";
+  EXPECT_EQ(last_line(hosts), "172.17.0.2\tweb.example.org web\n");
+  hosts.domainname = "";
+  hosts.hostname = "db.example.org";
+  EXPECT_EQ(last_line(hosts), "172.17.0.2\tdb.example.org db\n");
+}
+
 TEST(AddHost, TakesBothSeparatorsAndBothFamilies) {
   EXPECT_EQ(parse_add_host("db:10.0.0.9")->ip, ip("10.0.0.9"));
   EXPECT_EQ(parse_add_host("db=10.0.0.9")->name, "db");
@@ -61,8 +74,11 @@ TEST(AddHost, HostGatewayIsTheGateway) {
   const auto host = parse_add_host("me:host-gateway");
   ASSERT_TRUE(host);
   EXPECT_EQ(host->ip, std::nullopt);
-  EXPECT_EQ(resolve(*host, ip("172.17.0.1"))->ip, ip("172.17.0.1"));
-  EXPECT_FALSE(resolve(*host, std::nullopt));
+  const std::vector gateways = {ip("172.17.0.1"), ip("fd00::1")};
+  const auto entries = resolve(*host, gateways);
+  ASSERT_EQ(entries->size(), 2U);
+  EXPECT_EQ(hosts_lines(*entries), "172.17.0.1\tme\nfd00::1\tme\n");
+  EXPECT_FALSE(resolve(*host, {}));
 }
 
 TEST(WriteInPlace, KeepsTheInodeAndSetsTheMode) {

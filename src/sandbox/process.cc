@@ -23,6 +23,7 @@ namespace berth::sandbox {
 namespace {
 
 constexpr int kShimSyncFd = 3;
+constexpr int kShimNetnsFd = 4;
 // How long a shim may take to undo an unstarted sandbox before it is killed (which undoes it as
 // well). Its work is one kill and one wait.
 constexpr int kAbandonTimeoutMs = 5000;
@@ -57,6 +58,7 @@ std::vector<std::string> shim_command(const ProcessSpec& spec) {
   add("--id", spec.id);
   add("--name", spec.name);
   words.insert(words.end(), {"--hostname", spec.hostname});  // may be empty
+  add("--domainname", spec.domainname);
   if (spec.rootfs) add("--rootfs", *spec.rootfs);
   add("--hosts", spec.hosts_file);
   add("--hostname-file", spec.hostname_file);
@@ -64,6 +66,7 @@ std::vector<std::string> shim_command(const ProcessSpec& spec) {
   if (spec.detach) add("--log", spec.log_file);
   add("--workdir", spec.workdir);
   add("--sync-fd", std::to_string(kShimSyncFd));
+  if (spec.netns >= 0) add("--netns-fd", std::to_string(kShimNetnsFd));
   if (spec.detach) words.emplace_back("--detach");
   if (spec.tty) words.emplace_back("--tty");
   if (spec.open_stdin) words.emplace_back("--stdin");
@@ -76,14 +79,18 @@ std::vector<std::string> shim_command(const ProcessSpec& spec) {
   return words;
 }
 
-// Starts the program with `sync` as its descriptor 3. A detached one gets no streams of ours, one
-// with a terminal (not -1) has that as its standard input.
+// Starts the program with `sync` as its descriptor 3 and the namespace to join as 4. A detached one
+// gets no streams of ours, one with a terminal (not -1) has that as its standard input.
 Result<pid_t> start_shim(const ProcessSpec& spec, int sync, int terminal) {
   auto words = shim_command(spec);
   auto env = with_path(spec.env);
+  // Copied above both numbers, so that neither of the two descriptors is put over the other.
+  const UniqueFd netns(spec.netns < 0 ? -1 : fcntl(spec.netns, F_DUPFD_CLOEXEC, kShimNetnsFd + 1));
+  if (spec.netns >= 0 && !netns) return fail_sys(errno, "copy a namespace's descriptor");
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, sync, kShimSyncFd);
+  if (netns) posix_spawn_file_actions_adddup2(&actions, netns.get(), kShimNetnsFd);
   if (spec.detach) {
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
       posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);

@@ -1,8 +1,9 @@
 // Making a sandbox's process: the library's side of berth-shim.
 //
 // Theory of operation: spawn() starts a shim (apps/berth_shim.cc), which makes the process in new
-// network, mount, UTS, IPC and PID namespaces and holds it. The engine then attaches networks to
-// pid()'s namespace, and start() lets the process become its command:
+// mount, UTS, IPC and PID namespaces and in a new network namespace or the one it is given, and
+// holds it. The engine then attaches networks to pid()'s namespace, and start() lets the process
+// become its command:
 //
 //   PendingProcess  --start()-->  StartedProcess  --wait()-->  exit code
 //        |                             |
@@ -35,6 +36,8 @@ struct ProcessSpec {
   std::string id;
   std::string name;
   std::string hostname;
+  std::string domainname;  ///< NIS's, setdomainname(2); empty: none
+  int netns = -1;          ///< descriptor of the network namespace to join; -1: a new one
   std::vector<std::string> argv;
   std::vector<std::string> env;       ///< "K=V", all of it; PATH is added if it has none
   std::optional<std::string> rootfs;  ///< a directory, absolute; nullopt: the host's file system

@@ -1,13 +1,10 @@
 #include "sandbox/resolv_conf.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <cctype>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
+#include "sandbox/files.h"
 
 namespace berth::sandbox {
 namespace {
@@ -64,23 +61,6 @@ ResolvConf with_overrides(ResolvConf conf, const DnsOverrides& overrides) {
   return conf;
 }
 
-// A file that is not there has no text.
-Result<std::string> read_file(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) {
-    if (errno == ENOENT) return std::string();
-    return fail_sys(errno, "open {}", path);
-  }
-  std::string text;
-  char part[4096];
-  while (true) {
-    const auto size = TEMP_FAILURE_RETRY(read(fd.get(), part, sizeof part));
-    if (size < 0) return fail_sys(errno, "read {}", path);
-    if (size == 0) return text;
-    text.append(part, static_cast<std::size_t>(size));
-  }
-}
-
 }  // namespace
 
 ResolvConf parse_resolv_conf(std::string_view text) {
@@ -100,6 +80,43 @@ std::string to_text(const ResolvConf& conf) {
   add_list("options", conf.options, text);
   for (const auto& line : conf.other) text += line + '\n';
   return text;
+}
+
+Result<DnsOverrides> parse_dns_overrides(const std::vector<std::string>& nameservers,
+                                         const std::vector<std::string>& search,
+                                         const std::vector<std::string>& options) {
+  DnsOverrides overrides;
+  for (const auto& text : nameservers) {
+    const auto ip = Ip::parse(text);
+    if (!ip) return fail(ErrorKind::kInvalid, "--dns '{}': give an IPv4 or IPv6 address", text);
+    overrides.nameservers.push_back(*ip);
+  }
+  for (const auto& domain : search) {
+    const bool allowed = !domain.empty() && std::ranges::all_of(domain, [](unsigned char byte) {
+      return std::isalnum(byte) || byte == '-' || byte == '_' || byte == '.';
+    });
+    if (!allowed)
+      return fail(ErrorKind::kInvalid,
+                  "--dns-search '{}': give a domain of letters, digits, '-', '_' and '.', or '.' "
+                  "for none",
+                  domain);
+    overrides.search.push_back(domain);
+  }
+  for (const auto& option : options) {
+    // A blank or the end of the line would begin another option or directive.
+    const bool allowed =
+        !option.empty() && std::ranges::all_of(option, [](unsigned char c) { return c > ' '; });
+    if (!allowed)
+      return fail(ErrorKind::kInvalid,
+                  "--dns-opt '{}': give one option of resolv.conf, like ndots:2, without blanks",
+                  option);
+    overrides.options.push_back(option);
+  }
+  return overrides;
+}
+
+ResolvConf for_host_network(const ResolvConf& host, const DnsOverrides& overrides) {
+  return with_overrides(host, overrides);
 }
 
 ResolvConf for_sandbox(const ResolvConf& host, const DnsOverrides& overrides, bool ipv6) {
@@ -126,9 +143,9 @@ InternalDns for_internal_dns(const ResolvConf& host, const DnsOverrides& overrid
 }
 
 Result<ResolvConf> read_host_resolv_conf(const std::string& path, const std::string& behind_stub) {
-  auto conf = parse_resolv_conf(TRY(read_file(path)));
+  auto conf = parse_resolv_conf(TRY(read_text(path)));
   if (conf.nameservers == std::vector{kResolvedStub}) {
-    conf = parse_resolv_conf(TRY(read_file(behind_stub)));
+    conf = parse_resolv_conf(TRY(read_text(behind_stub)));
   }
   return conf;
 }

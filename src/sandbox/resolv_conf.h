@@ -39,7 +39,19 @@ struct DnsOverrides {
   std::vector<Ip> nameservers;
   std::vector<std::string> search;
   std::vector<std::string> options;
+
+  [[nodiscard]] bool empty() const {
+    return nameservers.empty() && search.empty() && options.empty();
+  }
 };
+
+/// Refuses what would not be one word of the file.
+[[nodiscard]] Result<DnsOverrides> parse_dns_overrides(const std::vector<std::string>& nameservers,
+                                                       const std::vector<std::string>& search,
+                                                       const std::vector<std::string>& options);
+
+/// For a sandbox in the host's network namespace, where the host's loopback is its own.
+[[nodiscard]] ResolvConf for_host_network(const ResolvConf& host, const DnsOverrides& overrides);
 
 /// For a sandbox without berth's DNS server. `ipv6`: whether the sandbox has IPv6; without it IPv6
 /// nameservers of the host are dropped. Overrides are taken as they are. With none left: 8.8.8.8

@@ -94,5 +94,23 @@ TEST_F(HostResolvConf, AMissingFileIsEmpty) {
   EXPECT_EQ(to_text(*conf), "");
 }
 
+TEST(DnsOverrides, RefuseWhatIsNotOneWordOfTheFile) {
+  const auto good = parse_dns_overrides({"9.9.9.9", "fd00::53"}, {"a.org", "."}, {"ndots:2"});
+  ASSERT_TRUE(good);
+  EXPECT_EQ(good->nameservers.size(), 2U);
+  for (const auto* text : {"", "here", "9.9.9.9 1.1.1.1", "fe80::1%eth0"})
+    EXPECT_FALSE(parse_dns_overrides({text}, {}, {})) << text;
+  for (const auto* text : {"", "a b", "a\nnameserver 1.1.1.1", "a/b"})
+    EXPECT_FALSE(parse_dns_overrides({}, {text}, {})) << text;
+  for (const auto* text : {"", "rotate debug", "rotate\n"})
+    EXPECT_FALSE(parse_dns_overrides({}, {}, {text})) << text;
+}
+
+TEST(ForHostNetwork, KeepsTheHostsLoopbackServers) {
+  const auto host = parse_resolv_conf("nameserver 127.0.0.53\nnameserver fd00::1\nsearch lan\n");
+  EXPECT_EQ(to_text(for_host_network(host, {.nameservers = {}, .search = {"corp"}, .options = {}})),
+            "nameserver 127.0.0.53\nnameserver fd00::1\nsearch corp\n");
+}
+
 }  // namespace
 }  // namespace berth::sandbox

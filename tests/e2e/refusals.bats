@@ -62,6 +62,37 @@ refused() { # status word... -- berth arguments: the error is one line that has 
   refused 125 zz -- run --mac-address zz --network small -- true
 }
 
+@test "what needs a cluster or is another's to say" {
+  refused 1 swarm -- network create --scope swarm x
+  refused 1 swarm -- network create --ingress x
+  refused 1 template --internal -- network create --config-only --internal x
+  refused 1 small template -- network create --config-from small x
+  refused 1 nosuch -- network create --config-from nosuch x
+  refused 1 dns -- network update --dns-add 10.1.0.1 small
+  refused 125 conflicting --ip -- run --ip 10.1.0.3 --network small:ip=10.1.0.4 -- true
+  refused 125 small twice -- run --network small --network name=small -- true
+}
+
+@test "bad routes" {
+  refused 1 10.8.0.1 10.8.0.0/16 -- network create --subnet 10.7.0.0/24 --route 10.8.0.1/16,10.7.0.9 x
+  refused 1 10.9.0.1 10.7.0.0/24 -- network create --subnet 10.7.0.0/24 --route 10.8.0.0/16,10.9.0.1 x
+  refused 1 families -- network create --subnet 10.7.0.0/24 --route 10.8.0.0/16,fd00::1 x
+  refused 1 IPv6 -- network create --subnet 10.7.0.0/24 --route fd08::/32,blackhole x
+  refused 1 no_default_route -- network create --subnet 10.7.0.0/24 --route 0.0.0.0/0,10.7.0.9 x
+}
+
+@test "bad options of a connection" {
+  refused 1 nosuch com.docker.network.endpoint -- \
+    network connect --driver-opt com.docker.network.endpoint.nosuch=1 small netns:/run/netns/blue
+  refused 1 kernel.x IFNAME -- \
+    network connect --driver-opt com.docker.network.endpoint.sysctls=kernel.x=1 small netns:/run/netns/blue
+  refused 1 IFNAME.nosuch -- \
+    network connect --driver-opt com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.nosuch small netns:/run/netns/blue
+  refused 1 one two -- network connect --ifname one \
+    --driver-opt com.docker.network.endpoint.ifname=two small netns:/run/netns/blue
+  refused 1 lo -- network connect --ifname lo small netns:/run/netns/blue
+}
+
 @test "a full range" {
   for i in 1 2 3 4; do h1 berth run -d --name "full$i" --network small -- sleep 1000; done
   snapshot >"$BATS_TEST_TMPDIR/full"
@@ -100,6 +131,21 @@ network create --subnet 10.7.0.0/24 --ip-range x x
 network create --aux-address a=x --subnet 10.7.0.0/24 x
 network create --label =x x
 network create --opt =x x
+network create --ipv6=maybe x
+network create --route x x
+network create --scope x x
+network create --ipam-driver x x
+network create --ipv4=false x
+network connect --ip6 x small netns:/run/netns/blue
+network connect --link-local-ip 10.0.0.1 small netns:/run/netns/blue
+network connect --gw-priority x small netns:/run/netns/blue
+network connect --ifname a/b small netns:/run/netns/blue
+network update small
+network update --label-add =x small
+network update --label-add a=b bridge
+network prune --filter x
+network prune --filter until=x
+network ls --filter dangling=x
 network connect --ip x small user
 network connect --mac-address x small user
 network connect -p x small user
@@ -140,6 +186,12 @@ END
     refused 125 -- run $bad --network small -- true
   done <<'END'
 --ip x
+--ip6 x
+--link-local-ip 10.0.0.1
+--network small:ip=x
+--network small:colour=red
+--network name=
+--network small:
 --mac-address x
 -p x
 --name @

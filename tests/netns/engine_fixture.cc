@@ -268,9 +268,16 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
   expected.insert("lo");
   engine::Change look(*impl.store);
   for (const auto& network : must(look.state.networks())) {
-    if (must(look.state.realised(network))) expected.insert(network.bridge.device.str());
+    if (must(look.state.realised(network))) {
+      const bool on_bridge = network.driver == Driver::kBridge;
+      expected.insert((on_bridge ? network.bridge.device : network.parent.device).str());
+      if (network.parent.host_access) expected.insert(network.parent.host_device.str());
+    }
+    for (const auto& address : network.parent.host_addresses)
+      keys.insert(fmt::format("lease/{}/{}/{}", network.id, address.ip().is_v4() ? 4 : 6,
+                              engine::hex(address.ip().bytes())));
     for (const auto& endpoint : must(look.state.endpoints_of_network(network.id))) {
-      expected.insert(endpoint.host_ifname.str());
+      if (!endpoint.host_ifname.empty()) expected.insert(endpoint.host_ifname.str());
       keys.insert("endpoint/" + endpoint.id);
       for (const auto& address : {endpoint.address4, endpoint.address6})
         if (address)
@@ -279,20 +286,23 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
       for (const auto& mapping : endpoint.ports)
         keys.insert(fmt::format("port/{}/{:05}/{}", name(mapping.protocol), mapping.host_port,
                                 engine::hex(mapping.host_ip.bytes())));
+      for (const auto& link : endpoint.asked.links)
+        keys.insert(fmt::format("link/{}/{}", link.substr(0, link.find(':')), endpoint.id));
       const auto sandbox = must(look.state.sandbox(endpoint.sandbox_id));
       EXPECT_NE(std::ranges::find(sandbox.endpoints, endpoint.id), sandbox.endpoints.end());
     }
   }
   auto route = must(kernel::Socket::open(NETLINK_ROUTE));
   for (const auto& link : must(kernel::list_links(route)))
-    if (link.kind.empty() || link.kind == "bridge" || link.kind == "veth")
+    if (link.kind.empty() || link.kind == "bridge" || link.kind == "veth" ||
+        link.kind == "macvlan")
       links.insert(link.name.str());
   EXPECT_EQ(links, expected);
 
   std::set<std::string> stored;
   for (const auto& [key, value] : instance.stored()) {
     EXPECT_FALSE(key.starts_with("journal/")) << key;
-    for (const auto* kind : {"endpoint/", "lease/", "port/"})
+    for (const auto* kind : {"endpoint/", "lease/", "link/", "port/"})
       if (key.starts_with(kind)) stored.insert(key);
   }
   EXPECT_EQ(stored, keys);

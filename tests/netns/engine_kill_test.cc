@@ -41,6 +41,8 @@ class EngineKill : public ::testing::TestWithParam<Scenario> {
     const bool killed = !survives(scenario, *world_, faults);
     {
       const auto held = must(world_->instance.impl().lock());
+      // Files of a sandbox that has no record: reconcile removes them once they are old enough.
+      world_->instance.impl().remove_stray_files(std::chrono::seconds(0));
     }
     if (scenario.removes || recorded || !killed) {
       EXPECT_NE(world_->instance.stored(), stored_before_);
@@ -58,7 +60,7 @@ class EngineKill : public ::testing::TestWithParam<Scenario> {
 };
 
 TEST_P(EngineKill, AtAnyStep) {
-  for (const std::string_view step : {"journalled", "applied", "recorded"}) {
+  for (const std::string_view step : {"journalled", "applied", "named", "recorded"}) {
     SCOPED_TRACE(step);
     engine::Faults faults;
     faults.at = [&](std::string_view at) {

@@ -1,4 +1,5 @@
 // What a sandbox's process sees, and how its end is told.
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -199,6 +200,42 @@ TEST_F(Process, ForegroundStandardInputOnlyWhenAskedFor) {
   EXPECT_EQ(PendingProcess::spawn(spec).error().kind, ErrorKind::kInvalid);
   dup2(before, STDIN_FILENO);
   close(before);
+}
+
+TEST_F(Process, JoinsANetworkNamespaceThatItIsGiven) {
+  const UniqueFd mine(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  auto spec = shell("readlink /proc/self/ns/net >" + path("seen") +
+                    "; cat /proc/sys/kernel/domainname >>" + path("seen") + "; ls /sys/class/net");
+  spec.netns = mine.get();
+  spec.domainname = "example.org";
+  EXPECT_EQ(run(spec), 0);
+  EXPECT_EQ(read_text(path("seen")), namespace_of(getpid(), "net") + "\nexample.org\n");
+  spec.argv = {"sleep", "1000"};
+  const auto started = start(spec);
+  EXPECT_EQ(namespace_of(started.id().pid, "net"), namespace_of(getpid(), "net"));
+  EXPECT_NE(namespace_of(started.id().pid, "uts"), namespace_of(getpid(), "uts"));
+  // The helper keeps no descriptor of it, nor of anything but its streams and the sync socket.
+  std::size_t open_files = 0;
+  for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator(
+           "/proc/" + std::to_string(started.shim().pid) + "/fdinfo"))
+    ++open_files;
+  spec.netns = -1;
+  const auto plain = start(spec);
+  std::size_t plain_files = 0;
+  for ([[maybe_unused]] const auto& each :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(plain.shim().pid) + "/fdinfo"))
+    ++plain_files;
+  EXPECT_EQ(open_files, plain_files);
+}
+
+TEST_F(Process, ANamespaceThatCannotBeJoinedIs125) {
+  const UniqueFd file(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  auto spec = shell("exit 0");
+  spec.netns = file.get();
+  const auto error = start_failure(spec);
+  EXPECT_EQ(error.exit_code, 125);
+  EXPECT_NE(error.error.message.find("network namespace"), std::string::npos)
+      << error.error.message;
 }
 
 }  // namespace

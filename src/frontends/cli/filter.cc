@@ -44,12 +44,14 @@ Status Filters::allow(std::string_view key, std::span<const std::string_view> al
 }
 
 bool Filters::pass_labels(const Labels& labels) const {
-  return std::ranges::all_of(values("label"), [&](const std::string& wanted) {
+  const auto has_label = [&](const std::string& wanted) {
     const auto equals = wanted.find('=');
     const auto found = labels.find(wanted.substr(0, equals));
     return found != labels.end() &&
            (equals == std::string::npos || found->second == wanted.substr(equals + 1));
-  });
+  };
+  return std::ranges::all_of(values("label"), has_label) &&
+         std::ranges::none_of(values("label!"), has_label);
 }
 
 }  // namespace berth::cli

@@ -27,7 +27,7 @@ class Filters {
                           const std::function<bool(const std::string&)>& matches) const;
   /// The same for values out of a fixed set: refuses others, and names the set.
   [[nodiscard]] Status allow(std::string_view key, std::span<const std::string_view> allowed) const;
-  /// label=KEY and label=KEY=VALUE.
+  /// label=KEY and label=KEY=VALUE; label!=KEY and label!=KEY=VALUE for those without.
   [[nodiscard]] bool pass_labels(const Labels& labels) const;
 
  private:

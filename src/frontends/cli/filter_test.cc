@@ -45,5 +45,15 @@ TEST(Filters, RefusesValuesOutsideASet) {
             "--filter name=c: the value is none of a, b");
 }
 
+TEST(Filters, LabelsMayHaveToBeMissing) {
+  const std::vector<std::string> texts = {"label=tier", "label!=keep", "label!=tier=db"};
+  constexpr std::array<std::string_view, 2> known = {"label", "label!"};
+  const auto filters = Filters::parse(texts, known).value();
+  EXPECT_TRUE(filters.pass_labels({{"tier", "web"}}));
+  EXPECT_FALSE(filters.pass_labels({{"tier", "db"}}));
+  EXPECT_FALSE(filters.pass_labels({{"tier", "web"}, {"keep", ""}}));
+  EXPECT_FALSE(filters.pass_labels({}));
+}
+
 }  // namespace
 }  // namespace berth::cli

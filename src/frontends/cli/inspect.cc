@@ -10,14 +10,16 @@ namespace berth::cli {
 
 using frontends::Json;
 
-Result<Json> inspected_network(Engine& engine, const Network& network) {
+Result<Json> inspected_network(Engine& engine, const Network& network, bool verbose) {
   const auto sandboxes = TRY(engine.sandboxes());
   std::vector<frontends::NetworkMember> members;
   for (auto& endpoint : TRY(engine.endpoints_of_network(network.id))) {
     const auto sandbox = std::ranges::find(sandboxes, endpoint.sandbox_id, &Sandbox::id);
     members.push_back({std::move(endpoint), sandbox == sandboxes.end() ? "" : sandbox->name});
   }
-  return frontends::network_form(network, members);
+  auto form = frontends::network_form(network, members);
+  if (verbose) form["Status"] = frontends::network_status_form(TRY(engine.subnet_use(network)));
+  return form;
 }
 
 Result<Json> inspected_sandbox(Engine& engine, const Sandbox& sandbox) {

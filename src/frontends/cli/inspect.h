@@ -9,7 +9,8 @@
 
 namespace berth::cli {
 
-[[nodiscard]] Result<frontends::Json> inspected_network(Engine& engine, const Network& network);
+[[nodiscard]] Result<frontends::Json> inspected_network(Engine& engine, const Network& network,
+                                                        bool verbose = false);
 [[nodiscard]] Result<frontends::Json> inspected_sandbox(Engine& engine, const Sandbox& sandbox);
 
 /// Prints the objects as Docker does: a JSON array, or one line of the template for each.

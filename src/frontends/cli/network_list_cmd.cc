@@ -38,17 +38,14 @@ const char* truth_text(bool value) {
 }
 
 Json row_of(const Network& network, bool whole_ids) {
-  bool v4 = network.subnets.empty();
-  bool v6 = false;
-  for (const auto& subnet : network.subnets) (subnet.cidr.ip().is_v4() ? v4 : v6) = true;
   return {{"ID", whole_ids ? network.id : short_id(network.id)},
           {"Name", network.name},
-          {"Driver", name(network.driver)},
+          {"Driver", driver_name(network)},
           {"Scope", "local"},
           {"CreatedAt", go_time(network.created)},
           {"Internal", truth_text(network.internal)},
-          {"IPv4", truth_text(v4)},
-          {"IPv6", truth_text(v6)},
+          {"IPv4", truth_text(network.ipv4)},
+          {"IPv6", truth_text(network.ipv6)},
           {"Labels", joined(network.labels)}};
 }
 
@@ -57,7 +54,7 @@ Result<bool> matches(Engine& engine, const Filters& filters, const Network& netw
     return [wanted](const std::string& value) { return value == wanted; };
   };
   const bool pass =
-      filters.pass("driver", is(name(network.driver))) && filters.pass("scope", is("local")) &&
+      filters.pass("driver", is(driver_name(network))) && filters.pass("scope", is("local")) &&
       filters.pass("type", is(network.predefined ? "builtin" : "custom")) &&
       filters.pass("id", [&](const auto& id) { return network.id.starts_with(id); }) &&
       filters.pass("name", [&](const auto& part) { return network.name.contains(part); }) &&
@@ -87,6 +84,8 @@ Action build_ls(CLI::App& app) {
     const auto filters = TRY(Filters::parse(options->filters, kFilterKeys));
     TRY(filters.allow("type", kTypes));
     TRY(filters.allow("dangling", kTruths));
+    if (filters.values("dangling").size() > 1)
+      return fail(ErrorKind::kInvalid, "--filter dangling: it is given twice: give one");
     auto listing = TRY(Listing::make(options->quiet ? "{{.ID}}" : options->format,
                                      R"({{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}})", headings()));
     auto engine = TRY(context.open());
@@ -103,11 +102,14 @@ Action build_inspect(CLI::App& app) {
   struct Options {
     std::vector<std::string> networks;
     std::string format;
+    bool verbose = false;
   };
   auto options = std::make_shared<Options>();
   add_arguments(app, "NETWORK", options->networks, "Names or ids, which may be shortened");
   add_text(app, "-f,--format", "TEMPLATE", options->format,
            "Print this of each network, as {{.Id}} or {{json .IPAM}}");
+  add_flag(app, "-v,--verbose", options->verbose,
+           "Also how many addresses of each subnet are in use and free");
   return [options](Context& context) -> Result<int> {
     auto engine = TRY(context.open());
     Json found = Json::array();
@@ -115,7 +117,7 @@ Action build_inspect(CLI::App& app) {
     for (const auto& reference : options->networks) {
       const auto network = engine.network(reference);
       if (network)
-        found.push_back(TRY(inspected_network(engine, *network)));
+        found.push_back(TRY(inspected_network(engine, *network, options->verbose)));
       else
         errors.push_back(network.error());
     }
@@ -143,6 +145,7 @@ constinit const Verb kNetworkInspectVerb = {
     .summary = "Show all about networks as JSON, in Docker's form",
     .examples =
         "berth network inspect web\n"
+        "berth network inspect -v -f '{{json .Status.IPAM.Subnets}}' web\n"
         "berth network inspect -f '{{range .IPAM.Config}}{{.Subnet}}{{end}}' web\n",
     .build = build_inspect,
 };

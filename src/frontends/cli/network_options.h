@@ -1,6 +1,7 @@
 // What `network create` is asked for, as typed requests.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,15 +12,17 @@ namespace berth::cli {
 
 struct NetworkOptions {
   std::string name;
-  std::string driver = "bridge";
+  std::string driver = "bridge", ipam, scope, config_from;
   std::vector<std::string> subnets, ranges, gateways, aux_addresses;
-  std::vector<std::string> labels, options;
-  bool internal = false;
+  std::vector<std::string> labels, options, ipam_options, routes;
+  bool ipv4 = true;
+  std::optional<bool> ipv6;
+  bool internal = false, attachable = false, ingress = false, config_only = false, ignore = false;
   DryRun dry_run;
 };
 
 void declare(CLI::App& app, NetworkOptions& into);
-/// Ranges, gateways and auxiliary addresses go to the subnet of their address family.
+/// Ranges, gateways and auxiliary addresses go to the subnet that they lie in.
 [[nodiscard]] Result<CreateNetwork> to_request(const NetworkOptions& options);
 
 }  // namespace berth::cli

@@ -42,6 +42,53 @@ TEST(NetworkOptions, SettingsGoToTheSubnetOfTheirFamily) {
   EXPECT_EQ(request->subnets[0].aux.at("router"), Ip::v4(10, 0, 0, 9));
 }
 
+TEST(NetworkOptions, SettingsGoToTheSubnetTheyLieIn) {
+  const auto request =
+      requested({"--subnet", "10.0.0.0/24", "--subnet", "10.0.1.0/24", "--gateway", "10.0.1.9",
+                 "--ip-range", "10.0.0.128/25", "--aux-address", "router=10.0.1.7", "lan"});
+  ASSERT_TRUE(request);
+  EXPECT_FALSE(request->subnets[0].gateway);
+  EXPECT_EQ(request->subnets[0].range, *Cidr::parse("10.0.0.128/25"));
+  EXPECT_EQ(request->subnets[1].gateway, Ip::v4(10, 0, 1, 9));
+  EXPECT_EQ(request->subnets[1].aux.at("router"), Ip::v4(10, 0, 1, 7));
+  EXPECT_EQ(refused({"--subnet", "10.0.0.0/24", "--subnet", "10.0.1.0/24", "--gateway", "10.0.2.1",
+                     "lan"}),
+            "--gateway 10.0.2.1: it lies in none of the subnets 10.0.0.0/24, 10.0.1.0/24");
+}
+
+TEST(NetworkOptions, FamiliesAreOnOffOrLeftOpen) {
+  const auto open = requested({"web"});
+  EXPECT_TRUE(open->ipv4);
+  EXPECT_FALSE(open->ipv6.has_value());
+  const auto v6 = requested({"--ipv4=false", "--ipv6", "web"});
+  EXPECT_FALSE(v6->ipv4);
+  EXPECT_EQ(v6->ipv6, true);
+  EXPECT_EQ(requested({"--ipv6=false", "web"})->ipv6, false);
+  EXPECT_EQ(Parsed<NetworkOptions>(Words{"--ipv6=maybe", "web"}).usage_error,
+            "--ipv6 maybe: the value is not true or false");
+}
+
+TEST(NetworkOptions, ReadsTheRest) {
+  const auto request = requested({"--ipam-driver", "null", "--ipam-opt", "a=b", "--attachable",
+                                  "--scope", "local", "--ignore", "--route", "10.8.0.0/16,10.0.0.9",
+                                  "--route", "10.9.0.0/16,blackhole", "web"});
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->ipam, "null");
+  EXPECT_EQ(request->ipam_options, (Labels{{"a", "b"}}));
+  EXPECT_TRUE(request->attachable);
+  EXPECT_TRUE(request->ignore_existing);
+  ASSERT_EQ(request->routes.size(), 2U);
+  EXPECT_EQ(request->routes[1].kind, RouteKind::kBlackhole);
+  EXPECT_TRUE(requested({"--config-only", "t"})->config_only);
+  EXPECT_EQ(requested({"--config-from", "t", "web"})->config_from, "t");
+}
+
+TEST(NetworkOptions, WhatNeedsAClusterIsRefusedWithTheReason) {
+  EXPECT_NE(refused({"--ingress", "n"}).find("swarm"), std::string::npos);
+  EXPECT_NE(refused({"--scope", "swarm", "n"}).find("of one host"), std::string::npos);
+  EXPECT_EQ(refused({"--scope", "x", "n"}), "--scope x: the value is not local");
+}
+
 TEST(NetworkOptions, LeavesTheSubnetOpenWhereNoneIsGiven) {
   const auto request = requested({"--internal", "--label", "a=b", "web"});
   ASSERT_TRUE(request);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <memory>
 
 #include "base/result.h"
 #include "frontends/cli/output.h"
@@ -55,6 +56,15 @@ std::string value_sentence(const CLI::ConversionError& error) {
 
 void add_flag(CLI::App& app, const char* names, bool& into, const char* help) {
   app.add_flag(names, into, help);
+}
+
+void add_flag(CLI::App& app, const char* names, std::optional<bool>& into, const char* help) {
+  // CLI11 would set an optional that is not given to false: the plain one checks the value, and
+  // `into` hears of it only where there is one.
+  auto plain = std::make_shared<bool>(false);
+  app.add_flag(names, *plain, help)->each([plain, &into](const std::string& text) {
+    into = text == "true";
+  });
 }
 
 void add_text(CLI::App& app, const char* names, const char* type, std::string& into,
@@ -233,6 +243,16 @@ Result<Labels> parse_pairs(std::string_view option, std::span<const std::string>
     pairs[key] = equals == std::string::npos ? std::string() : text.substr(equals + 1);
   }
   return pairs;
+}
+
+Result<std::vector<Cidr>> parse_link_local_ips(std::span<const std::string> texts) {
+  std::vector<Cidr> addresses;
+  for (const auto& text : texts) {
+    auto address = parse_link_local(text);
+    if (!address) return std::unexpected(in_context(address.error(), "--link-local-ip"));
+    addresses.push_back(*std::move(address));
+  }
+  return addresses;
 }
 
 Result<std::vector<PortSpec>> parse_ports(std::span<const std::string> texts) {

@@ -20,6 +20,8 @@ namespace berth::cli {
 
 /// "-q,--quiet": present or not.
 void add_flag(CLI::App& app, const char* names, bool& into, const char* help);
+/// The same where neither is a third thing.
+void add_flag(CLI::App& app, const char* names, std::optional<bool>& into, const char* help);
 /// `type` names the value: in --help, and to completion (NETWORK, TARGET, DIR and FILE are
 /// completed).
 void add_text(CLI::App& app, const char* names, const char* type, std::string& into,
@@ -109,6 +111,7 @@ template <typename T>
   error.message = std::string(option) + ": " + error.message;
   return std::unexpected(std::move(error));
 }
+[[nodiscard]] Result<std::vector<Cidr>> parse_link_local_ips(std::span<const std::string> texts);
 [[nodiscard]] Result<std::vector<PortSpec>> parse_ports(std::span<const std::string> texts);
 
 }  // namespace berth::cli

@@ -30,7 +30,8 @@ Json headings() {
 }
 
 std::string networks_text(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints) {
-  if (endpoints.empty()) return std::string(predefined_network(sandbox));
+  if (sandbox.mode == NetworkMode::kContainer) return "container:" + short_id(sandbox.shares);
+  if (endpoints.empty()) return network_mode(sandbox);
   std::string out;
   for (const auto& endpoint : endpoints) {
     if (!out.empty()) out += ',';

@@ -35,13 +35,19 @@ constinit const Verb kRunVerb = {
     .details =
         "The process gets network, mount, UTS, IPC and PID namespaces of its own, and its own "
         "/etc/hosts, /etc/hostname and /etc/resolv.conf, over the host's file system or the "
-        "directory given by --rootfs. Options after COMMAND are the command's. The exit code "
+        "directory given by --rootfs. Instead of a network namespace of its own it has the host's "
+        "with --network host, that of another sandbox with container:NAME, which brings its hosts "
+        "file, host name and ports with it, and one that somebody else made with ns:PATH; none "
+        "is one of its own with lo alone. Options after COMMAND are the command's. The exit code "
         "is the command's; 125 when berth refuses, 126 when the command cannot be executed, "
         "127 when it is not found.",
     .examples =
         "berth run --rm -- ip addr\n"
         "berth run -dt --rm --network mybridge0 --name br0_container -p 12211:8080 bash\n"
         "berth run -d --name server -p 127.0.0.1:8080:80 -p 53:53/udp -- httpd -f\n"
+        "berth run -d --network container:server -- tail -f /var/log/syslog\n"
+        "berth run --rm --network web --link server:db -- curl http://db/\n"
+        "berth run -d --network web:ip=10.1.0.7,ifname=web0 --network back:alias=db -- httpd -f\n"
         "berth run --rm -it --rootfs /srv/alpine sh\n",
     .build = build_run,
     .command_after = 0,

@@ -14,9 +14,17 @@ void declare(CLI::App& app, RunOptions& into) {
   add_flag(app, "--rm", into.auto_remove, "Remove the sandbox when its process ends");
   add_text(app, "--name", "NAME", into.name, "Name of the sandbox; else one is made up");
   add_text(app, "-h,--hostname", "NAME", into.hostname, "Host name in the sandbox; else its id");
-  add_text(app, "--network,--net", "NETWORK", into.network,
-           "Network to connect to, host or none [bridge]");
-  add_text(app, "--ip", "IP", into.ip, "Address; else the first free one of the range");
+  add_text(app, "--domainname", "NAME", into.domainname, "Domain name in the sandbox");
+  add_list(app, "--network,--net", "NETWORK", into.networks,
+           "Network to connect to; or host, none, container:NAME or ns:PATH [bridge]. "
+           "NETWORK:KEY=VALUE,... with ip, ip6, mac, alias, link-local-ip, ifname, host_ifname, "
+           "gw-priority, link, driver-opt");
+  add_text(app, "--ip", "IP", into.ip,
+           "IPv4 address on the first network; else the first free one of the range");
+  add_text(app, "--ip6", "IP", into.ip6,
+           "IPv6 address on the first network; else the first free one of the range");
+  add_list(app, "--link-local-ip", "IP", into.link_local,
+           "A further, link-local address on the first network");
   add_text(app, "--mac-address", "MAC", into.mac,
            "Hardware address; else 02:42 and the IPv4 address");
   add_list(app, "--network-alias", "NAME", into.aliases, "A further name within the network");
@@ -24,6 +32,13 @@ void declare(CLI::App& app, RunOptions& into) {
            "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");
   add_list(app, "--add-host", "NAME:IP", into.add_hosts,
            "Add a line to /etc/hosts; the IP may be host-gateway");
+  add_list(app, "--link", "NAME[:ALIAS]", into.links,
+           "Add a line to /etc/hosts for another sandbox on the same network");
+  add_list(app, "--dns", "IP", into.dns, "Name server; else the host's");
+  add_list(app, "--dns-search", "DOMAIN", into.dns_search,
+           "Domain to search names in; else the host's, . for none");
+  add_list(app, "--dns-opt,--dns-option", "OPTION", into.dns_options,
+           "Option of resolv.conf; else the host's");
   add_list(app, "-l,--label", "KEY=VALUE", into.labels, "Set a label");
   add_list(app, "-e,--env", "KEY=VALUE", into.env,
            "Set an environment variable; KEY alone takes this shell's");
@@ -36,13 +51,13 @@ Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string
   RunProcess request;
   request.name = options.name;
   request.hostname = options.hostname;
-  auto& network = request.networks.emplace_back();
-  network.network = options.network;
-  network.options.ip4 = TRY(parse_optional<Ip>("--ip", options.ip));
-  network.options.mac = TRY(parse_optional<Mac>("--mac-address", options.mac));
-  network.options.aliases = options.aliases;
+  request.domainname = options.domainname;
+  request.networks = TRY(networks_of(options));
   request.ports = TRY(parse_ports(options.ports));
   request.add_hosts = options.add_hosts;
+  request.dns = options.dns;
+  request.dns_search = options.dns_search;
+  request.dns_options = options.dns_options;
   request.labels = TRY(parse_pairs("--label", options.labels));
   request.workdir = options.workdir;
   request.detach = options.detach;
@@ -54,6 +69,33 @@ Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string
   TRY(add_environment(request.env, options.env));
   request.argv = std::move(command);
   return request;
+}
+
+Result<std::vector<Attachment>> networks_of(const RunOptions& options) {
+  std::vector<Attachment> networks;
+  for (const auto& text : options.networks) networks.push_back(TRY(parse_attachment(text)));
+  if (networks.empty()) networks.push_back({.network = "bridge", .options = {}});
+
+  auto& first = networks.front().options;
+  const auto not_twice = [](bool on_both, std::string_view option, std::string_view key) -> Status {
+    if (!on_both) return {};
+    return fail(ErrorKind::kInvalid,
+                "conflicting options: {} is given, and {} of --network as well: give one", option,
+                key);
+  };
+  TRY(not_twice(!options.ip.empty() && first.ip4, "--ip", "ip"));
+  TRY(not_twice(!options.ip6.empty() && first.ip6, "--ip6", "ip6"));
+  TRY(not_twice(!options.mac.empty() && first.mac, "--mac-address", "mac"));
+  TRY(not_twice(!options.aliases.empty() && !first.aliases.empty(), "--network-alias", "alias"));
+  TRY(not_twice(!options.links.empty() && !first.links.empty(), "--link", "link"));
+  TRY(not_twice(!options.link_local.empty() && !first.link_local.empty(), "--link-local-ip",
+                "link-local-ip"));
+  if (!options.ip.empty()) first.ip4 = TRY(parse_optional<Ip>("--ip", options.ip));
+  if (!options.ip6.empty()) first.ip6 = TRY(parse_optional<Ip>("--ip6", options.ip6));
+  if (!options.mac.empty()) first.mac = TRY(parse_optional<Mac>("--mac-address", options.mac));
+  if (!options.aliases.empty()) first.aliases = options.aliases;
+  if (!options.link_local.empty()) first.link_local = TRY(parse_link_local_ips(options.link_local));
+  return networks;
 }
 
 std::vector<std::string> default_environment(bool tty) {

@@ -10,8 +10,9 @@
 namespace berth::cli {
 
 struct RunOptions {
-  std::string name, hostname, network = "bridge", ip, mac, rootfs, workdir;
-  std::vector<std::string> aliases, ports, add_hosts, labels, env;
+  std::string name, hostname, domainname, ip, ip6, mac, rootfs, workdir;
+  std::vector<std::string> networks, link_local, aliases, ports, add_hosts, labels, env;
+  std::vector<std::string> links, dns, dns_search, dns_options;
   bool detach = false, interactive = false, tty = false, auto_remove = false;
   DryRun dry_run;
 };
@@ -19,6 +20,9 @@ struct RunOptions {
 void declare(CLI::App& app, RunOptions& into);
 [[nodiscard]] Result<RunProcess> to_request(const RunOptions& options,
                                             std::vector<std::string> command);
+
+/// --network in all its forms, and --ip and the like, which go to the first of them.
+[[nodiscard]] Result<std::vector<Attachment>> networks_of(const RunOptions& options);
 
 /// A sandboxed process's environment before -e: PATH, HOME, and TERM with a terminal, as Docker's.
 [[nodiscard]] std::vector<std::string> default_environment(bool tty);

@@ -79,10 +79,53 @@ TEST(RunOptions, HIsTheHostname) {
   EXPECT_EQ(request.hostname, "box");
 }
 
+TEST(RunOptions, NamesOfOthersAndNameServers) {
+  const auto request = requested({"--domainname", "example.org", "--link", "db", "--link=web:www",
+                                  "--dns", "9.9.9.9", "--dns-search", "lan", "--dns-opt", "ndots:2",
+                                  "--dns-option", "rotate", "cmd"});
+  EXPECT_EQ(request.domainname, "example.org");
+  EXPECT_EQ(request.networks[0].options.links, (Words{"db", "web:www"}));
+  EXPECT_EQ(request.dns, Words{"9.9.9.9"});
+  EXPECT_EQ(request.dns_search, Words{"lan"});
+  EXPECT_EQ(request.dns_options, (Words{"ndots:2", "rotate"}));
+}
+
 TEST(RunOptions, AddressesAreParsed) {
   const auto request = requested({"--ip", "10.0.0.7", "--mac-address", "02:42:0a:00:00:07", "cmd"});
   EXPECT_EQ(request.networks[0].options.ip4, Ip::v4(10, 0, 0, 7));
   EXPECT_EQ(request.networks[0].options.mac->str(), "02:42:0a:00:00:07");
+}
+
+TEST(RunOptions, NetworksKeepTheirOrderAndTheFirstTakesTheFlags) {
+  const auto request =
+      requested({"--network", "web:ip6=fd00::7,ifname=web0", "--network", "name=back,alias=db",
+                 "--ip", "10.0.0.7", "--link-local-ip", "169.254.1.1", "cmd"});
+  ASSERT_EQ(request.networks.size(), 2U);
+  EXPECT_EQ(request.networks[0].network, "web");
+  EXPECT_EQ(request.networks[0].options.ip4, Ip::v4(10, 0, 0, 7));
+  EXPECT_EQ(request.networks[0].options.ip6, *Ip::parse("fd00::7"));
+  EXPECT_EQ(request.networks[0].options.link_local, std::vector{*Cidr::parse("169.254.1.1/16")});
+  EXPECT_EQ(request.networks[1].network, "back");
+  EXPECT_EQ(request.networks[1].options.aliases, Words{"db"});
+  EXPECT_FALSE(request.networks[1].options.ip4);
+}
+
+TEST(RunOptions, WhatIsGivenInBothPlacesConflicts) {
+  const struct {
+    Words flags;
+    const char* text;
+  } cases[] = {{{"--ip", "10.0.0.8"}, "web:ip=10.0.0.7"},
+               {{"--ip6", "fd00::8"}, "web:ip6=fd00::7"},
+               {{"--mac-address", "02:42:0a:00:00:08"}, "web:mac=02:42:0a:00:00:07"},
+               {{"--network-alias", "a"}, "web:alias=b"},
+               {{"--link-local-ip", "169.254.1.1"}, "web:link-local-ip=169.254.1.2"}};
+  for (const auto& [flags, text] : cases) {
+    Words words = flags;
+    words.insert(words.end(), {"--network", text, "cmd"});
+    EXPECT_TRUE(refused(words).starts_with("conflicting options: " + flags[0])) << refused(words);
+    words.insert(words.begin(), {"--network", "first"});
+    EXPECT_EQ(refused(words), "accepted");  // the flag is the first network's
+  }
 }
 
 TEST(RunOptions, EnvironmentIsDockersPlusWhatIsGiven) {

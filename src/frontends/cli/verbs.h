@@ -8,6 +8,9 @@ namespace berth::cli {
 extern const Verb kNetworkVerb;         // network_cmd.cc
 extern const Verb kNetworkLsVerb;       // network_list_cmd.cc
 extern const Verb kNetworkInspectVerb;  // network_list_cmd.cc
+extern const Verb kNetworkUpdateVerb;   // network_manage_cmd.cc
+extern const Verb kNetworkPruneVerb;    // network_manage_cmd.cc
+extern const Verb kNetworkExistsVerb;   // network_manage_cmd.cc
 extern const Verb kRunVerb;             // run_cmd.cc
 extern const Verb kPsVerb;              // ps_cmd.cc
 extern const Verb kInspectVerb;         // inspect_cmd.cc

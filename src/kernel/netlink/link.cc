@@ -84,6 +84,20 @@ Request set_port_flag(const IfName& name, std::uint16_t flag, bool on, std::stri
           fmt::format("set bridge port {} {} {}", name.str(), word, on ? "on" : "off")};
 }
 
+// A new link on top of another one; the caller adds IFLA_LINKINFO.
+Message new_sub_link(const SubLinkSpec& spec) {
+  Message message(RTM_NEWLINK, kCreate, ifinfomsg{});
+  message.put_string(IFLA_IFNAME, spec.name.str());
+  message.put_u32(IFLA_LINK, static_cast<std::uint32_t>(spec.lower));
+  put_mac_and_mtu(message, spec.mac, spec.mtu);
+  if (spec.netns_fd >= 0)
+    message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(spec.netns_fd));
+  return message;
+}
+
+// In linux/if_link.h since Linux 6.2; Debian 12's headers are 6.1's.
+constexpr std::uint16_t kMacvlanBroadcastCutoff = 9;  // IFLA_MACVLAN_BC_CUTOFF
+
 }  // namespace
 
 std::optional<LinkInfo> parse_link(const MessageView& message) {
@@ -199,6 +213,79 @@ Request add_veth(const VethSpec& spec) {
   }
   return {std::move(message),
           fmt::format("add link {} (veth, peer {})", spec.name.str(), peer.name.str())};
+}
+
+Request add_macvlan(const MacvlanSpec& spec) {
+  auto message = new_sub_link(spec.link);
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_KIND, "macvlan");
+    {
+      const auto data = message.nest(IFLA_INFO_DATA);
+      message.put_u32(IFLA_MACVLAN_MODE, spec.mode);
+      if (spec.mode == MACVLAN_MODE_SOURCE) {
+        message.put_u32(IFLA_MACVLAN_MACADDR_MODE, MACVLAN_MACADDR_SET);
+        const auto list = message.nest(IFLA_MACVLAN_MACADDR_DATA);
+        for (const auto& source : spec.sources) message.put_mac(IFLA_MACVLAN_MACADDR, source);
+      }
+      if (spec.broadcast_limit)
+        message.put_u32(kMacvlanBroadcastCutoff, static_cast<std::uint32_t>(*spec.broadcast_limit));
+    }
+  }
+  return {std::move(message), fmt::format("add link {} (macvlan)", spec.link.name.str())};
+}
+
+Request add_ipvlan(const IpvlanSpec& spec) {
+  auto message = new_sub_link(spec.link);
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_KIND, "ipvlan");
+    {
+      const auto data = message.nest(IFLA_INFO_DATA);
+      message.put_u16(IFLA_IPVLAN_MODE, spec.mode);
+      message.put_u16(IFLA_IPVLAN_FLAGS, spec.flags);
+    }
+  }
+  return {std::move(message), fmt::format("add link {} (ipvlan)", spec.link.name.str())};
+}
+
+Request add_vlan(const SubLinkSpec& link, std::uint16_t id) {
+  auto message = new_sub_link(link);
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_KIND, "vlan");
+    {
+      const auto data = message.nest(IFLA_INFO_DATA);
+      message.put_u16(IFLA_VLAN_ID, id);
+    }
+  }
+  return {std::move(message), fmt::format("add link {} (vlan {})", link.name.str(), id)};
+}
+
+Request add_dummy(const IfName& name, std::uint32_t mtu) {
+  Message message(RTM_NEWLINK, kCreate, ifinfomsg{});
+  message.put_string(IFLA_IFNAME, name.str());
+  put_mac_and_mtu(message, {}, mtu);
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_KIND, "dummy");
+  }
+  return {std::move(message), fmt::format("add link {} (dummy)", name.str())};
+}
+
+Result<bool> has_link_kind(Socket& socket, std::string_view kind) {
+  Message message(RTM_NEWLINK, kCreate, ifinfomsg{});
+  message.put_string(IFLA_IFNAME, "berth-probe");
+  message.put_u8(IFLA_ADDRESS, 0);
+  {
+    const auto info = message.nest(IFLA_LINKINFO);
+    message.put_string(IFLA_INFO_KIND, kind);
+  }
+  const auto refused = socket.request(
+      {std::move(message), fmt::format("ask whether the kernel has {} devices", kind)});
+  if (refused || refused.error().sys == EINVAL) return true;
+  if (refused.error().sys == EOPNOTSUPP) return false;
+  return std::unexpected(refused.error());
 }
 
 Request set_link_up(const IfName& name, bool up) {

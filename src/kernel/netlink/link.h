@@ -82,6 +82,45 @@ struct VethSpec {
 /// namespace.
 [[nodiscard]] Request add_veth(const VethSpec& spec);
 
+/// Where a sub-interface of another device is born.
+struct SubLinkSpec {
+  IfName name;
+  int lower = 0;      ///< index of the device below, in the socket's namespace
+  int netns_fd = -1;  ///< the namespace that the new link is born in; -1: the socket's
+  std::optional<Mac> mac;
+  std::uint32_t mtu = 0;  ///< bytes; 0: that of the device below
+};
+struct MacvlanSpec {
+  SubLinkSpec link;
+  std::uint32_t mode = 0;    ///< MACVLAN_MODE_* of linux/if_link.h
+  std::vector<Mac> sources;  ///< of the source mode: whose frames come in
+  std::optional<std::int32_t> broadcast_limit;  ///< IFLA_MACVLAN_BC_CUTOFF: multicast addresses
+                                                ///< with more members go by the broadcast queue
+};
+/// A macvlan, down, in its namespace and under its final name from the start (macvlan_common_newlink
+/// in drivers/net/macvlan.c).
+[[nodiscard]] Request add_macvlan(const MacvlanSpec& spec);
+
+struct IpvlanSpec {
+  SubLinkSpec link;         ///< without a MAC address: an ipvlan has that of the device below
+  std::uint16_t mode = 0;   ///< IPVLAN_MODE_*
+  std::uint16_t flags = 0;  ///< IPVLAN_F_*; none: siblings talk to each other ("bridge")
+};
+/// An ipvlan, down. Mode and flags are those of the device below and all it carries:
+/// ipvlan_link_new (drivers/net/ipvlan/ipvlan_main.c) changes them for all.
+[[nodiscard]] Request add_ipvlan(const IpvlanSpec& spec);
+
+/// An 802.1Q sub-interface, down.
+[[nodiscard]] Request add_vlan(const SubLinkSpec& link, std::uint16_t id);
+
+/// A device that drops what is sent on it, down.
+[[nodiscard]] Request add_dummy(const IfName& name, std::uint32_t mtu);
+
+/// Whether the kernel can make links of `kind`; a module that has them is loaded. Makes nothing:
+/// the request that asks names an address of one byte and no device below, which every kind
+/// refuses, while a kind that is not there is refused before (rtnl_newlink: EOPNOTSUPP).
+[[nodiscard]] Result<bool> has_link_kind(Socket& socket, std::string_view kind);
+
 /// The index of the link called `name` in the socket's namespace; nullopt if there is none. For when
 /// no more than that is wanted: SIOCGIFINDEX takes no lock and describes nothing, which makes it ten
 /// times as fast as find_link.

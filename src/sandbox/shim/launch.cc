@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,6 +24,11 @@ pid_t fork_with(std::uint64_t flags, int* pidfd) {
   // A sibling takes its maker's exit signal, and clone3 refuses to be told one.
   arguments.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
   return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+}
+
+void join_network(int netns_fd, const FailurePipe& failures) {
+  if (setns(netns_fd, CLONE_NEWNET) != 0) failures.give_up("join the network namespace");
+  close(netns_fd);
 }
 
 void use_as_stream(int fd, int stream, const FailurePipe& failures) {

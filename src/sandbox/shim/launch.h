@@ -18,6 +18,9 @@ inline constexpr char kDefaultPath[] =
 /// failure. With CLONE_PIDFD in `flags`, `pidfd` receives a close-on-exec pidfd of the child.
 [[nodiscard]] pid_t fork_with(std::uint64_t flags, int* pidfd = nullptr);
 
+/// Moves this process into the network namespace that `netns_fd` stands for, and closes that.
+void join_network(int netns_fd, const FailurePipe& failures);
+
 /// Makes `fd` the standard stream `stream` (0, 1, 2), which survives exec. -1 leaves it as it is.
 void use_as_stream(int fd, int stream, const FailurePipe& failures);
 

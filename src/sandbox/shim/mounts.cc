@@ -19,9 +19,8 @@ constexpr char kShmOptions[] = "mode=1777,size=65536k";  // Docker's default --s
 // Whether something of the host that is not there is an error.
 enum class Missing : bool { kFails, kIsFine };
 
-void mount_new(const char* type, const char* target, unsigned long flags, const char* options,
-               const FailurePipe& failures) {
-  if (mount(type, target, type, flags, options) == 0) return;
+// Says why `type` could not be mounted on `target` (errno).
+[[noreturn]] void give_up_mount(const char* type, const char* target, const FailurePipe& failures) {
   if (errno == EPERM) {
     failures.give_up(
         "mount %s on %s (needs CAP_SYS_ADMIN; in a user namespace also that the outer %s has "
@@ -30,6 +29,11 @@ void mount_new(const char* type, const char* target, unsigned long flags, const 
         type, target, target);
   }
   failures.give_up("mount %s on %s", type, target);
+}
+
+void mount_new(const char* type, const char* target, unsigned long flags, const char* options,
+               const FailurePipe& failures) {
+  if (mount(type, target, type, flags, options) != 0) give_up_mount(type, target, failures);
 }
 
 // A detached copy of the mount at `path`, to be put somewhere by attach().
@@ -99,13 +103,15 @@ void make_everything_slave(const FailurePipe& failures) {
   }
 }
 
-// A new /sys over the host's, with the cgroup tree put back into it.
+// A /sys of this network namespace over the host's, with the cgroup tree put back into it. In the
+// host's own namespace the host's is the one: the kernel refuses it a second time on one place.
 void cover_sysfs(const FailurePipe& failures) {
   constexpr char kCgroup[] = "/sys/fs/cgroup";
   const int cgroup = copy_mount(AT_FDCWD, kCgroup, AT_RECURSIVE, Missing::kIsFine, failures);
-  mount_new("sysfs", "/sys", kNoPrivileges, nullptr, failures);
+  const bool covered = mount("sysfs", "/sys", "sysfs", kNoPrivileges, nullptr) == 0;
+  if (!covered && errno != EBUSY) give_up_mount("sysfs", "/sys", failures);
   if (cgroup < 0) return;
-  if (!attach(cgroup, kCgroup)) failures.give_up("put %s back", kCgroup);
+  if (covered && !attach(cgroup, kCgroup)) failures.give_up("put %s back", kCgroup);
   close(cgroup);
 }
 

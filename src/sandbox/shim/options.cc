@@ -25,6 +25,7 @@ bool parse_options(int argc, char* argv[], Options& options) {
     kId = 1,
     kName,
     kHostname,
+    kDomainname,
     kRootfs,
     kHosts,
     kHostnameFile,
@@ -32,6 +33,7 @@ bool parse_options(int argc, char* argv[], Options& options) {
     kLog,
     kWorkdir,
     kSyncFd,
+    kNetnsFd,
     kDetach,
     kTty,
     kStdin,
@@ -41,6 +43,7 @@ bool parse_options(int argc, char* argv[], Options& options) {
   constexpr option kKnown[] = {{"id", required_argument, nullptr, kId},
                                {"name", required_argument, nullptr, kName},
                                {"hostname", required_argument, nullptr, kHostname},
+                               {"domainname", required_argument, nullptr, kDomainname},
                                {"rootfs", required_argument, nullptr, kRootfs},
                                {"hosts", required_argument, nullptr, kHosts},
                                {"hostname-file", required_argument, nullptr, kHostnameFile},
@@ -48,6 +51,7 @@ bool parse_options(int argc, char* argv[], Options& options) {
                                {"log", required_argument, nullptr, kLog},
                                {"workdir", required_argument, nullptr, kWorkdir},
                                {"sync-fd", required_argument, nullptr, kSyncFd},
+                               {"netns-fd", required_argument, nullptr, kNetnsFd},
                                {"detach", no_argument, nullptr, kDetach},
                                {"tty", no_argument, nullptr, kTty},
                                {"stdin", no_argument, nullptr, kStdin},
@@ -64,6 +68,9 @@ bool parse_options(int argc, char* argv[], Options& options) {
         break;
       case kHostname:
         options.hostname = optarg;
+        break;
+      case kDomainname:
+        options.domainname = optarg;
         break;
       case kRootfs:
         options.rootfs = optarg;
@@ -85,6 +92,9 @@ bool parse_options(int argc, char* argv[], Options& options) {
         break;
       case kSyncFd:
         options.sync_fd = std::atoi(optarg);
+        break;
+      case kNetnsFd:
+        options.netns_fd = std::atoi(optarg);
         break;
       case kDetach:
         options.detach = true;

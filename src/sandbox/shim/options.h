@@ -15,6 +15,7 @@ struct Options {
   const char* id = nullptr;    ///< for `ps` only
   const char* name = nullptr;  ///< for `ps` only
   const char* hostname = nullptr;
+  const char* domainname = nullptr;  ///< null: the kernel's, "(none)"
   const char* rootfs = nullptr;  ///< null: the host's file system
   const char* hosts_file = nullptr;
   const char* hostname_file = nullptr;
@@ -22,6 +23,7 @@ struct Options {
   const char* log_file = nullptr;  ///< for a detached process
   const char* workdir = nullptr;   ///< null: / in a rootfs, else the shim's
   int sync_fd = -1;
+  int netns_fd = -1;  ///< the network namespace to join; -1: a new one
   bool detach = false;
   bool tty = false;
   bool open_stdin = false;

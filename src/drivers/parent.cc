@@ -1,0 +1,98 @@
+#include "drivers/parent.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace berth::drivers {
+namespace {
+
+// The host's address from which an endpoint's is reached: the one of the same subnet.
+std::optional<Ip> host_address_beside(const Network& network, const Cidr& address) {
+  for (const auto& own : network.parent.host_addresses)
+    if (own.network() == address.network()) return own.ip();
+  return std::nullopt;
+}
+
+}  // namespace
+
+plan::Plan make_parent(const Network& network, std::uint32_t mtu) {
+  plan::Plan plan;
+  const auto& parent = network.parent;
+  switch (parent.origin) {
+    case ParentSettings::Origin::kGiven:
+      return plan;
+    case ParentSettings::Origin::kVlan:
+      plan.push_back(plan::AddVlan{parent.device, parent.lower, parent.vlan});
+      break;
+    case ParentSettings::Origin::kDummy:
+      plan.push_back(plan::AddDummy{parent.device, mtu});
+      break;
+  }
+  plan.push_back(plan::SetLinkUp{{}, parent.device});
+  return plan;
+}
+
+plan::Plan remove_parent(const Network& network) {
+  plan::Plan plan;
+  const auto& parent = network.parent;
+  if (parent.host_access) plan.push_back(plan::DeleteLink{parent.host_device});
+  if (parent.origin != ParentSettings::Origin::kGiven)
+    plan.push_back(plan::DeleteLink{parent.device});
+  return plan;
+}
+
+plan::Plan configure_host_access(const Network& network, const Facts& facts) {
+  plan::Plan plan;
+  const auto& device = network.parent.host_device;
+  const auto set = [&](std::string_view family, std::string_view name, std::string_view value) {
+    plan.push_back(plan::SetSysctl{fmt::format("net/{}/conf/{}/{}", family, device.str(), name),
+                                   std::string(value), ""});
+  };
+  set("ipv4", "arp_ignore", "1");
+  set("ipv4", "arp_announce", "2");
+  if (facts.ipv6) set("ipv6", "disable_ipv6", network.ipv6 ? "0" : "1");
+  if (facts.ipv6 && network.ipv6) set("ipv6", "accept_ra", "0");
+  for (const auto& address : network.parent.host_addresses)
+    plan.push_back(plan::AddAddress{{}, device, Cidr(address.ip(), address.ip().bits())});
+  plan.push_back(plan::SetLinkUp{{}, device});
+  return plan;
+}
+
+plan::Plan host_routes(const Network& network, const Endpoint& endpoint) {
+  plan::Plan plan;
+  if (!network.parent.host_access) return plan;
+  for (const auto& address : {endpoint.address4, endpoint.address6}) {
+    if (!address) continue;
+    plan::AddRoute route{{},
+                         Cidr(address->ip(), address->ip().bits()),
+                         std::nullopt,
+                         network.parent.host_device};
+    route.source = host_address_beside(network, *address);
+    plan.push_back(std::move(route));
+  }
+  return plan;
+}
+
+plan::Plan detach_from_parent(const Network& network, const Endpoint& endpoint,
+                              const plan::NsRef& sandbox) {
+  auto plan = plan::inverse(host_routes(network, endpoint));
+  plan.push_back(plan::DeleteLink{endpoint.ifname, sandbox});
+  return plan;
+}
+
+plan::Plan configure_among_others(const Network& network, const Endpoint& endpoint,
+                                  const plan::NsRef& sandbox, const Facts& facts) {
+  auto plan = configure(network, endpoint, sandbox, facts);
+  plan::Plan probes;
+  for (const auto& asked : {endpoint.asked.ip4, endpoint.asked.ip6})
+    if (asked) probes.push_back(plan::ProbeAddress{sandbox, endpoint.ifname, *asked});
+  if (probes.empty()) return plan;
+  probes.insert(probes.begin(), plan::SetLinkUp{sandbox, endpoint.ifname});
+  const auto first_address = std::ranges::find_if(
+      plan, [](const plan::Op& op) { return std::holds_alternative<plan::AddAddress>(op); });
+  plan.insert(first_address, probes.begin(), probes.end());
+  return plan;
+}
+
+}  // namespace berth::drivers

@@ -1,0 +1,73 @@
+// What can be changed of a network that is in use, and who uses it.
+
+#include "base/result.h"
+#include "engine/impl.h"
+#include "ipam/allocator.h"
+
+namespace berth {
+namespace {
+
+std::uint64_t saturated(Uint128 number) {
+  constexpr auto kMax = ~std::uint64_t{0};
+  return number > kMax ? kMax : static_cast<std::uint64_t>(number);
+}
+
+Uint128 size_of(const Cidr& cidr) {
+  const int host_bits = cidr.ip().bits() - cidr.prefix();
+  return host_bits == 128 ? ~Uint128{0} : Uint128{1} << host_bits;
+}
+
+}  // namespace
+
+Result<Network> Engine::Impl::prepare(engine::Change& change, const UpdateNetwork& request) {
+  auto network = TRY(change.state.network(request.network));
+  if (network.predefined)
+    return fail(ErrorKind::kInvalid, "network {} is predefined and cannot be changed",
+                network.name);
+  if (request.add_labels.empty() && request.remove_labels.empty())
+    return fail(ErrorKind::kInvalid, "network {}: no change is asked for", network.name);
+  for (const auto& key : request.remove_labels) network.labels.erase(key);
+  for (const auto& [key, value] : request.add_labels) network.labels[key] = value;
+  change.verb = "update network " + network.name;
+  change.durability = store::Durability::kFull;
+  change.state.put(network);
+  return network;
+}
+
+Result<std::vector<SubnetUse>> Engine::Impl::subnet_use(const Network& network) {
+  std::vector<SubnetUse> uses;
+  if (network.config_only || network.subnets.empty()) return uses;
+  engine::Change look(*store);
+  const auto endpoints = TRY(look.state.endpoints_of_network(network.id));
+  for (const auto& subnet : network.subnets) {
+    Uint128 in_use = 0, of_range = 0;
+    for (const auto& endpoint : endpoints) {
+      const auto& address = subnet.cidr.ip().is_v4() ? endpoint.address4 : endpoint.address6;
+      if (!address || !subnet.cidr.contains(address->ip())) continue;
+      ++in_use;
+      if (subnet.range.value_or(subnet.cidr).contains(address->ip())) ++of_range;
+    }
+    auto whole = subnet;
+    whole.range.reset();
+    const auto usable = ipam::usable_addresses(subnet);
+    uses.push_back({.network = network.name,
+                    .subnet = subnet.cidr,
+                    .in_use = saturated(in_use),
+                    .reserved = saturated(size_of(subnet.cidr) - ipam::usable_addresses(whole)),
+                    .available = saturated(usable > of_range ? usable - of_range : 0)});
+  }
+  return uses;
+}
+
+Result<std::vector<Network>> Engine::Impl::unused_networks() {
+  engine::Change look(*store);
+  std::vector<Network> unused;
+  for (auto& network : TRY(look.state.networks())) {
+    if (network.predefined || network.config_only) continue;
+    if (TRY(look.state.endpoints_of_network(network.id)).empty())
+      unused.push_back(std::move(network));
+  }
+  return unused;
+}
+
+}  // namespace berth

@@ -1,0 +1,188 @@
+#!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
+# macvlan and ipvlan networks, named after Docker's tests of the same behaviours (integration/network/macvlan and
+# ipvlan). The parent is eth0 of a lab's host, whose segment the other host is on.
+
+load helpers
+
+setup_file() { lab_up 2; }
+teardown_file() { lab_down; }
+teardown() {
+  h1 berth rm -f m1 m2 m3 > /dev/null
+  h1 berth network rm -f lan lan2 > /dev/null
+}
+
+create() { # name options...: a network of 10.77.0.0/24
+  local name=$1
+  shift
+  h1 berth network create -d macvlan --subnet 10.77.0.0/24 "$@" "$name"
+}
+start() { # name network options...
+  local name=$1 network=$2
+  shift 2
+  h1 berth run -d --name "$name" --network "$network" "$@" -- sleep 1000
+}
+# Whether the host's kernel has devices of a kind.
+kernel_has() { # ip-link(8)'s words for one
+  h1 unshare -n sh -c 'ip link add x0 type veth peer name x1; ip link add link x0 name x2 type '"$*" 2> /dev/null
+}
+pings() { # from to
+  h1 berth exec "$1" -- ping -c 1 -W 1 "$2"
+}
+
+@test "TestMacvlanBridgeMode: containers reach each other and the other host" {
+  create lan -o parent=eth0
+  berth lab exec t/h2 -- ip addr add 10.77.0.1/24 dev eth0
+  start m1 lan
+  start m2 lan
+  pings m1 10.77.0.3
+  pings m1 10.77.0.1
+  run -1 h1 berth exec m1 -- ping -c 1 -W 1 10.77.0.99
+  run h1 berth exec m1 -- ip route show default
+  [[ $output == "default via 10.77.0.1 dev eth0"* ]]
+  berth lab exec t/h2 -- ip addr del 10.77.0.1/24 dev eth0
+}
+
+@test "TestMacvlanPersistanceAndRemoval: nothing is left, the parent stays" {
+  local before
+  before=$(snapshot)
+  create lan -o parent=eth0 -o host_access=true
+  start m1 lan
+  h1 berth rm -f m1
+  h1 berth network rm lan
+  [ "$(snapshot)" = "$before" ]
+}
+
+@test "TestMacvlanOverlapParent: several networks on one parent, no address twice" {
+  create lan -o parent=eth0
+  create lan2 -o parent=eth0
+  start m1 lan
+  start m2 lan2
+  [ "$(inspect m1 '.[0].NetworkSettings.Networks.lan.IPAddress')" = 10.77.0.2 ]
+  [ "$(inspect m2 '.[0].NetworkSettings.Networks.lan2.IPAddress')" = 10.77.0.3 ]
+  run h1 berth run -d --name m3 --network lan2 --ip 10.77.0.2 -- sleep 1000
+  [ "$status" -eq 125 ]
+  [[ $output == *"10.77.0.2"*"m1"* ]]
+}
+
+@test "TestMacvlanOverlapParentPassthruFirst and Second: passthru wants the parent alone" {
+  create lan -o parent=eth0 -o macvlan_mode=passthru
+  run -1 create lan2 -o parent=eth0
+  [[ $output == *"eth0"*"lan"*"passthru"* ]]
+  h1 berth network rm lan
+  create lan -o parent=eth0
+  run -1 create lan2 -o parent=eth0 -o macvlan_mode=passthru
+  [[ $output == *"eth0"*"lan"*"passthru"* ]]
+}
+
+@test "TestMacvlanNilParent and InternalMode: without a parent it is internal on a dummy" {
+  if ! kernel_has dummy; then
+    run -1 create lan
+    [[ $output == *"kernel has no dummy devices"* ]]
+    skip "this kernel has no dummy devices: refused in so many words"
+  fi
+  create lan
+  [ "$(h1 berth network inspect lan | jq '.[0].Internal')" = true ]
+  start m1 lan
+  start m2 lan
+  pings m1 10.77.0.3
+}
+
+@test "TestMacvlanInternal: with a parent there is no way out" {
+  create lan -o parent=eth0 --internal
+  start m1 lan
+  start m2 lan
+  pings m1 10.77.0.2
+  [ -z "$(h1 berth exec m1 -- ip route show default)" ]
+}
+
+@test "TestMacvlanSubinterface: a VLAN is made and removed" {
+  if ! kernel_has vlan id 5; then
+    run -1 create lan -o parent=eth0.50
+    [[ $output == *"kernel has no vlan devices"* ]]
+    skip "this kernel has no VLAN devices: refused in so many words"
+  fi
+  create lan -o parent=eth0.50
+  h1 ip link show eth0.50
+  h1 berth network rm lan
+  run -1 h1 ip link show eth0.50
+}
+
+@test "TestMacvlanMultiSubnet: an address of each subnet that is asked for" {
+  h1 berth network create -d macvlan -o parent=eth0 --subnet 10.77.0.0/24 --gateway 10.77.0.1 \
+    --subnet 10.78.0.0/24 --gateway 10.78.0.1 --ipv6 --subnet fd77::/64 lan
+  start m1 lan --ip 10.78.0.20 --ip6 fd77::20
+  start m2 lan --ip 10.78.0.21 --ip6 fd77::21
+  pings m1 10.78.0.21
+  pings m1 fd77::21
+  run h1 berth exec m1 -- ip route show default
+  [[ $output == "default via 10.78.0.1 dev eth0"* ]]
+}
+
+@test "TestMacvlanParentDown: containers are attached all the same" {
+  h1 ip link set eth0 down
+  create lan -o parent=eth0
+  start m1 lan
+  h1 ip link set eth0 up
+  start m2 lan
+  pings m1 10.77.0.3
+}
+
+@test "TestEndpointWithCustomIfname: on a macvlan network" {
+  create lan -o parent=eth0
+  start m1 lan
+  h1 berth network create lan2
+  h1 berth network connect --driver-opt com.docker.network.endpoint.ifname=foobar lan2 m1
+  h1 berth network disconnect lan m1
+  h1 berth network connect --driver-opt com.docker.network.endpoint.ifname=wire lan m1
+  run h1 berth exec m1 -- ls /sys/class/net
+  [ "$(echo $output)" = "foobar lo wire" ]
+}
+
+@test "host_access: the host and its macvlan containers reach each other" {
+  create lan -o parent=eth0 -o host_access=true --aux-address host=10.77.0.200
+  start m1 lan
+  h1 ping -c 1 -W 1 10.77.0.2
+  pings m1 10.77.0.200
+  [ "$(h1 berth network inspect lan | jq -r '.[0].IPAM.Config[0].AuxiliaryAddresses.host')" = 10.77.0.200 ]
+  [[ $(h1 ip route get 10.77.0.2) == *"dev mv-"*"src 10.77.0.200"* ]]
+  h1 berth rm -f m1
+  [ -z "$(h1 ip route show 10.77.0.2)" ]
+}
+
+@test "an address that a neighbour has is refused, and ports cannot be published" {
+  create lan -o parent=eth0
+  berth lab exec t/h2 -- ip addr add 10.77.0.66/24 dev eth0
+  run h1 berth run -d --name m1 --network lan --ip 10.77.0.66 -- sleep 1000
+  berth lab exec t/h2 -- ip addr del 10.77.0.66/24 dev eth0
+  [ "$status" -eq 125 ]
+  [[ $output == *"10.77.0.66 is in use on the network already"* ]]
+  run h1 berth run -d --name m1 --network lan -p 8080:80 -- sleep 1000
+  [ "$status" -eq 125 ]
+  [[ $output == *"macvlan"*"cannot be published"* ]]
+  [ -z "$(h1 berth ps -aq)" ]
+}
+
+@test "a container that has just ended leaves its address and the parent free" {
+  create lan -o parent=eth0 -o macvlan_mode=passthru
+  for _ in 1 2 3 4 5; do h1 berth run --rm --network lan -- true; done
+}
+
+@test "TestIpvlanL2, L3 and L3s: addresses and routes" {
+  if ! kernel_has ipvlan; then
+    run -1 h1 berth network create -d ipvlan --subnet 10.77.0.0/24 -o parent=eth0 lan
+    [[ $output == *"kernel has no ipvlan devices"* ]]
+    skip "this kernel has no ipvlan devices: refused in so many words"
+  fi
+  local mode
+  for mode in l2 l3 l3s; do
+    h1 berth network create -d ipvlan --subnet 10.77.0.0/24 -o parent=eth0 -o ipvlan_mode=$mode lan
+    start m1 lan
+    start m2 lan
+    pings m1 "$(inspect m2 '.[0].NetworkSettings.Networks.lan.IPAddress')"
+    run h1 berth exec m1 -- ip route show default
+    if [ $mode = l2 ]; then [[ $output == *"via 10.77.0.1"* ]]; else [[ $output == *"dev eth0 scope link"* ]]; fi
+    h1 berth rm -f m1 m2
+    h1 berth network rm lan
+  done
+}

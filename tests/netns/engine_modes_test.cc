@@ -1,0 +1,124 @@
+// Sharing a network namespace: owners, sharers, and what is kept for whom.
+#include <csignal>
+
+#include "engine/ids.h"
+#include "engine_fixture.h"
+#include "sandbox/process_id.h"
+
+namespace berth::testing {
+namespace {
+
+// A process of this test's as a sandbox of berth's, without a helper.
+class FakeSandbox {
+ public:
+  explicit FakeSandbox(Instance& instance, const std::string& name, const std::string& shares = {})
+      : instance_(instance), pid_(fork()) {
+    if (pid_ == 0) {
+      pause();
+      _exit(0);
+    }
+    const auto process = must(sandbox::identify(pid_));
+    record.id = engine::random_id();
+    record.name = record.hostname = name;
+    record.state = SandboxState::kRunning;
+    record.pid = process.pid;
+    record.pid_start = process.start_time;
+    record.mode = shares.empty() ? NetworkMode::kNetworks : NetworkMode::kContainer;
+    record.shares = shares;
+    record.netns_path = fmt::format("/proc/{}/ns/net", pid_);
+    engine::Change change(*instance_.impl().store);
+    change.state.put(record);
+    must(instance_.impl().commit(change));
+  }
+  FakeSandbox(const FakeSandbox&) = delete;
+  FakeSandbox& operator=(const FakeSandbox&) = delete;
+  ~FakeSandbox() { end(); }
+  void end() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+
+  Sandbox record;
+
+ private:
+  Instance& instance_;
+  pid_t pid_;
+};
+
+using EngineModes = EngineTest;
+
+std::vector<std::string> sharers_of(Instance& instance, const std::string& id) {
+  engine::Change look(*instance.impl().store);
+  std::vector<std::string> names;
+  for (const auto& sharer : must(look.state.sharers(id))) names.push_back(sharer.name);
+  return names;
+}
+
+TEST_F(EngineModes, AnOwnerIsNotRemovedUnderItsSharers) {
+  Instance instance;
+  const auto pod = must(instance->create_sandbox({.name = "pod"}));
+  FakeSandbox sharer(instance, "sharer", pod.id);
+  EXPECT_EQ(sharers_of(instance, pod.id), std::vector<std::string>{"sharer"});
+  const auto before = picture(instance);
+  for (const bool force : {false, true}) {
+    const RemoveSandboxes request{{"pod"}, force};
+    expect_refused(instance->remove_sandboxes(request)[0].status, ErrorKind::kInUse,
+                   {"pod shares its network namespace with sharer", "rm"});
+    expect_refused(instance->plan(request), ErrorKind::kInUse, {"sharer"});
+  }
+  expect_same(picture(instance), before);
+
+  // One that has died without a word is in nobody's way, and is collected.
+  sharer.end();
+  EXPECT_EQ(must(instance->sandboxes()).size(), 2U);
+  EXPECT_TRUE(sharers_of(instance, pod.id).empty());
+  must(instance->remove_sandboxes({{"pod"}, false})[0].status);
+}
+
+TEST_F(EngineModes, OwnerAndSharersGoInOneRequestInAnyOrder) {
+  for (const bool owner_first : {true, false}) {
+    Instance instance;
+    const auto pod = must(instance->create_sandbox({.name = "pod"}));
+    FakeSandbox sharer(instance, "sharer", pod.id);
+    RemoveSandboxes request{{"pod", "sharer"}, true};
+    if (!owner_first) std::ranges::reverse(request.targets);
+    must(instance->plan(request));
+    signal(SIGCHLD, SIG_IGN);  // nobody waits for the process but this test
+    for (const auto& outcome : instance->remove_sandboxes(request)) must(outcome.status);
+    signal(SIGCHLD, SIG_DFL);
+    EXPECT_TRUE(must(instance->sandboxes()).empty());
+    for (const auto& [key, value] : instance.stored())
+      EXPECT_FALSE(key.starts_with("share/")) << key;
+  }
+}
+
+TEST_F(EngineModes, AnOwnerStaysIfOneOfItsSharersCannotGo) {
+  Instance instance;
+  const auto pod = must(instance->create_sandbox({.name = "pod"}));
+  FakeSandbox sharer(instance, "sharer", pod.id);
+  const auto outcomes = instance->remove_sandboxes({{"pod", "sharer"}, false});
+  expect_refused(outcomes[0].status, ErrorKind::kInUse, {"shares its network namespace"});
+  expect_refused(outcomes[1].status, ErrorKind::kInUse, {"is running"});
+  EXPECT_EQ(must(instance->sandboxes()).size(), 2U);
+}
+
+// What is left in the namespace of an owner that has died is reached through one that shares it.
+TEST_F(EngineModes, ADeadOwnersNamespaceIsItsSharers) {
+  Instance instance;
+  FakeSandbox owner(instance, "owner");
+  FakeSandbox sharer(instance, "sharer", owner.record.id);
+  engine::Change look(*instance.impl().store);
+  const auto path = [&] {
+    return must(instance.impl().namespace_of(look.state, owner.record)).path;
+  };
+  EXPECT_EQ(path(), owner.record.netns_path);
+  owner.end();
+  EXPECT_EQ(path(), sharer.record.netns_path);
+  sharer.end();
+  EXPECT_EQ(path(), owner.record.netns_path);
+}
+
+}  // namespace
+}  // namespace berth::testing

@@ -1,0 +1,389 @@
+// macvlan and ipvlan networks against the real kernel: a veth is the parent, and its other end a
+// machine on the segment.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "engine_fixture.h"
+
+namespace berth::testing {
+namespace {
+
+// A host whose lan0 is on a segment with one other machine, 192.168.7.1.
+class EngineParent : public EngineTest {
+ protected:
+  EngineParent() {
+    run("ip link add lan0 mtu 1450 type veth peer name lan1 mtu 1450 netns " + machine.path);
+    run("ip link set lan0 up");
+    run("ip link set lan1 up && ip addr add 192.168.7.1/24 dev lan1 && "
+        "ip addr add fd07::1/64 dev lan1 nodad",
+        &machine.netns);
+  }
+
+  static CreateNetwork request(const std::string& name, const Labels& options = {},
+                               const std::string& driver = "macvlan") {
+    CreateNetwork lan{.name = name, .driver = driver, .subnets = {}, .labels = {}};
+    lan.subnets.push_back({.subnet = cidr("192.168.7.0/24"), .range = {}, .gateway = {}, .aux = {}});
+    lan.options = options;
+    lan.options.try_emplace("parent", "lan0");
+    return lan;
+  }
+  Network make(const CreateNetwork& lan) { return must(instance->create_network(lan)); }
+  Endpoint connect(const std::string& network, TargetNs& target, EndpointOptions options = {}) {
+    return must(instance->connect(
+        {.network = network, .target = target.target(), .options = std::move(options)}));
+  }
+
+  static bool answers(const std::string& address, const kernel::Netns* netns) {
+    bool answered = false;
+    const auto ping = [&]() -> Status {
+      answered = shell("ping -c 1 -W 1 " + address).status == 0;
+      return {};
+    };
+    if (netns == nullptr)
+      must(ping());
+    else
+      must(kernel::run_status_in(*netns, ping));
+    return answered;
+  }
+  static nlohmann::json link(const std::string& name, const kernel::Netns* netns = nullptr) {
+    return json_of("ip -j -d link show dev " + name, netns)[0];
+  }
+  static bool kernel_has(const std::string& kind) {
+    auto route = must(kernel::Socket::open(NETLINK_ROUTE));
+    return must(kernel::has_link_kind(route, kind));
+  }
+
+  TargetNs machine;
+  Instance instance;
+};
+
+TEST_F(EngineParent, MacvlanContainersTalkToEachOtherAndToTheSegment) {
+  make(request("lan"));
+  TargetNs one, two;
+  const auto first = connect("lan", one);
+  const auto second = connect("lan", two);
+  EXPECT_EQ(first.address4->str(), "192.168.7.2/24");
+  EXPECT_EQ(second.address4->str(), "192.168.7.3/24");
+  EXPECT_EQ(first.mtu, 1450U);
+  EXPECT_TRUE(first.host_ifname.empty());
+  const auto eth0 = link("eth0", &one.netns);
+  EXPECT_EQ(eth0["linkinfo"]["info_kind"], "macvlan");
+  EXPECT_EQ(eth0["linkinfo"]["info_data"]["mode"], "bridge");
+  EXPECT_EQ(eth0["address"], first.mac.str());
+  EXPECT_EQ(eth0["mtu"], 1450);
+  EXPECT_TRUE(answers("192.168.7.3", &one.netns));
+  EXPECT_TRUE(answers("192.168.7.1", &one.netns));
+  EXPECT_EQ(json_of("ip -j route show default", &one.netns)[0]["gateway"], "192.168.7.1");
+  EXPECT_FALSE(answers("192.168.7.2", nullptr)) << "without host_access";
+  expect_agreement(instance);
+}
+
+TEST_F(EngineParent, NothingIsLeftAfterDisconnectAndRemove) {
+  const auto before = picture(instance, {&machine});
+  make(request("lan", {{"host_access", "true"}}));
+  TargetNs one;
+  const auto target_before = kernel_state(&one.netns);
+  connect("lan", one);
+  must(instance->disconnect({.network = "lan", .target = one.target()}));
+  expect_same(kernel_state(&one.netns), target_before);
+  must(instance->remove_networks({{"lan"}, false})[0].status);
+  expect_same(picture(instance, {&machine}), before);
+}
+
+TEST_F(EngineParent, MacvlanModes) {
+  for (const std::string mode : {"private", "vepa", "passthru"}) {
+    make(request(mode, {{"macvlan_mode", mode}}));
+    TargetNs one;
+    connect(mode, one);
+    EXPECT_EQ(link("eth0", &one.netns)["linkinfo"]["info_data"]["mode"], mode);
+    EXPECT_EQ(answers("192.168.7.1", &one.netns), true) << mode;
+    must(instance->remove_networks({{mode}, true})[0].status);
+  }
+  make(request("source", {{"macvlan_mode", "source"}, {"macvlan_sources", "02:00:00:00:00:07"}}));
+  TargetNs one;
+  connect("source", one);
+  const auto details = json_of("ip -j -d link show dev eth0", &one.netns)[0]["linkinfo"]["info_data"];
+  EXPECT_EQ(details["mode"], "source");
+  EXPECT_NE(details.dump().find("02:00:00:00:00:07"), std::string::npos) << details.dump();
+}
+
+TEST_F(EngineParent, PassthruTakesTheWholeParent) {
+  make(request("whole", {{"macvlan_mode", "passthru"}}));
+  expect_refused(instance->create_network(request("other")), ErrorKind::kInUse,
+                 {"network other", "lan0", "whole", "passthru"});
+  TargetNs one, two;
+  connect("whole", one);
+  expect_refused(instance->connect({.network = "whole", .target = two.target()}),
+                 ErrorKind::kInUse, {"whole", "lan0", one.target()});
+  must(instance->remove_networks({{"whole"}, true})[0].status);
+  make(request("shared"));
+  expect_refused(instance->create_network(request("late", {{"macvlan_mode", "passthru"}})),
+                 ErrorKind::kInUse, {"network late", "shared", "passthru"});
+}
+
+TEST_F(EngineParent, OneThatSomebodyElseHasTakenIsRefusedWhenTheKernelSaysSo) {
+  make(request("lan"));
+  run("ip link add link lan0 name other type macvlan mode passthru");
+  TargetNs one;
+  const auto before = picture(instance, {&one});
+  expect_refused(instance->connect({.network = "lan", .target = one.target()}), ErrorKind::kInUse,
+                 {"lan0", "passthru"});
+  expect_same(picture(instance, {&one}), before);
+}
+
+// IPAM: networks of one parent are on one segment, whatever their subnets are called.
+TEST_F(EngineParent, NoAddressIsGivenTwiceOnOneParent) {
+  auto small = request("small");
+  small.subnets[0] = {.subnet = cidr("192.168.7.0/29"),
+                      .range = {},
+                      .gateway = Ip::v4(192, 168, 7, 3),
+                      .aux = {{"printer", Ip::v4(192, 168, 7, 4)}}};
+  make(request("large"));
+  make(small);
+  TargetNs a, b, c, d;
+  EXPECT_EQ(connect("large", a).address4->ip().str(), "192.168.7.2");
+  EXPECT_EQ(connect("small", b).address4->ip().str(), "192.168.7.5") << "1: the other's gateway";
+  EXPECT_EQ(connect("large", c).address4->ip().str(), "192.168.7.6");
+  expect_refused(instance->connect({.network = "small",
+                                    .target = d.target(),
+                                    .options = {.ip4 = Ip::v4(192, 168, 7, 6)}}),
+                 ErrorKind::kInUse, {"192.168.7.6", c.target()});
+  expect_refused(instance->connect({.network = "large",
+                                    .target = d.target(),
+                                    .options = {.ip4 = Ip::v4(192, 168, 7, 4)}}),
+                 ErrorKind::kInUse, {"192.168.7.4", "printer", "small"});
+  expect_refused(instance->connect({.network = "small", .target = d.target()}),
+                 ErrorKind::kExhausted, {"small"});
+  must(instance->disconnect({.network = "large", .target = a.target()}));
+  EXPECT_EQ(connect("small", d).address4->ip().str(), "192.168.7.2") << "free again";
+}
+
+TEST_F(EngineParent, HostAndContainersTalkByTheHostsOwnSubInterface) {
+  run("ip addr add 192.168.7.10/24 dev lan0");
+  auto lan = request("lan", {{"host_access", "true"}});
+  lan.ipv6 = true;
+  lan.subnets.push_back(
+      {.subnet = cidr("fd07::/64"), .range = {}, .gateway = {}, .aux = {}});
+  const auto made = make(lan);
+  ASSERT_EQ(made.parent.host_addresses.size(), 2U);
+  EXPECT_EQ(made.parent.host_addresses[0].str(), "192.168.7.2/24");
+  TargetNs one;
+  const auto endpoint = connect("lan", one);
+  EXPECT_EQ(endpoint.address4->ip().str(), "192.168.7.3") << "after the host's";
+  EXPECT_TRUE(answers("192.168.7.3", nullptr));
+  EXPECT_TRUE(answers(endpoint.address6->ip().str(), nullptr));
+  EXPECT_TRUE(answers("192.168.7.2", &one.netns));
+  EXPECT_TRUE(answers(made.parent.host_addresses[1].ip().str(), &one.netns));
+  EXPECT_TRUE(answers("192.168.7.1", nullptr)) << "the host's own way to the segment";
+  EXPECT_TRUE(answers("192.168.7.1", &one.netns));
+  // The segment knows the host by its parent's MAC address, not by its sub-interface's.
+  EXPECT_TRUE(answers("192.168.7.10", &machine.netns));
+  EXPECT_EQ(json_of("ip -j neigh show 192.168.7.10", &machine.netns)[0]["lladdr"],
+            link("lan0")["address"]);
+  expect_agreement(instance);
+
+  const auto shim = made.parent.host_device.str();
+  run("ip link del " + shim);
+  auto repairs = must(instance->reconcile());
+  EXPECT_EQ(repairs.size(), 2U) << "the network's and the endpoint's part";
+  EXPECT_TRUE(answers("192.168.7.3", nullptr));
+  run("ip route del 192.168.7.3/32 dev " + shim);
+  EXPECT_EQ(must(instance->reconcile()).size(), 1U);
+  must(instance->disconnect({.network = "lan", .target = one.target()}));
+  EXPECT_TRUE(json_of("ip -j route show dev " + shim).empty());
+}
+
+TEST_F(EngineParent, TheHostsAddressCanBeChosen) {
+  auto lan = request("lan", {{"host_access", "true"}});
+  lan.subnets[0].aux = {{"host", Ip::v4(192, 168, 7, 200)}};
+  EXPECT_EQ(make(lan).parent.host_addresses[0].str(), "192.168.7.200/24");
+  expect_agreement(instance);
+}
+
+TEST_F(EngineParent, HostAccessIsRefusedWhereTheKernelKeepsSubInterfacesApart) {
+  const auto with = [&](Labels options) {
+    options["host_access"] = "true";
+    return request("lan", options);
+  };
+  expect_refused(instance->create_network(with({{"macvlan_mode", "private"}})),
+                 ErrorKind::kInvalid, {"host_access", "mode bridge"});
+  auto internal = with({});
+  internal.internal = true;
+  expect_refused(instance->create_network(internal), ErrorKind::kInvalid,
+                 {"host_access", "internal"});
+}
+
+TEST_F(EngineParent, AnAddressOfANeighbourIsRefused) {
+  auto lan = request("lan");
+  lan.ipv6 = true;
+  lan.subnets.push_back({.subnet = cidr("fd07::/64"), .range = {}, .gateway = {}, .aux = {}});
+  make(lan);
+  run("ip addr add 192.168.7.77/24 dev lan1 && ip addr add fd07::77/64 dev lan1 nodad",
+      &machine.netns);
+  const auto mac = link("lan1", &machine.netns)["address"].get<std::string>();
+  TargetNs one;
+  const auto before = picture(instance, {&one});
+  for (const auto& options : {EndpointOptions{.ip4 = Ip::v4(192, 168, 7, 77)},
+                              EndpointOptions{.ip6 = must(Ip::parse("fd07::77"))}}) {
+    expect_refused(
+        instance->connect({.network = "lan", .target = one.target(), .options = options}),
+        ErrorKind::kInUse, {"in use on the network already", mac});
+    expect_same(picture(instance, {&one}), before);
+  }
+  connect("lan", one,
+          {.ip4 = Ip::v4(192, 168, 7, 78), .ip6 = must(Ip::parse("fd07::78"))});
+  EXPECT_TRUE(answers("192.168.7.1", &one.netns));
+  EXPECT_TRUE(answers("fd07::1", &one.netns));
+}
+
+TEST_F(EngineParent, ThatIsDownTakesContainersAllTheSame) {
+  run("ip link set lan0 down");
+  make(request("lan"));
+  TargetNs one;
+  connect("lan", one, {.ip4 = Ip::v4(192, 168, 7, 20)});
+  run("ip link set lan0 up");
+  EXPECT_TRUE(answers("192.168.7.1", &one.netns));
+}
+
+TEST_F(EngineParent, ThatVanishesIsNamedUntilItIsBack) {
+  make(request("lan", {{"host_access", "true"}}));
+  TargetNs one, two;
+  connect("lan", one);
+  run("ip link del lan0");
+  const auto said = must(instance->reconcile());
+  ASSERT_EQ(said.size(), 2U);
+  for (const auto& repair : said)
+    expect_refused(repair.status.error(), ErrorKind::kNotFound, {"network lan", "lan0 is gone"});
+  expect_refused(instance->connect({.network = "lan", .target = two.target()}),
+                 ErrorKind::kNotFound, {"network lan", "lan0 is gone"});
+
+  run("ip link add lan0 mtu 1450 type veth peer name lan1 netns " + machine.path +
+      " && ip link set lan0 up");
+  run("ip link set lan1 mtu 1450 up && ip addr add 192.168.7.1/24 dev lan1", &machine.netns);
+  for (const auto& repair : must(instance->reconcile()))
+    EXPECT_TRUE(repair.status) << repair.what << ": " << repair.status.error().message;
+  EXPECT_TRUE(answers("192.168.7.1", &one.netns));
+  EXPECT_TRUE(answers("192.168.7.3", nullptr));
+
+  run("ip link del lan0");
+  must(instance->disconnect({.network = "lan", .target = one.target()}));
+  must(instance->remove_networks({{"lan"}, false})[0].status);
+  expect_agreement(instance, {});
+}
+
+TEST_F(EngineParent, ThatIsNoneIsRefused) {
+  const auto before = picture(instance);
+  const auto refuse = [&](const std::string& parent, ErrorKind kind,
+                          const std::vector<std::string>& said) {
+    expect_refused(instance->create_network(request("lan", {{"parent", parent}})), kind, said);
+    expect_same(picture(instance), before);
+  };
+  refuse("lo", ErrorKind::kInvalid, {"network lan", "parent lo"});
+  refuse("nic7", ErrorKind::kNotFound, {"network lan", "parent nic7"});
+  refuse("nic7.50", ErrorKind::kNotFound, {"network lan", "nic7.50", "nic7"});
+  refuse("lan0.4095", ErrorKind::kInvalid, {"lan0.4095", "1 to 4094"});
+  refuse("lan0.x", ErrorKind::kInvalid, {"lan0.x", "1 to 4094"});
+}
+
+TEST_F(EngineParent, ThatIsABridgePortIsRefused) {
+  run("ip link add br9 type bridge && ip link set lan0 master br9");
+  expect_refused(instance->create_network(request("lan")), ErrorKind::kInvalid,
+                 {"parent lan0", "bridge br9"});
+}
+
+TEST_F(EngineParent, CannotCarryALargerMtu) {
+  expect_refused(
+      instance->create_network(request("lan", {{"com.docker.network.driver.mtu", "1451"}})),
+      ErrorKind::kInvalid, {"1451", "1450", "lan0"});
+  make(request("lan", {{"com.docker.network.driver.mtu", "1400"}}));
+  TargetNs one;
+  connect("lan", one);
+  EXPECT_EQ(link("eth0", &one.netns)["mtu"], 1400);
+}
+
+TEST_F(EngineParent, InternalWithAParentHasNoWayOut) {
+  auto lan = request("lan");
+  lan.internal = true;
+  make(lan);
+  TargetNs one, two;
+  EXPECT_FALSE(connect("lan", one).gateway4);
+  const auto second = connect("lan", two);
+  EXPECT_TRUE(json_of("ip -j route show default", &one.netns).empty());
+  EXPECT_TRUE(answers(second.address4->ip().str(), &one.netns));
+}
+
+TEST_F(EngineParent, ANamespaceThatIsGoneFreesItsAddressInTime) {
+  make(request("whole", {{"macvlan_mode", "passthru"}}));
+  for (int i = 0; i < 5; ++i) {
+    TargetNs one;
+    connect("whole", one);
+  }
+}
+
+// What the kernel lacks is refused in a sentence that says so, before anything changes.
+TEST_F(EngineParent, KindsThatTheKernelLacks) {
+  const auto before = picture(instance);
+  struct Case {
+    std::string kind;
+    CreateNetwork lan;
+  };
+  auto without_parent = request("lan");
+  without_parent.options.clear();
+  std::string lacking;
+  for (const auto& [kind, lan] :
+       {Case{"dummy", without_parent}, Case{"vlan", request("lan", {{"parent", "lan0.50"}})},
+        Case{"ipvlan", request("lan", {}, "ipvlan")}}) {
+    if (kernel_has(kind)) continue;
+    lacking += " " + kind;
+    expect_refused(instance->create_network(lan), ErrorKind::kUnsupported,
+                   {"network lan", "kernel has no " + kind + " devices"});
+    expect_same(picture(instance), before);
+  }
+  if (lacking.empty()) GTEST_SKIP() << "this kernel has dummy, vlan and ipvlan devices";
+}
+
+TEST_F(EngineParent, WithoutOneTheNetworkIsInternalOnADummy) {
+  if (!kernel_has("dummy")) GTEST_SKIP() << "this kernel has no dummy devices";
+  auto lan = request("lan");
+  lan.options.clear();
+  const auto made = make(lan);
+  EXPECT_EQ(made.parent.device.str(), "dm-" + made.id.substr(0, 12));
+  EXPECT_TRUE(made.internal);
+  TargetNs one, two;
+  connect("lan", one);
+  const auto second = connect("lan", two);
+  EXPECT_TRUE(answers(second.address4->ip().str(), &one.netns));
+  must(instance->remove_networks({{"lan"}, true})[0].status);
+  expect_agreement(instance);
+}
+
+TEST_F(EngineParent, AVlanIsMadeWithTheFirstNetworkAndGoesWithTheLast) {
+  if (!kernel_has("vlan")) GTEST_SKIP() << "this kernel has no VLAN devices";
+  make(request("one", {{"parent", "lan0.50"}}));
+  auto other = request("two", {{"parent", "lan0.50"}});
+  other.subnets[0].subnet = cidr("192.168.8.0/24");
+  make(other);
+  EXPECT_EQ(link("lan0.50")["linkinfo"]["info_data"]["id"], 50);
+  must(instance->remove_networks({{"one"}, false})[0].status);
+  EXPECT_EQ(link("lan0.50")["linkinfo"]["info_kind"], "vlan");
+  must(instance->remove_networks({{"two"}, false})[0].status);
+  EXPECT_TRUE(json_of("ip -j link show type vlan").empty());
+}
+
+TEST_F(EngineParent, IpvlanModes) {
+  if (!kernel_has("ipvlan")) GTEST_SKIP() << "this kernel has no ipvlan devices";
+  for (const std::string mode : {"l2", "l3", "l3s"}) {
+    make(request(mode, {{"ipvlan_mode", mode}}, "ipvlan"));
+    TargetNs one, two;
+    const auto first = connect(mode, one);
+    const auto second = connect(mode, two);
+    EXPECT_EQ(first.on_link, mode != "l2");
+    EXPECT_EQ(first.gateway4.has_value(), mode == "l2");
+    EXPECT_TRUE(answers(second.address4->ip().str(), &one.netns)) << mode;
+    must(instance->remove_networks({{mode}, true})[0].status);
+  }
+}
+
+}  // namespace
+}  // namespace berth::testing

@@ -1,0 +1,138 @@
+// A network's static routes, and templates.
+#include "engine_fixture.h"
+
+namespace berth::testing {
+namespace {
+
+using EngineRoutes = EngineTest;
+using EngineTemplates = EngineTest;
+
+Route route(std::string_view text) {
+  return must(parse_route(text));
+}
+
+TEST_F(EngineRoutes, AreUndoneWhereAConnectFailsAndGoWithADisconnect) {
+  Instance instance;
+  TargetNs target;
+  instance.make_network(1, [](CreateNetwork& request) {
+    request.routes = {route("10.8.0.0/16,10.1.0.9"), route("10.9.0.0/16,blackhole"),
+                      route("10.10.0.0/16,prohibit,7")};
+  });
+  const auto before = picture(instance, {&target});
+
+  // The last operation fails: what is no part of an interface has to be taken back by itself.
+  run("ip route add blackhole 10.10.0.0/16 metric 7", &target.netns);
+  const auto refused =
+      instance->connect({.network = "net1", .target = target.target(), .options = {}, .ports = {}});
+  ASSERT_FALSE(refused);
+  run("ip route del 10.10.0.0/16 metric 7", &target.netns);
+  expect_same(picture(instance, {&target}), before);
+
+  must(instance->connect(
+      {.network = "net1", .target = target.target(), .options = {}, .ports = {}}));
+  EXPECT_EQ(json_of("ip -j route show type blackhole", &target.netns).size(), 1U);
+  EXPECT_EQ(json_of("ip -j route show type prohibit", &target.netns).size(), 1U);
+  expect_agreement(instance);
+  must(instance->disconnect({"net1", target.target()}));
+  expect_same(picture(instance, {&target}), before);
+}
+
+TEST_F(EngineRoutes, ASandboxOnTheWayIsLookedUpAndSkipsItself) {
+  Instance instance;
+  must(instance->create_sandbox({.name = "vpn", .hostname = ""}));
+  must(instance->create_sandbox({.name = "user", .hostname = ""}));
+  instance.make_network(
+      1, [](CreateNetwork& request) { request.routes = {route("10.8.0.0/16,via=vpn")}; });
+  expect_refused(
+      instance->connect({.network = "net1", .target = "user", .options = {}, .ports = {}}),
+      ErrorKind::kNotFound, {"vpn", "net1", "connect it first"});
+  const auto vpn =
+      must(instance->connect({.network = "net1", .target = "vpn", .options = {}, .ports = {}}));
+  EXPECT_TRUE(vpn.routes.empty());
+  const auto user =
+      must(instance->connect({.network = "net1", .target = "user", .options = {}, .ports = {}}));
+  ASSERT_EQ(user.routes.size(), 1U);
+  EXPECT_EQ(user.routes[0].gateway, vpn.address4->ip());
+  expect_agreement(instance);
+}
+
+TEST_F(EngineRoutes, AreRefusedWithWhatIsWrong) {
+  Instance instance;
+  const auto refused = [&](std::vector<Route> routes) {
+    CreateNetwork request{.name = "net", .subnets = {}, .labels = {}, .options = {}};
+    request.subnets.push_back(
+        {.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = {}, .aux = {}});
+    request.routes = std::move(routes);
+    return instance->create_network(request);
+  };
+  expect_refused(refused({route("10.8.0.0/16,10.9.0.1")}), ErrorKind::kInvalid,
+                 {"10.9.0.1", "10.7.0.0/24"});
+  expect_refused(refused({route("fd08::/32,blackhole")}), ErrorKind::kInvalid, {"no IPv6"});
+  expect_refused(refused({route("10.7.0.0/24,10.7.0.9")}), ErrorKind::kInvalid, {"own subnet"});
+  expect_refused(refused({route("0.0.0.0/0,10.7.0.9")}), ErrorKind::kInvalid, {"no_default_route"});
+  expect_refused(refused({route("10.8.0.0/16,10.7.0.9"), route("10.8.0.0/16,blackhole")}),
+                 ErrorKind::kInvalid, {"10.8.0.0/16", "another metric"});
+}
+
+TEST_F(EngineTemplates, AreStoredAloneAndNeverReachTheKernel) {
+  Instance instance;
+  const auto before = kernel_state();
+  CreateNetwork request{.name = "tmpl", .subnets = {}, .labels = {{"a", "b"}}, .options = {}};
+  request.config_only = true;
+  request.subnets.push_back({.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = {}, .aux = {}});
+  must(instance->create_network(request));
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+  expect_same(kernel_state(), before);
+  EXPECT_FALSE(must(instance->network("tmpl")).subnets[0].gateway);
+  TargetNs target;
+  expect_refused(
+      instance->connect({.network = "tmpl", .target = target.target(), .options = {}, .ports = {}}),
+      ErrorKind::kInvalid, {"tmpl", "template"});
+
+  const auto made = must(instance->create_network(
+      {.name = "real", .subnets = {}, .config_from = "tmpl", .labels = {}, .options = {}}));
+  EXPECT_EQ(made.subnets[0].gateway, ip("10.7.0.1"));
+  EXPECT_EQ(made.labels, (Labels{{"a", "b"}}));
+  EXPECT_EQ(made.config_from, "tmpl");
+  const auto outcomes = instance->remove_networks({{"tmpl", "real", "tmpl"}, /*force=*/true});
+  ASSERT_FALSE(outcomes[0].status);
+  expect_refused(outcomes[0].status.error(), ErrorKind::kInUse, {"tmpl", "real"});
+  EXPECT_TRUE(outcomes[1].status);
+  EXPECT_TRUE(outcomes[2].status);
+  expect_same(kernel_state(), before);
+}
+
+TEST_F(EngineTemplates, RefuseWhatIsTheOtherSidesToSay) {
+  Instance instance;
+  CreateNetwork tmpl{.name = "tmpl", .subnets = {}, .labels = {}, .options = {}};
+  tmpl.config_only = true;
+  auto internal = tmpl;
+  internal.internal = true;
+  expect_refused(instance->create_network(internal), ErrorKind::kInvalid,
+                 {"template", "--internal"});
+  auto of_other = tmpl;
+  of_other.config_from = "bridge";
+  expect_refused(instance->create_network(of_other), ErrorKind::kInvalid, {"another"});
+  must(instance->create_network(tmpl));
+
+  const CreateNetwork plain{
+      .name = "real", .subnets = {}, .config_from = "tmpl", .labels = {}, .options = {}};
+  auto labelled = plain;
+  labelled.labels = {{"a", "b"}};
+  expect_refused(instance->create_network(labelled), ErrorKind::kInvalid, {"--label", "tmpl"});
+  auto tuned = plain;
+  tuned.options = {{"mtu", "1400"}};
+  expect_refused(instance->create_network(tuned), ErrorKind::kInvalid, {"--opt", "tmpl"});
+  auto v6 = plain;
+  v6.ipv6 = true;
+  expect_refused(instance->create_network(v6), ErrorKind::kInvalid, {"--ipv6", "tmpl"});
+  auto missing = plain;
+  missing.config_from = "nosuch";
+  expect_refused(instance->create_network(missing), ErrorKind::kNotFound, {"nosuch"});
+  auto no_template = plain;
+  no_template.config_from = "bridge";
+  expect_refused(instance->create_network(no_template), ErrorKind::kInvalid, {"bridge"});
+}
+
+}  // namespace
+}  // namespace berth::testing
