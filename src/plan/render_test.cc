@@ -92,6 +92,8 @@ TEST(Render, ConsecutiveNftStatementsAreOneTransaction) {
              "EOF",
              "ip link del a",
              "nft -f - <<'EOF'\ndelete element inet berth publish4 { tcp . 8080 }\nEOF"}));
+  const auto translator = render({EnsureTranslator{}});
+  EXPECT_TRUE(translator.front().starts_with("ip link add name berth64 ")) << translator.front();
   const auto table = render({EnsureTable{}, AddElement{masquerade("10.1.0.0/24")}});
   ASSERT_EQ(table.size(), 1U);
   EXPECT_TRUE(table[0].starts_with("nft -f - <<'EOF'\n" + nft::text(firewall::table())));

@@ -91,6 +91,13 @@ Status done_or_there(Status status) {
   return status;
 }
 
+Result<std::vector<UniqueFd>> load() {
+  std::vector<UniqueFd> loaded;
+  for (const auto& program : programs())
+    loaded.push_back(TRY(kernel::load_classifier(program.section, program.instructions)));
+  return loaded;
+}
+
 Status make_pair(kernel::Socket& route) {
   for (const auto name : {kDevice6, kDevice4})
     if (const auto there = TRY(kernel::find_link(route, device(name)));
@@ -160,10 +167,7 @@ Result<bool> intact(kernel::Socket& route) {
 }
 
 Status ensure(kernel::Socket& route) {
-  // Before anything is made: this is what a kernel, or who asks, may not be able to do.
-  std::vector<UniqueFd> loaded;
-  for (const auto& program : programs())
-    loaded.push_back(TRY(kernel::load_classifier(program.section, program.instructions)));
+  const auto loaded = TRY(load());  // before anything is made
   auto pair = TRY(find_pair(route));
   const bool make = !pair;
   if (make) {
@@ -186,6 +190,7 @@ Status remove(kernel::Socket& route) {
 }
 
 Status possible() {
+  TRY(load());  // fails quickly where it is not permitted
   return kernel::run_in_new([]() -> Status {
     auto route = TRY(kernel::Socket::open(NETLINK_ROUTE));
     return ensure(route);

@@ -1,6 +1,8 @@
 // Ports on IPv6 for containers with IPv4 alone: what is published, and when the translator comes and
 // goes. That packets get there: tests/e2e/translate.bats.
 #include "engine_fixture.h"
+#include "firewall/table.h"
+#include "kernel/sysctl/sysctl.h"
 #include "translator/translator.h"
 
 namespace berth::testing {

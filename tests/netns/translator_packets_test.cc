@@ -265,5 +265,25 @@ TEST(Devices, AreMadeOnceMendedAndRemoved) {
   EXPECT_TRUE(tried) << tried.error().message;
 }
 
+// The printed plan makes what ensure() makes.
+TEST(Devices, TheCommandsMakeThem) {
+  const auto tried = kernel::run_in_new([]() -> Status {
+    auto socket = kernel::Socket::open(NETLINK_ROUTE);
+    if (!socket) return std::unexpected(socket.error());
+    for (auto command : commands()) {
+      const std::string_view object = "berth-translate.o";
+      if (const auto at = command.find(object); at != std::string::npos)
+        command.replace(at, object.size(), BERTH_TRANSLATE_OBJECT);
+      EXPECT_EQ(std::system(command.c_str()), 0) << command;
+    }
+    const auto whole = intact(*socket);
+    if (!whole) return std::unexpected(whole.error());
+    EXPECT_TRUE(*whole);
+    return {};
+  });
+  if (!tried && tried.error().kind == ErrorKind::kPermission) GTEST_SKIP() << tried.error().message;
+  EXPECT_TRUE(tried) << tried.error().message;
+}
+
 }  // namespace
 }  // namespace berth::translator
