@@ -235,7 +235,7 @@ Result<engine::Realised> Engine::Impl::realise_on_parent(Change& change, Network
     return fail(ErrorKind::kInvalid,
                 "network {}: an MTU of {} bytes is more than the {} of its parent {}", network.name,
                 realised.mtu, lower->mtu, below.str());
-  if (realised.mtu == 0) realised.mtu = lower ? lower->mtu : TRY(engine::default_mtu(route));
+  if (realised.mtu == 0) realised.mtu = lower ? lower->mtu : TRY(engine::default_mtu(route, {}));
   auto plan = TRY(network_plan(network, realised.mtu));
   if (shared)
     std::erase_if(plan, [&](const plan::Op& op) {
