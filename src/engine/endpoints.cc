@@ -247,7 +247,7 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
   const auto named =
       request.network.empty() ? Network{} : TRY(state.network(request.network));
   const auto sandbox = TRY(find_sandbox(state, request.target));
-  TRY(engine::check_takes_endpoints(sandbox, named));
+  if (!named.id.empty()) TRY(engine::check_takes_endpoints(sandbox, named));
   const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   const auto leaving = TRY(engine::which_endpoint(sandbox, endpoints, named, request.address));
   change.verb = fmt::format("disconnect {} from {}", sandbox.name, leaving.network_name);

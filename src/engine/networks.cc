@@ -320,15 +320,23 @@ Result<plan::Plan> Engine::Impl::give_back(engine::State& state, const Network& 
   const auto is_filter = [](const plan::Op& op) {
     return std::holds_alternative<plan::FilterVlans>(op);
   };
-  if (std::ranges::any_of(realised.give_back, is_filter))
-    for (const auto& other : TRY(state.networks()))
-      if (other.id != network.id && other.bridge.device == device && other.bridge.vlan != 0 &&
-          std::ranges::find(leaving, other.id, &Network::id) == leaving.end())
-        return fail(ErrorKind::kInUse,
-                    "network {} made bridge {} filter VLANs, which network {} needs: remove that "
-                    "first",
-                    network.name, device.str(), other.name);
-  return realised.give_back;
+  const bool filters = std::ranges::any_of(realised.give_back, is_filter);
+  auto back = realised.give_back;
+  for (const auto& other : TRY(state.networks())) {
+    if (other.id == network.id || other.bridge.device != device ||
+        std::ranges::find(leaving, other.id, &Network::id) != leaving.end())
+      continue;
+    if (filters && other.bridge.vlan != 0)
+      return fail(ErrorKind::kInUse,
+                  "network {} made bridge {} filter VLANs, which network {} needs: remove that "
+                  "first",
+                  network.name, device.str(), other.name);
+    // Who stays on the bridge needs it up.
+    std::erase_if(back, [](const plan::Op& op) {
+      return std::holds_alternative<plan::SetLinkUp>(op);
+    });
+  }
+  return back;
 }
 
 Result<drivers::Facts> Engine::Impl::bridge_facts(const Network& network, bool netfilter,

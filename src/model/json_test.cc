@@ -76,16 +76,19 @@ Endpoint full_endpoint() {
   endpoint.gateway6 = ip("fd00::1");
   endpoint.on_link = endpoint.default4 = endpoint.default6 = true;
   endpoint.sysctls = {"net/ipv4/conf/eth0/log_martians=1"};
-  endpoint.asked = {ip("10.1.0.2"),
-                    ip("fd00::2"),
-                    Mac::parse("02:42:0a:01:00:02").value(),
-                    {Cidr::parse("169.254.1.1/16").value()},
-                    {"www", "api"},
-                    {"db:database"},
-                    IfName::parse("eth0").value(),
-                    IfName::parse("veth1234567").value(),
-                    5,
-                    {{"a", "b"}}};
+  auto& asked = endpoint.asked;
+  asked.ip4 = asked.gateway4 = ip("10.1.0.2");
+  asked.ip6 = asked.gateway6 = ip("fd00::2");
+  asked.mac = Mac::parse("02:42:0a:01:00:02").value();
+  asked.link_local = {Cidr::parse("169.254.1.1/16").value()};
+  asked.addresses = {Cidr::parse("10.1.0.9/24").value()};
+  asked.aliases = {"www", "api"};
+  asked.links = {"db:database"};
+  asked.ifname = IfName::parse("eth0").value();
+  asked.host_ifname = IfName::parse("veth1234567").value();
+  asked.gw_priority = 5;
+  asked.vlan = 7;
+  asked.driver_options = {{"a", "b"}};
   endpoint.mac = Mac::parse("02:42:0a:01:00:02").value();
   endpoint.mtu = 1400;
   endpoint.ports = {{Protocol::kUdp, ip("127.0.0.1"), 53, 5353}};

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <map>
 #include <set>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "base/result.h"
@@ -474,7 +476,31 @@ class Run {
       return;
     }
     auto results = (*socket)->batch(requests);
-    for (std::size_t i = 0; i < results.size(); ++i) settle(positions[i], std::move(results[i]));
+    bool waited = false;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (!results[i] && results[i].error().sys == EADDRINUSE) {
+        results[i] = once_address_is_free(**socket, requests[i]);
+        waited = true;
+      } else if (!results[i] && waited) {
+        results[i] = (*socket)->request(std::move(requests[i]));  // for want of the link being up
+      }
+      settle(positions[i], std::move(results[i]));
+    }
+  }
+
+  // The kernel takes a sub-interface of a namespace that has ended down in its own time (cleanup_net
+  // in net/core/net_namespace.c), and until then its MAC address is in use on the parent
+  // (macvlan_open), though its successor has the right to it.
+  static Status once_address_is_free(kernel::Socket& socket, const kernel::Request& request) {
+    constexpr auto kPatience = std::chrono::seconds(3);
+    constexpr auto kPause = std::chrono::milliseconds(10);
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    for (;;) {
+      std::this_thread::sleep_for(kPause);
+      auto done = socket.request(kernel::Request(request));
+      if (done || done.error().sys != EADDRINUSE || std::chrono::steady_clock::now() > end)
+        return done;
+    }
   }
 
   void flush_deletions() {

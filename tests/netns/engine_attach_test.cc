@@ -27,7 +27,8 @@ class EngineAttach : public EngineTest {
   }
   std::set<std::string> addresses_in(const TargetNs& target) {
     std::set<std::string> all;
-    for (const auto& each : json_of("ip -j addr show eth0", &target.netns)[0]["addr_info"])
+    const auto shown = json_of("ip -j addr show eth0", &target.netns);
+    for (const auto& each : shown[0]["addr_info"])
       if (each["scope"] == "global")
         all.insert(fmt::format("{}/{}", each["local"].get<std::string>(),
                                each["prefixlen"].get<int>()));
@@ -89,7 +90,7 @@ TEST_F(EngineAttach, IsRefusedBeforeAnythingChanges) {
     expect_refused(instance->connect(request), kind, said);
     expect_refused(instance->plan(request), kind, said);
   };
-  refused(attaching(one, {"10.1.0.1/24"}), ErrorKind::kInvalid, {"10.1.0.1", "gateway"});
+  refused(attaching(one, {"10.1.0.1/24"}), ErrorKind::kInUse, {"10.1.0.1", "gateway"});
   refused(attaching(one, {"192.0.2.0/24"}), ErrorKind::kInvalid, {"192.0.2.0", "network address"});
   refused(attaching(one, {"0.0.0.0/8"}), ErrorKind::kInvalid, {"0.0.0.0"});
   refused(attaching(one, {"192.0.2.5/24", "192.0.2.5/28"}), ErrorKind::kInvalid, {"given twice"});

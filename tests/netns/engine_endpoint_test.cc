@@ -283,6 +283,7 @@ TEST_F(EngineEndpoint, APlanChangesNothing) {
   // Each kind of request, and whether there is something for it to do.
   const std::vector<std::pair<Engine::Request, bool>> requests = {
       {CreateNetwork{.name = "n"}, true},
+      {UpdateNetwork{.network = "net1", .add_labels = {{"a", "b"}}}, false},
       {RemoveNetworks{{"net1"}, true}, true},
       {Connect{.network = "bridge", .target = target.target(), .ports = ports({"80"})}, true},
       {Disconnect{.network = "net1", .target = target.target()}, true},
@@ -294,7 +295,7 @@ TEST_F(EngineEndpoint, APlanChangesNothing) {
       {RemoveSandboxes{{target.target()}, true}, true},
       {Reconcile{}, false},
       {Reset{}, true}};
-  static_assert(std::variant_size_v<Engine::Request> == 12, "every request has its line above");
+  static_assert(std::variant_size_v<Engine::Request> == 13, "every request has its line above");
   for (const auto& [request, has_commands] : requests) {
     const auto plan = instance->plan(request);
     ASSERT_TRUE(plan) << request.index() << ": " << plan.error().message;

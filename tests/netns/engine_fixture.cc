@@ -12,6 +12,7 @@
 #include "engine/ids.h"
 #include "kernel/sysctl/sysctl.h"
 #include "plan/json.h"
+#include "translator/translator.h"
 
 namespace berth::testing {
 namespace {
@@ -76,6 +77,7 @@ void strip(json& value) {
 // Of a bridge port, what berth sets; the rest is the bridge's own bookkeeping.
 void strip_link(json& link) {
   if (!link.contains("ifname")) return;
+  link.erase("qdisc");  // stays as it is once the link has been up
   if (link.contains("addr_info"))
     std::erase_if(link["addr_info"].get_ref<json::array_t&>(),
                   [](const json& each) { return each["family"] != "inet"; });
@@ -88,12 +90,21 @@ void strip_link(json& link) {
   }
 }
 
+// The translator stays until the last network goes, whoever needed it: World::look says when it is
+// there, and what it consists of is tested by itself (translator_packets_test.cc).
+bool is_translators(const json& each) {
+  const auto device = each.value("ifname", each.value("dev", ""));
+  return device == translator::kDevice4 || device == translator::kDevice6;
+}
+
 std::string conf_sysctls() {
   std::string text;
   std::error_code error;
   std::set<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator("/proc/sys/net/ipv4/conf", error))
-    if (entry.is_regular_file(error)) files.insert(entry.path());
+    if (entry.is_regular_file(error) &&
+        !is_translators({{"dev", entry.path().parent_path().filename().string()}}))
+      files.insert(entry.path());
   for (const auto& file : files) {
     std::string value;
     std::getline(std::ifstream(file), value);
@@ -120,6 +131,7 @@ std::string look() {
     const bool is_nft = answer.is_object();
     json listed = json::array();
     for (auto& each : is_nft ? answer["nftables"] : answer) {
+      if (!is_nft && is_translators(each)) continue;
       strip_link(each);
       strip(each);
       const bool is_ipv6_route = each.value("dst", "").find(':') != std::string::npos;
@@ -260,6 +272,17 @@ void expect_same(const std::string& now, const std::string& before) {
   ADD_FAILURE() << "not as before:\n" << (difference.empty() ? "the order\n" : difference);
 }
 
+namespace {
+
+// It goes with the last network.
+bool translator_stands_alone(engine::State& state, const kernel::Socket& route) {
+  for (const auto& network : must(state.networks()))
+    if (must(state.realised(network))) return false;
+  return must(translator::is_there(route));
+}
+
+}  // namespace
+
 void expect_agreement(Instance& instance, const std::set<std::string>& others) {
   auto& impl = instance.impl();
   for (const auto& repair : must(instance->reconcile()))
@@ -283,7 +306,7 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
       for (const auto& address : addresses_of(endpoint))
         keys.insert(fmt::format("lease/{}/{}/{}", network.id, address.ip().is_v4() ? 4 : 6,
                                 engine::hex(address.ip().bytes())));
-      for (const auto& mapping : endpoint.ports)
+      for (const auto& mapping : engine::all_ports(endpoint))
         keys.insert(fmt::format("port/{}/{:05}/{}", name(mapping.protocol), mapping.host_port,
                                 engine::hex(mapping.host_ip.bytes())));
       for (const auto& link : endpoint.asked.links)
@@ -293,10 +316,12 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
     }
   }
   auto route = must(kernel::Socket::open(NETLINK_ROUTE));
+  if (translator_stands_alone(look.state, route)) ADD_FAILURE() << "a translator and no network";
   for (const auto& link : must(kernel::list_links(route)))
     if (link.kind.empty() || link.kind == "bridge" || link.kind == "veth" ||
         link.kind == "macvlan")
       links.insert(link.name.str());
+  for (const auto name : {translator::kDevice4, translator::kDevice6}) links.erase(std::string(name));
   EXPECT_EQ(links, expected);
 
   std::set<std::string> stored;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine_fixture.h"
+#include "translator/translator.h"
 
 namespace berth::testing {
 
@@ -16,7 +17,10 @@ struct World {
   struct Host {
     Host() { become_new_host(); }
   };
-  [[nodiscard]] std::string look() { return picture(instance, {&one, &two}); }
+  [[nodiscard]] std::string look() {
+    const auto there = translator::is_there(must(kernel::Socket::open(NETLINK_ROUTE)));
+    return picture(instance, {&one, &two}) + (must(there) ? "with a translator\n" : "");
+  }
 
   Host host;  // first: the instance belongs to it
   Instance instance;

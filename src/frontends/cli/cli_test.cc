@@ -80,11 +80,11 @@ TEST(Usage, ErrorsAreOneSentenceWithAHint) {
   EXPECT_EQ(
       unknown.err,
       "berth: there is no verb 'frobnicate'; there are network, run, ps, inspect, exec, logs, "
-      "stop, rm, port, sandbox, plan, system, lab, help, completion, version; see 'berth "
+      "stop, rm, port, attach, detach, sandbox, plan, system, lab, help, completion, version; see 'berth "
       "--help'\n");
   EXPECT_EQ(ran({"network"}).err,
             "berth: network: the verb is missing; there are create, ls, inspect, rm, connect, "
-            "disconnect; see 'berth network --help'\n");
+            "disconnect, update, prune, exists; see 'berth network --help'\n");
   EXPECT_EQ(ran({"network", "rm", "--all", "x"}).err,
             "berth: network rm: there is no flag --all; see 'berth network rm --help'\n");
   EXPECT_EQ(ran({"--rot", "/x", "ps"}).exit_code, 2);
@@ -270,7 +270,7 @@ std::string completed(const Words& words) {
 TEST(Completion, OffersVerbsOptionsAndNames) {
   EXPECT_EQ(completed({"net"}), "network ");
   EXPECT_EQ(completed({"network", "c"}), "create connect ");
-  EXPECT_EQ(completed({"network", "create", "--in"}), "--internal ");
+  EXPECT_EQ(completed({"network", "create", "--int"}), "--internal ");
   EXPECT_EQ(completed({"network", "rm", "bridge", ""}), "bridge web ");
   EXPECT_EQ(completed({"network", "connect", "web", ""}), "server ");
   EXPECT_EQ(completed({"network", "connect", "web", "server", ""}), "");

@@ -94,6 +94,7 @@ Result<std::vector<Attachment>> networks_of(const RunOptions& options) {
   if (!options.ip6.empty()) first.ip6 = TRY(parse_optional<Ip>("--ip6", options.ip6));
   if (!options.mac.empty()) first.mac = TRY(parse_optional<Mac>("--mac-address", options.mac));
   if (!options.aliases.empty()) first.aliases = options.aliases;
+  if (!options.links.empty()) first.links = options.links;
   if (!options.link_local.empty()) first.link_local = TRY(parse_link_local_ips(options.link_local));
   return networks;
 }
