@@ -57,18 +57,10 @@ plan::Plan modes_off(const Network& network, const Endpoint& endpoint, const Fac
   return {};
 }
 
+// By the endpoint and not by the driver: of a damaged record nobody knows which one that was.
 plan::Plan detach(const Network& network, const Endpoint& endpoint, const plan::NsRef& sandbox) {
-  switch (network.driver) {
-    case Driver::kBridge:
-      return bridge::detach(endpoint);
-    case Driver::kMacvlan:
-    case Driver::kIpvlan:
-      return detach_from_parent(network, endpoint, sandbox);
-    case Driver::kHost:
-    case Driver::kNone:
-      break;
-  }
-  return {};
+  return endpoint.host_ifname.empty() ? detach_from_parent(network, endpoint, sandbox)
+                                      : bridge::detach(endpoint);
 }
 
 }  // namespace berth::drivers

@@ -64,10 +64,8 @@ plan::Plan host_routes(const Network& network, const Endpoint& endpoint) {
   if (!network.parent.host_access) return plan;
   for (const auto& address : {endpoint.address4, endpoint.address6}) {
     if (!address) continue;
-    plan::AddRoute route{{},
-                         Cidr(address->ip(), address->ip().bits()),
-                         std::nullopt,
-                         network.parent.host_device};
+    plan::AddRoute route{
+        {}, Cidr(address->ip(), address->ip().bits()), std::nullopt, network.parent.host_device};
     route.source = host_address_beside(network, *address);
     plan.push_back(std::move(route));
   }

@@ -83,15 +83,18 @@ Status check_settings(const Network& network) {
   const auto refuse = [&](std::string_view why) {
     return fail(ErrorKind::kInvalid, "network {}: host_access=true: {}", network.name, why);
   };
-  if (network.internal) return refuse("an internal network is reached by nobody, the host included");
+  if (network.internal)
+    return refuse("an internal network is reached by nobody, the host included");
   if (network.ipam != Ipam::kBerth)
-    return refuse("the host needs an address of the network's subnet, and berth gives none out "
-                  "here: use the default ipam driver");
+    return refuse(
+        "the host needs an address of the network's subnet, and berth gives none out "
+        "here: use the default ipam driver");
   if (network.driver == Driver::kMacvlan && parent.macvlan_mode != MacvlanMode::kBridge)
     return refuse("only in mode bridge may the sub-interfaces of a parent talk to each other");
   if (network.driver == Driver::kIpvlan && parent.ipvlan_flag != IpvlanFlag::kBridge)
-    return refuse("only with ipvlan_flag=bridge may the sub-interfaces of a parent talk to each "
-                  "other");
+    return refuse(
+        "only with ipvlan_flag=bridge may the sub-interfaces of a parent talk to each "
+        "other");
   return {};
 }
 
@@ -120,11 +123,12 @@ Status Engine::Impl::complete_parent(Network& network, const std::vector<Network
   TRY(check_kind(kernel, config, "network " + network.name, name(network.driver)));
   if (parent.device.empty()) {
     const auto* prefix = network.driver == Driver::kMacvlan ? "dm-" : "di-";
-    TRY(check_kind(kernel, config,
-                   fmt::format("network {} has no parent, so it needs a dummy one (-o parent= gives "
-                               "another)",
-                               network.name),
-                   "dummy"));
+    TRY(check_kind(
+        kernel, config,
+        fmt::format("network {} has no parent, so it needs a dummy one (-o parent= gives "
+                    "another)",
+                    network.name),
+        "dummy"));
     parent.device = TRY(IfName::parse(prefix + engine::short_id(network.id)));
     parent.origin = Origin::kDummy;
     network.internal = true;
@@ -192,10 +196,11 @@ Status Engine::Impl::check_parent(const Network& network) {
   if (found->master == 0) return {};
   const auto master = TRY(kernel::find_link(*TRY(kernel.route()), found->master));
   if (!master || master->kind != "bridge") return {};
-  return fail(ErrorKind::kInvalid,
-              "network {}: parent {} is a port of bridge {}, which takes all that comes in: give {} "
-              "itself as the parent",
-              network.name, parent.device.str(), master->name.str(), master->name.str());
+  return fail(
+      ErrorKind::kInvalid,
+      "network {}: parent {} is a port of bridge {}, which takes all that comes in: give {} "
+      "itself as the parent",
+      network.name, parent.device.str(), master->name.str(), master->name.str());
 }
 
 Result<bool> Engine::Impl::parent_shared(Change& change, const Network& network) {
@@ -228,8 +233,9 @@ Result<engine::Realised> Engine::Impl::realise_on_parent(Change& change, Network
   const auto& below = parent.origin == Origin::kVlan && made_here ? parent.lower : parent.device;
   const auto lower = TRY(kernel::find_link(route, below));
   if (!lower && parent.origin == Origin::kVlan)
-    return fail(ErrorKind::kNotFound, "network {}: parent {}: there is no interface {} to make it on",
-                network.name, parent.device.str(), below.str());
+    return fail(ErrorKind::kNotFound,
+                "network {}: parent {}: there is no interface {} to make it on", network.name,
+                parent.device.str(), below.str());
   engine::Realised realised{network.link.mtu};
   if (lower && realised.mtu > lower->mtu)
     return fail(ErrorKind::kInvalid,
@@ -258,20 +264,22 @@ Status Engine::Impl::settle_on_parent(Change& change, const Network& network, En
     if (parent.macvlan_mode != MacvlanMode::kPassthru) return {};
     for (const auto& other : TRY(change.state.endpoints_of_network(network.id))) {
       const auto user = change.state.sandbox(other.sandbox_id);
-      return fail(ErrorKind::kInUse,
-                  "network {} gives its parent {} as a whole to one container (passthru), and {} has "
-                  "it",
-                  network.name, parent.device.str(), user ? user->name : other.sandbox_id);
+      return fail(
+          ErrorKind::kInUse,
+          "network {} gives its parent {} as a whole to one container (passthru), and {} has "
+          "it",
+          network.name, parent.device.str(), user ? user->name : other.sandbox_id);
     }
     return {};
   }
   if (endpoint.asked.mac)
-    return fail(ErrorKind::kInvalid,
-                "network {} is ipvlan: all its endpoints have the MAC address of {}, and {} cannot be "
-                "given",
-                network.name, parent.device.str(), endpoint.asked.mac->str());
-  endpoint.on_link = parent.ipvlan_mode != IpvlanMode::kL2 && !network.internal &&
-                     network.link.default_route;
+    return fail(
+        ErrorKind::kInvalid,
+        "network {} is ipvlan: all its endpoints have the MAC address of {}, and {} cannot be "
+        "given",
+        network.name, parent.device.str(), endpoint.asked.mac->str());
+  endpoint.on_link =
+      parent.ipvlan_mode != IpvlanMode::kL2 && !network.internal && network.link.default_route;
   const auto found = TRY(kernel::find_link(*TRY(kernel.route()), parent.device));
   if (found && found->mac) endpoint.mac = *found->mac;
   return {};

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "berth/engine.h"
@@ -20,6 +21,9 @@
 #include "nft_shell.h"
 
 namespace berth::testing {
+
+/// A device of the host that networks of a test may stand on, and that is none of berth's.
+inline constexpr std::string_view kParent = "lan0";
 
 /// The host side: the main thread is in a network namespace made for this test, lo up.
 class EngineTest : public ::testing::Test {

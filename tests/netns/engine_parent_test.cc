@@ -23,7 +23,8 @@ class EngineParent : public EngineTest {
   static CreateNetwork request(const std::string& name, const Labels& options = {},
                                const std::string& driver = "macvlan") {
     CreateNetwork lan{.name = name, .driver = driver, .subnets = {}, .labels = {}};
-    lan.subnets.push_back({.subnet = cidr("192.168.7.0/24"), .range = {}, .gateway = {}, .aux = {}});
+    lan.subnets.push_back(
+        {.subnet = cidr("192.168.7.0/24"), .range = {}, .gateway = {}, .aux = {}});
     lan.options = options;
     lan.options.try_emplace("parent", "lan0");
     return lan;
@@ -103,7 +104,8 @@ TEST_F(EngineParent, MacvlanModes) {
   make(request("source", {{"macvlan_mode", "source"}, {"macvlan_sources", "02:00:00:00:00:07"}}));
   TargetNs one;
   connect("source", one);
-  const auto details = json_of("ip -j -d link show dev eth0", &one.netns)[0]["linkinfo"]["info_data"];
+  const auto details =
+      json_of("ip -j -d link show dev eth0", &one.netns)[0]["linkinfo"]["info_data"];
   EXPECT_EQ(details["mode"], "source");
   EXPECT_NE(details.dump().find("02:00:00:00:00:07"), std::string::npos) << details.dump();
 }
@@ -114,8 +116,8 @@ TEST_F(EngineParent, PassthruTakesTheWholeParent) {
                  {"network other", "lan0", "whole", "passthru"});
   TargetNs one, two;
   connect("whole", one);
-  expect_refused(instance->connect({.network = "whole", .target = two.target()}),
-                 ErrorKind::kInUse, {"whole", "lan0", one.target()});
+  expect_refused(instance->connect({.network = "whole", .target = two.target()}), ErrorKind::kInUse,
+                 {"whole", "lan0", one.target()});
   must(instance->remove_networks({{"whole"}, true})[0].status);
   make(request("shared"));
   expect_refused(instance->create_network(request("late", {{"macvlan_mode", "passthru"}})),
@@ -145,14 +147,14 @@ TEST_F(EngineParent, NoAddressIsGivenTwiceOnOneParent) {
   EXPECT_EQ(connect("large", a).address4->ip().str(), "192.168.7.2");
   EXPECT_EQ(connect("small", b).address4->ip().str(), "192.168.7.5") << "1: the other's gateway";
   EXPECT_EQ(connect("large", c).address4->ip().str(), "192.168.7.6");
-  expect_refused(instance->connect({.network = "small",
-                                    .target = d.target(),
-                                    .options = {.ip4 = Ip::v4(192, 168, 7, 6)}}),
-                 ErrorKind::kInUse, {"192.168.7.6", c.target()});
-  expect_refused(instance->connect({.network = "large",
-                                    .target = d.target(),
-                                    .options = {.ip4 = Ip::v4(192, 168, 7, 4)}}),
-                 ErrorKind::kInUse, {"192.168.7.4", "printer", "small"});
+  expect_refused(
+      instance->connect(
+          {.network = "small", .target = d.target(), .options = {.ip4 = Ip::v4(192, 168, 7, 6)}}),
+      ErrorKind::kInUse, {"192.168.7.6", c.target()});
+  expect_refused(
+      instance->connect(
+          {.network = "large", .target = d.target(), .options = {.ip4 = Ip::v4(192, 168, 7, 4)}}),
+      ErrorKind::kInUse, {"192.168.7.4", "printer", "small"});
   expect_refused(instance->connect({.network = "small", .target = d.target()}),
                  ErrorKind::kExhausted, {"small"});
   must(instance->disconnect({.network = "large", .target = a.target()}));
@@ -163,8 +165,7 @@ TEST_F(EngineParent, HostAndContainersTalkByTheHostsOwnSubInterface) {
   run("ip addr add 192.168.7.10/24 dev lan0");
   auto lan = request("lan", {{"host_access", "true"}});
   lan.ipv6 = true;
-  lan.subnets.push_back(
-      {.subnet = cidr("fd07::/64"), .range = {}, .gateway = {}, .aux = {}});
+  lan.subnets.push_back({.subnet = cidr("fd07::/64"), .range = {}, .gateway = {}, .aux = {}});
   const auto made = make(lan);
   ASSERT_EQ(made.parent.host_addresses.size(), 2U);
   EXPECT_EQ(made.parent.host_addresses[0].str(), "192.168.7.2/24");
@@ -206,8 +207,8 @@ TEST_F(EngineParent, HostAccessIsRefusedWhereTheKernelKeepsSubInterfacesApart) {
     options["host_access"] = "true";
     return request("lan", options);
   };
-  expect_refused(instance->create_network(with({{"macvlan_mode", "private"}})),
-                 ErrorKind::kInvalid, {"host_access", "mode bridge"});
+  expect_refused(instance->create_network(with({{"macvlan_mode", "private"}})), ErrorKind::kInvalid,
+                 {"host_access", "mode bridge"});
   auto internal = with({});
   internal.internal = true;
   expect_refused(instance->create_network(internal), ErrorKind::kInvalid,
@@ -231,8 +232,7 @@ TEST_F(EngineParent, AnAddressOfANeighbourIsRefused) {
         ErrorKind::kInUse, {"in use on the network already", mac});
     expect_same(picture(instance, {&one}), before);
   }
-  connect("lan", one,
-          {.ip4 = Ip::v4(192, 168, 7, 78), .ip6 = must(Ip::parse("fd07::78"))});
+  connect("lan", one, {.ip4 = Ip::v4(192, 168, 7, 78), .ip6 = must(Ip::parse("fd07::78"))});
   EXPECT_TRUE(answers("192.168.7.1", &one.netns));
   EXPECT_TRUE(answers("fd07::1", &one.netns));
 }

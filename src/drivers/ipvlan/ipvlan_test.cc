@@ -39,13 +39,14 @@ Lines attached(const Network& to, const Endpoint& what) {
 TEST(IpvlanDriver, L2GoesByTheSegmentsRouter) {
   auto what = endpoint();
   what.gateway4 = Ip::v4(192, 168, 1, 1);
-  EXPECT_EQ(attached(network(IpvlanMode::kL2), what),
-            (Lines{"ip link add link ens3 name eth0 mtu 1500 netns /run/netns/blue type ipvlan mode "
-                   "l2 bridge",
-                   kIn + "sysctl -qw net/ipv6/conf/eth0/disable_ipv6=1",
-                   kIn + "ip addr add 192.168.1.50/24 broadcast 192.168.1.255 dev eth0",
-                   kIn + "ip link set eth0 up",
-                   kIn + "ip route add default via 192.168.1.1 dev eth0 proto static"}));
+  EXPECT_EQ(
+      attached(network(IpvlanMode::kL2), what),
+      (Lines{"ip link add link ens3 name eth0 mtu 1500 netns /run/netns/blue type ipvlan mode "
+             "l2 bridge",
+             kIn + "sysctl -qw net/ipv6/conf/eth0/disable_ipv6=1",
+             kIn + "ip addr add 192.168.1.50/24 broadcast 192.168.1.255 dev eth0",
+             kIn + "ip link set eth0 up",
+             kIn + "ip route add default via 192.168.1.1 dev eth0 proto static"}));
   EXPECT_EQ(plan::render(drivers::detach(network(IpvlanMode::kL2), what, kBlue)),
             (Lines{kIn + "ip link del eth0"}));
 }
@@ -57,13 +58,13 @@ TEST(IpvlanDriver, TheL3ModesGoByTheDeviceItself) {
   what.asked.ip4 = what.address4->ip();
   auto lan = network(IpvlanMode::kL3s);
   lan.parent.ipvlan_flag = IpvlanFlag::kPrivate;
-  EXPECT_EQ(attached(lan, what),
-            (Lines{"ip link add link ens3 name eth0 mtu 1500 netns /run/netns/blue type ipvlan mode "
-                   "l3s private",
-                   kIn + "sysctl -qw net/ipv6/conf/eth0/disable_ipv6=1",
-                   kIn + "ip addr add 192.168.1.50/24 broadcast 192.168.1.255 dev eth0",
-                   kIn + "ip link set eth0 up",
-                   kIn + "ip route add 0.0.0.0/0 dev eth0 proto static"}));
+  EXPECT_EQ(
+      attached(lan, what),
+      (Lines{"ip link add link ens3 name eth0 mtu 1500 netns /run/netns/blue type ipvlan mode "
+             "l3s private",
+             kIn + "sysctl -qw net/ipv6/conf/eth0/disable_ipv6=1",
+             kIn + "ip addr add 192.168.1.50/24 broadcast 192.168.1.255 dev eth0",
+             kIn + "ip link set eth0 up", kIn + "ip route add 0.0.0.0/0 dev eth0 proto static"}));
 }
 
 TEST(IpvlanDriver, HostAccessIsAnIpvlanOfTheHost) {

@@ -1,11 +1,10 @@
 // The macvlan driver: network + endpoint -> the devices, addresses and routes they consist of.
 //
-// Theory of operation (documents: ip-link(8) "MACVLAN Type Support", drivers/net/macvlan.c; Docker's
-// macvlan driver). An endpoint is a macvlan with a MAC address of its own on the network's parent,
-// born in the sandbox. To the parent's segment it is one more machine, so the segment's router is
-// its gateway, and berth has no rules, ports or forwarding for it. See ../parent.h for the parent
-// and the host's access.
-// Pure: nothing here makes a system call.
+// Theory of operation (documents: ip-link(8) "MACVLAN Type Support", drivers/net/macvlan.c;
+// Docker's macvlan driver). An endpoint is a macvlan with a MAC address of its own on the network's
+// parent, born in the sandbox. To the parent's segment it is one more machine, so the segment's
+// router is its gateway, and berth has no rules, ports or forwarding for it. See ../parent.h for
+// the parent and the host's access. Pure: nothing here makes a system call.
 #pragma once
 
 #include "berth/network.h"

@@ -81,8 +81,9 @@ TEST(MacvlanDriver, ANetworksOwnParentComesAndGoesWithIt) {
   lan.parent.lower = IfName::parse("ens3").value();
   lan.parent.vlan = 50;
   lan.parent.origin = ParentSettings::Origin::kVlan;
-  EXPECT_EQ(plan::render(create(lan, 1500, {})),
-            (Lines{"ip link add link ens3 name ens3.50 type vlan id 50", "ip link set ens3.50 up"}));
+  EXPECT_EQ(
+      plan::render(create(lan, 1500, {})),
+      (Lines{"ip link add link ens3 name ens3.50 type vlan id 50", "ip link set ens3.50 up"}));
   EXPECT_EQ(plan::render(drivers::remove(lan)), (Lines{"ip link del ens3.50"}));
   lan.parent.device = IfName::parse("dm-0123456789ab").value();
   lan.parent.origin = ParentSettings::Origin::kDummy;
@@ -95,14 +96,14 @@ TEST(MacvlanDriver, ANetworksOwnParentComesAndGoesWithIt) {
 // one.
 TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
   const auto lan = with_host_access();
-  EXPECT_EQ(plan::render(create(lan, 1500, {})),
-            (Lines{"ip link add link ens3 name mv-0123456789ab mtu 1500 address 02:42:c0:a8:01:09 "
-                   "type macvlan mode bridge",
-                   "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_ignore=1",
-                   "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_announce=2",
-                   "sysctl -qw net/ipv6/conf/mv-0123456789ab/disable_ipv6=1",
-                   "ip addr add 192.168.1.9/32 dev mv-0123456789ab",
-                   "ip link set mv-0123456789ab up"}));
+  EXPECT_EQ(
+      plan::render(create(lan, 1500, {})),
+      (Lines{"ip link add link ens3 name mv-0123456789ab mtu 1500 address 02:42:c0:a8:01:09 "
+             "type macvlan mode bridge",
+             "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_ignore=1",
+             "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_announce=2",
+             "sysctl -qw net/ipv6/conf/mv-0123456789ab/disable_ipv6=1",
+             "ip addr add 192.168.1.9/32 dev mv-0123456789ab", "ip link set mv-0123456789ab up"}));
   EXPECT_EQ(plan::render(drivers::remove(lan)), (Lines{"ip link del mv-0123456789ab"}));
   auto lines = kPlain;
   const std::string route = "192.168.1.50/32 dev mv-0123456789ab proto static src 192.168.1.9";
@@ -116,8 +117,8 @@ TEST(MacvlanDriver, AnAddressThatWasAskedForIsTakenOnlyIfNobodyHasIt) {
   auto asked = endpoint();
   asked.asked.ip4 = asked.address4->ip();
   auto lines = kPlain;
-  lines.insert(lines.begin() + 2, {kIn + "ip link set eth0 up",
-                                   kIn + "arping -D -c 2 -w 1 -I eth0 192.168.1.50"});
+  lines.insert(lines.begin() + 2,
+               {kIn + "ip link set eth0 up", kIn + "arping -D -c 2 -w 1 -I eth0 192.168.1.50"});
   EXPECT_EQ(attached(network(), asked), lines);
 }
 

@@ -90,7 +90,7 @@ class Question {
     message.ip.ip6_nxt = IPPROTO_ICMPV6;
     message.ip.ip6_hlim = 255;
     const auto target = address_.bytes();
-    constexpr std::uint8_t kSolicitedNode[13] = {0xff, 0x02, 0, 0, 0, 0, 0,
+    constexpr std::uint8_t kSolicitedNode[13] = {0xff, 0x02, 0, 0, 0, 0,   0,
                                                  0,    0,    0, 0, 1, 0xff};  // RFC 4291, 2.7.1
     std::ranges::copy(kSolicitedNode, message.ip.ip6_dst.s6_addr);
     std::ranges::copy(target.subspan(13), message.ip.ip6_dst.s6_addr + 13);
@@ -186,8 +186,7 @@ void ask(const Listener& listener, const Question& question) {
 std::optional<Mac> wait_for_answer(const Listener& listener, const Question& question,
                                    Clock::time_point deadline) {
   for (;;) {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     pollfd ready{listener.fd.get(), POLLIN, 0};
     if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) == 0) return std::nullopt;
     std::uint8_t packet[256];

@@ -19,8 +19,8 @@
 
 namespace berth::kernel {
 
-/// The MAC address of a neighbour on `link`, which is up and of the calling thread's namespace, that
-/// has `address`; none if nobody has answered after 200 ms, or nobody can be reached.
+/// The MAC address of a neighbour on `link`, which is up and of the calling thread's namespace,
+/// that has `address`; none if nobody has answered after 200 ms, or nobody can be reached.
 [[nodiscard]] Result<std::optional<Mac>> who_has(const IfName& link, const Ip& address);
 
 }  // namespace berth::kernel
