@@ -187,8 +187,9 @@ TEST_F(EngineBridge, ASpoofedMacAddressGetsNowhere) {
         << "a forged ARP request was let through: " << neighbours;
     run("ip link set eth0 address " + own.mac.str(), &from.netns);
     EXPECT_TRUE(reaches(from, other.address4->ip().str()));
+    expect_agreement(instance);
+    must(remove(network, /*force=*/true));
   }
-  expect_agreement(instance);
 }
 
 TEST_F(EngineBridge, ReconcileLocksAPortAgain) {

@@ -293,7 +293,8 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
   engine::Change look(*impl.store);
   for (const auto& network : must(look.state.networks())) {
     if (must(look.state.realised(network))) {
-      if (network.driver == Driver::kBridge) expected.insert(network.bridge.device.str());
+      if (network.driver == Driver::kBridge && network.bridge.device.str() != kGivenBridge)
+        expected.insert(network.bridge.device.str());
       if (network.parent.host_access) expected.insert(network.parent.host_device.str());
     }
     for (const auto& address : network.parent.host_addresses)
@@ -317,7 +318,7 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
   auto route = must(kernel::Socket::open(NETLINK_ROUTE));
   if (translator_stands_alone(look.state, route)) ADD_FAILURE() << "a translator and no network";
   for (const auto& link : must(kernel::list_links(route)))
-    if (link.name.str() != kParent && (link.kind.empty() || link.kind == "bridge" ||
+    if (link.name.str() != kParent && link.name.str() != kGivenBridge && (link.kind.empty() || link.kind == "bridge" ||
                                        link.kind == "veth" || link.kind == "macvlan"))
       links.insert(link.name.str());
   for (const auto name : {translator::kDevice4, translator::kDevice6}) links.erase(std::string(name));

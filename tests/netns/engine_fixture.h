@@ -22,8 +22,8 @@
 
 namespace berth::testing {
 
-/// A device of the host that networks of a test may stand on, and that is none of berth's.
-inline constexpr std::string_view kParent = "lan0";
+/// Devices of the host that networks of a test may stand on, and that are none of berth's.
+inline constexpr std::string_view kParent = "lan0", kGivenBridge = "br7";
 
 /// The host side: the main thread is in a network namespace made for this test, lo up.
 class EngineTest : public ::testing::Test {
