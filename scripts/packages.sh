@@ -10,7 +10,7 @@ packages_build=(
 # To show what they do: the quickstart.
 packages_run=(iproute2 nftables iputils-ping busybox-static curl)
 # To build and run the tests.
-packages_test=(libgtest-dev librapidcheck-dev bats conntrack ethtool groff-base jq procps)
+packages_test=(libgtest-dev librapidcheck-dev bats conntrack ethtool groff-base jq procps python3)
 
 # The packages of the groups "$@" that are not installed, one a line.
 missing_packages() {

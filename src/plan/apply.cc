@@ -378,12 +378,16 @@ class Run {
   }
 
   // The pairs of this plan carry packets from now on and not when the kernel finds the time
-  // (sync_carrier in link.h). Nothing depends on it but the first packets.
+  // (sync_carrier in link.h). Nothing depends on it but the first packets. The sandbox's end has its
+  // part in it too: without a carrier it does not answer neighbour solicitations (addrconf_notify in
+  // net/ipv6/addrconf.c joins the groups for them).
   void sync_carriers() {
     for (const auto& op : plan_) {
       const auto* veth = std::get_if<AddVeth>(&op);
       if (!veth) continue;
       if (const auto socket = kernel_.route()) (void)kernel::sync_carrier(**socket, veth->name);
+      if (const auto socket = namespaces_.route(kernel_, veth->peer_ns))
+        (void)kernel::sync_carrier(**socket, veth->peer);
     }
   }
 
