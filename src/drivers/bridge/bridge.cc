@@ -67,6 +67,10 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
   if (network.ipv6 && facts.ipv6) {
     set("ipv6", "disable_ipv6", "0");
     set("ipv6", "accept_ra", "0");
+    // A link-local address that is still being checked for duplicates sends no neighbour
+    // solicitations for what is forwarded: for a second or two nobody from outside would get in
+    // (ndisc_send_ns in net/ipv6/ndisc.c).
+    set("ipv6", "accept_dad", "0");
   }
   for (const auto& subnet : network.subnets)
     if (has_address(network, subnet))
