@@ -214,6 +214,10 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
   network.labels = request.labels;
   network.options = request.options;
   network.ipam = TRY(model::parse_ipam(request.ipam));
+  if (network.ipam == Ipam::kDhcp)
+    return fail(ErrorKind::kUnsupported,
+                "network {}: ipam driver dhcp: berth runs no DHCP client yet: give default or null",
+                network.name);
   network.ipam_options = request.ipam_options;
   TRY(model::read_options(network, request.options));
   if (request.ipv6) network.ipv6 = *request.ipv6;  // a flag before an option of the same meaning
