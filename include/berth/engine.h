@@ -219,6 +219,11 @@ struct DiskUse {
   std::vector<SubnetUse> subnets;
 };
 
+/// For a DHCP client that an engine has started: notes what the environment says of `event`
+/// (udhcpc's names for both) and gives it to the endpoint. Acts in the host's network namespace,
+/// which the client has kept, wherever the caller is.
+[[nodiscard]] Status record_dhcp_event(const Config& config, std::string_view event);
+
 class Engine {
  public:
   /// Opens the instance, making its directories and its predefined networks where they are missing.

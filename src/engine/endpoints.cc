@@ -196,6 +196,7 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
   const auto facts = TRY(bridge_facts(network, !network.bridge.icc || !endpoint.ports.empty(),
                                       drivers::bridge::vlan_of(network, endpoint)));
   auto plan = drivers::attach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}, facts);
+  if (network.ipam == Ipam::kDhcp) plan.push_back(dhcp_client(sandbox, endpoint));
   plan::append(plan, TRY(engine::port_changes(network, endpoint, {}, engine::all_ports(endpoint),
                                               owner_comment(sandbox, endpoint))));
   return plan;
@@ -221,6 +222,8 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
     if (alive(sandbox))
       plan::append(change.plan, engine::unlinked_routes_gone(
                                     endpoint, TRY(namespace_of(change.state, sandbox))));
+    if (network.ipam == Ipam::kDhcp)
+      change.plan.push_back(plan::StopDhcp{dhcp_directory(endpoint)});
     for (auto& op :
          drivers::detach(network, endpoint, TRY(namespace_of(change.state, sandbox)))) {
       auto& to = std::holds_alternative<plan::DeleteLink>(op) ? change.last : change.plan;

@@ -201,7 +201,13 @@ Result<Endpoint> Engine::Impl::connect(const Connect& request) {
     const auto network = look.state.network(request.network);
     if (network && heal(*network)) endpoint = once();
   }
-  return endpoint;
+  if (!endpoint) return endpoint;
+  auto leased = take_lease(endpoint->id);
+  if (!leased) {
+    Change change(*store);
+    if (prepare(change, Disconnect{request.network, request.target})) (void)commit(change);
+  }
+  return leased;
 }
 
 Status Engine::disconnect(const Disconnect& request) {

@@ -217,6 +217,16 @@ class Engine::Impl {
   /// What the network's driver has to say about a new endpoint: its MAC address, default route.
   Status settle_on_parent(engine::Change& change, const Network& network, Endpoint& endpoint);
 
+  // dhcp.cc
+  /// Refuses a network with DHCP that cannot be.
+  static Status check_dhcp(const Network& network, const CreateNetwork& request);
+  std::string dhcp_directory(const Endpoint& endpoint) const;
+  /// What starts the endpoint's DHCP client.
+  plan::StartDhcp dhcp_client(const Sandbox& sandbox, const Endpoint& endpoint) const;
+  /// Gives an endpoint what its DHCP client was told last: address and default route. Of another
+  /// network than one with DHCP it is left as it is. Under the lock.
+  Result<Endpoint> take_lease(const std::string& endpoint_id);
+
   // engine.cc
   /// The store at config.root, with its directories; in memory where nothing is to be made.
   Status open_store();

@@ -240,6 +240,7 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
                 "network {}: option {}={}: the network has no {}: give an {} address", network.name,
                 model::kOptionHostBinding, binding->str(), binding->is_v4() ? "IPv4" : "IPv6",
                 binding->is_v4() ? "IPv6" : "IPv4");
+  TRY(check_dhcp(network, request));
   if (engine::has_parent(network)) TRY(complete_parent(network, others));
   auto subnets = request.subnets;
   if (engine::on_given_bridge(network))

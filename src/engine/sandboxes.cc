@@ -324,7 +324,9 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     attaching.verb = "run " + sandbox.name;
     if (auto done = commit(attaching); !done)
       return std::unexpected(name_the_taker(std::move(done).error(), ports));
-    return write_files(attaching.state, sandbox);
+    for (const auto& id : sandbox.endpoints) TRY(take_lease(id));
+    Change look(*store);
+    return write_files(look.state, sandbox);
   };
   if (auto attached = with_dead_collected(attach); !attached) {
     { const auto killed = std::move(pending); }

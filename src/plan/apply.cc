@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "dhcp/client.h"
 #include "firewall/table.h"
 #include "kernel/conntrack/conntrack.h"
 #include "kernel/netlink/address.h"
@@ -36,7 +37,7 @@ constexpr std::uint32_t kTeardownGroup = 0x62657274;
 
 bool is_removing(const Op& op) {
   return std::holds_alternative<DeleteNetns>(op) || std::holds_alternative<DeleteLink>(op) ||
-         std::holds_alternative<DeleteAddress>(op) || std::holds_alternative<DeleteRoute>(op) ||
+         std::holds_alternative<DeleteAddress>(op) || std::holds_alternative<StopDhcp>(op) || std::holds_alternative<DeleteRoute>(op) ||
          std::holds_alternative<DeletePortVlan>(op) ||
          std::holds_alternative<DeleteTableIfUnused>(op) ||
          std::holds_alternative<DeleteTranslatorIfUnused>(op) ||
@@ -188,6 +189,20 @@ class Run {
   void operator()(const SetVrf& op) {
     if (!op.member) return queue({}, kernel::set_link_master(op.name, 0));
     with_index({}, op.vrf, [&](int index) { return kernel::set_link_master(op.name, index); });
+  }
+
+  void operator()(const StartDhcp& op) {
+    now([&]() -> Status {
+      TRY(dhcp::start(*TRY(namespaces_.open(op.ns)), {.directory = op.directory,
+                                                      .link = op.link,
+                                                      .hostname = op.hostname,
+                                                      .program = op.program,
+                                                      .env = op.env}));
+      return {};
+    });
+  }
+  void operator()(const StopDhcp& op) {
+    now([&] { return dhcp::stop(op.directory); });
   }
 
   void operator()(const AddAddress& op) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/result.h"
+#include "dhcp/client.h"
 #include "firewall/table.h"
 #include "kernel/netlink/address.h"
 #include "kernel/netlink/bridge.h"
@@ -86,6 +87,8 @@ class Diff {
     } else if (const auto* mtu = std::get_if<SetLinkMtu>(&op)) {
       const auto* found = TRY(link(mtu->ns, mtu->name));
       if (!found || found->mtu != mtu->mtu) missing.push_back(op);
+    } else if (const auto* client = std::get_if<StartDhcp>(&op)) {
+      if (!dhcp::running(client->directory)) missing.push_back(op);
     } else if (const auto* address = std::get_if<AddAddress>(&op)) {
       const auto* found = TRY(link(address->ns, address->link));
       const auto& there = (*TRY(links(address->ns))).addresses;

@@ -68,6 +68,8 @@ inline Plan every_op() {
       LockPort{link("veth1234567")},
       AddFdbEntry{link("veth1234567"), mac("02:42:0a:01:00:02")},
       SetVrf{link("br0"), link("red"), true},
+      StartDhcp{kBlue, link("eth1"), "/run/berth/dhcp/1", "web", "/usr/bin/berth", {"A=1"}},
+      StopDhcp{"/run/berth/dhcp/1"},
       AddAddress{{}, link("br0"), prefix("10.1.0.1/24")},
       DeleteAddress{kBlue, link("eth0"), prefix("10.1.0.2/24")},
       AddRoute{kBlue, std::nullopt, Ip::v4(10, 1, 0, 1), link("eth0")},

@@ -79,6 +79,8 @@ BERTH_JSON_FIELDS(DeletePortVlan, port, vlan, self)
 BERTH_JSON_FIELDS(LockPort, name)
 BERTH_JSON_FIELDS(AddFdbEntry, port, mac)
 BERTH_JSON_FIELDS(SetVrf, name, vrf, member)
+BERTH_JSON_FIELDS(StartDhcp, ns, link, directory, hostname, program, env)
+BERTH_JSON_FIELDS(StopDhcp, directory)
 BERTH_JSON_FIELDS(AddAddress, ns, link, address)
 BERTH_JSON_FIELDS(DeleteAddress, ns, link, address)
 BERTH_JSON_FIELDS(AddRoute, ns, destination, gateway, link, kind, metric, source)
@@ -122,6 +124,8 @@ constexpr const char* kNames[] = {"add-netns",
                                   "add-fdb-entry",
                                   "set-vrf",
                                   "probe-address",
+                                  "start-dhcp",
+                                  "stop-dhcp",
                                   "add-address",
                                   "delete-address",
                                   "add-route",

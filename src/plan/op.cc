@@ -100,6 +100,7 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
             if (set.previous.empty()) return std::nullopt;  // dies with the device it belongs to
             return SetSysctl{set.key, set.previous, set.value, set.ns};
           },
+          [](const StartDhcp& start) -> Inverse { return StopDhcp{start.directory}; },
           [](const DeleteAddress& gone) -> Inverse {
             return AddAddress{gone.ns, gone.link, gone.address};
           },

@@ -174,6 +174,21 @@ struct SetVrf {
   bool member = true;
 };
 
+/// Starts a DHCP client on `link`, which is up, and waits until it has its first lease (src/dhcp).
+/// What the lease says is for others to do.
+struct StartDhcp {
+  NsRef ns;
+  IfName link;
+  std::string directory;  ///< the client's own
+  std::string hostname;   ///< told to the server
+  std::string program;    ///< berth, for the client's events
+  std::vector<std::string> env;
+};
+/// Ends the client, which gives its lease back.
+struct StopDhcp {
+  std::string directory;
+};
+
 struct AddAddress {
   NsRef ns;
   IfName link;
@@ -257,7 +272,7 @@ using Op =
     std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, AddMacvlan, AddIpvlan, AddVlan,
                  AddDummy, DeleteLink, SetLinkUp, SetLinkMtu, JoinBridge, IsolatePort, HairpinPort,
                  FilterVlans, AddPortVlan, DeletePortVlan, LockPort, AddFdbEntry, SetVrf,
-                 ProbeAddress, AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl,
+                 ProbeAddress, StartDhcp, StopDhcp, AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl,
                  EnsureTable, DeleteTableIfUnused, EnsureTranslator,
                  DeleteTranslatorIfUnused, AddElement, DeleteElement, FlushFlows,
                  StartProcess, SignalProcess>;

@@ -22,6 +22,7 @@ TEST(Inverse, OfOperationsOnWhatWasThereBefore) {
   expect_inverse({AddIpvlan{kBlue, eth0, link("ens3"), 0}}, {DeleteLink{eth0, kBlue}});
   expect_inverse({AddVlan{link("ens3.5"), link("ens3"), 5}}, {DeleteLink{link("ens3.5")}});
   expect_inverse({AddDummy{link("dm-1"), 0}}, {DeleteLink{link("dm-1")}});
+  expect_inverse({StartDhcp{kBlue, eth0, "/1", "", "", {}}}, {StopDhcp{"/1"}});
   expect_inverse({SetLinkUp{kBlue, eth0, true}}, {SetLinkUp{kBlue, eth0, false}});
   expect_inverse({SetLinkUp{kBlue, eth0, false}}, {SetLinkUp{kBlue, eth0, true}});
   expect_inverse({HairpinPort{eth0, true}}, {HairpinPort{eth0, false}});

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/shell.h"
+#include "dhcp/client.h"
 #include "firewall/table.h"
 #include "translator/translator.h"
 
@@ -130,6 +131,19 @@ class Renderer {
       command("ip link set {} master {}", quoted(op.name.str()), quoted(op.vrf.str()));
     else
       command("ip link set {} nomaster", quoted(op.name.str()));
+  }
+  void operator()(const StartDhcp& op) {
+    std::string words = "env";
+    for (const auto& each : op.env) words += " " + quoted(each);
+    words += fmt::format(" {}={} udhcpc -i {} -n -R -s {} -p {}", dhcp::kDirectoryVariable,
+                         quoted(op.directory), quoted(op.link.str()),
+                         quoted(fmt::format("{}/{}", op.directory, dhcp::kEventProgram)),
+                         quoted(op.directory + "/pid"));
+    if (!op.hostname.empty()) words += " -x " + quoted("hostname:" + op.hostname);
+    add(in(op.ns, words));
+  }
+  void operator()(const StopDhcp& op) {
+    command("kill $(cat {}) && rm -r {}", quoted(op.directory + "/pid"), quoted(op.directory));
   }
   void operator()(const AddAddress& op) {
     add(in(op.ns, fmt::format("ip addr add {}{} dev {}", op.address.str(),

@@ -186,3 +186,64 @@ pings() { # from to
     h1 berth network rm lan
   done
 }
+
+# A DHCP server on h2 for 10.79.0.0/24, whose leases last 4 seconds: they are renewed after 2.
+dhcp_server_up() {
+  local dir=$BATS_TEST_TMPDIR
+  touch "$dir/leases"
+  printf '%s\n' 'start 10.79.0.100' 'end 10.79.0.110' 'interface eth0' 'min_lease 2' "lease_file $dir/leases" \
+    "pidfile $dir/pid" 'opt subnet 255.255.255.0' 'opt router 10.79.0.1' 'opt lease 4' > "$dir/udhcpd.conf"
+  berth lab exec t/h2 -- ip addr add 10.79.0.1/24 dev eth0
+  berth lab exec t/h2 -- busybox udhcpd -f "$dir/udhcpd.conf" > "$dir/log" 2>&1 3>&- &
+  for _ in $(seq 50); do
+    [ -s "$dir/pid" ] && return 0
+    sleep 0.1
+  done
+  return 1
+}
+dhcp_server_down() {
+  kill "$(cat "$BATS_TEST_TMPDIR/pid")"
+  berth lab exec t/h2 -- ip addr del 10.79.0.1/24 dev eth0
+}
+# Waits until a line of the server's log matches $1, at least $2 times.
+server_says() {
+  for _ in $(seq 80); do
+    [ "$(grep -c "$1" "$BATS_TEST_TMPDIR/log")" -ge "$2" ] && return 0
+    sleep 0.1
+  done
+  cat "$BATS_TEST_TMPDIR/log"
+  return 1
+}
+
+@test "--ipam-driver dhcp: an address from the segment's server, renewed and released" {
+  dhcp_server_up
+  h1 berth network create -d macvlan --ipam-driver dhcp -o parent=eth0 lan
+  start m1 lan
+  local ip
+  ip=$(inspect m1 '.[0].NetworkSettings.Networks.lan.IPAddress')
+  [[ $ip == 10.79.0.1?? ]]
+  [[ $(h1 berth exec m1 -- ip -4 -o addr show dev eth0) == *"$ip/24"* ]]
+  [[ $(h1 berth exec m1 -- ip route show default) == "default via 10.79.0.1 dev eth0"* ]]
+  [[ $(h1 berth exec m1 -- cat /etc/hosts) == *"$ip"* ]]
+  pings m1 10.79.0.1
+  server_says 'sending ACK' 3
+  [ "$(inspect m1 '.[0].NetworkSettings.Networks.lan.IPAddress')" = "$ip" ]
+  h1 berth rm -f m1
+  server_says 'RELEASE' 1
+  [ -z "$(ls "$BERTH_RUN"/../*/dhcp 2> /dev/null)" ]
+  h1 berth run --rm --network lan -- ip route show default
+  dhcp_server_down
+}
+
+@test "--ipam-driver dhcp: without a server nothing is left behind" {
+  h1 berth network create -d macvlan --ipam-driver dhcp -o parent=eth0 lan
+  local before
+  before=$(snapshot)
+  run h1 berth run -d --name m1 --network lan -- sleep 1000
+  [ "$status" -eq 125 ]
+  [[ $output == *"no address by DHCP on eth0"* ]]
+  [ "$(snapshot)" = "$before" ]
+  [ -z "$(h1 berth ps -aq)" ]
+  run -1 h1 berth network create -d ipvlan --ipam-driver dhcp -o parent=eth0 lan2
+  [[ $output == *"dhcp"*"macvlan"* ]]
+}

@@ -182,7 +182,23 @@ constinit const Verb kReset = {
     .build = build_reset,
 };
 
-constexpr std::array kVerbs = {&kInfo, &kDf, &kReconcile, &kReset};
+Action build_dhcp_event(CLI::App& app) {
+  auto event = std::make_shared<std::string>();
+  add_argument(app, "EVENT", *event, "deconfig, bound, renew, nak or leasefail");
+  return [event](Context& context) -> Result<int> {
+    TRY(record_dhcp_event(TRY(context.settings()), *event));
+    return kExitOk;
+  };
+}
+constexpr Verb kDhcpEvent = {
+    .name = "dhcp-event",
+    .summary = "Take note of what a DHCP client was told; the client calls this",
+    .examples = "berth system dhcp-event renew\n",
+    .hidden = true,
+    .build = build_dhcp_event,
+};
+
+constexpr std::array kVerbs = {&kInfo, &kDf, &kReconcile, &kReset, &kDhcpEvent};
 
 }  // namespace
 

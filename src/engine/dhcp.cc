@@ -1,0 +1,108 @@
+// Addresses by DHCP: what an endpoint's client was told, in the sandbox and in the store.
+//
+// A connect makes the interface and starts the client, which waits for its first lease (src/dhcp),
+// as one change; a second one gives the endpoint what the lease says. Whatever the server says
+// later comes by record_dhcp_event(), from a process that the client starts.
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/result.h"
+#include "dhcp/client.h"
+#include "drivers/driver.h"
+#include "engine/impl.h"
+#include "kernel/netns/netns.h"
+
+namespace berth {
+
+using engine::Change;
+
+Status Engine::Impl::check_dhcp(const Network& network, const CreateNetwork& request) {
+  if (network.ipam != Ipam::kDhcp) return {};
+  const auto refuse = [&](std::string_view why) {
+    return fail(ErrorKind::kInvalid, "network {}: ipam driver dhcp: {}", network.name, why);
+  };
+  const bool on_segment = network.driver == Driver::kMacvlan ||
+                          (network.driver == Driver::kBridge && !network.bridge.managed);
+  if (!on_segment)
+    return refuse(
+        "only containers on a segment of others are reached by its server: give macvlan, "
+        "or an unmanaged bridge");
+  if (!request.subnets.empty()) return refuse("the server has the subnets: give none");
+  if (!request.routes.empty()) return refuse("the server has the routes: give none");
+  if (network.ipv6 || !network.ipv4) return refuse("it is for IPv4 alone");
+  return dhcp::check_client();
+}
+
+std::string Engine::Impl::dhcp_directory(const Endpoint& endpoint) const {
+  return run_path("dhcp/" + endpoint.id);
+}
+
+plan::StartDhcp Engine::Impl::dhcp_client(const Sandbox& sandbox, const Endpoint& endpoint) const {
+  return {{sandbox.netns_path, sandbox.netns_inode},
+          endpoint.ifname,
+          dhcp_directory(endpoint),
+          sandbox.hostname,
+          config.program,
+          {"BERTH_ROOT=" + config.root, "BERTH_RUN=" + config.run}};
+}
+
+Result<Endpoint> Engine::Impl::take_lease(const std::string& endpoint_id) {
+  Change change(*store);
+  auto& state = change.state;
+  const auto before = TRY(state.endpoint(endpoint_id));
+  const auto network = TRY(state.network_by_id(before.network_id));
+  if (network.ipam != Ipam::kDhcp) return before;
+  const auto lease = TRY(dhcp::lease_in(dhcp_directory(before)));
+  auto after = before;
+  const bool way_out = !network.internal && network.link.default_route;
+  after.address4 = lease ? std::optional(lease->address) : std::nullopt;
+  after.gateway4 = lease && way_out ? lease->router : std::nullopt;
+  if (after.address4 == before.address4 && after.gateway4 == before.gateway4) return before;
+
+  const auto target = TRY(this->target(change, before.sandbox_id));
+  if (before.default4)
+    if (const auto old = drivers::default_route(network, before, target.ns, Ip::Family::kV4))
+      change.plan.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,
+                                              old->kind, old->metric});
+  if (before.address4 && before.address4 != after.address4)
+    change.plan.push_back(plan::DeleteAddress{target.ns, before.ifname, *before.address4});
+  if (after.address4 && before.address4 != after.address4)
+    change.plan.push_back(plan::AddAddress{target.ns, after.ifname, *after.address4});
+  after.default4 = false;
+  auto endpoints = TRY(state.endpoints(target.sandbox.endpoints));
+  std::erase_if(endpoints, [&](const Endpoint& each) { return each.id == before.id; });
+  endpoints.push_back(after);
+  TRY(state.erase(before));  // and its address
+  plan::append(change.plan, TRY(choose_default_routes(change, target, endpoints)));
+  after = endpoints.back();
+  if (after.default4)
+    if (const auto route = drivers::default_route(network, after, target.ns, Ip::Family::kV4))
+      change.plan.push_back(*route);
+  state.put(after);
+  TRY(note_move(change, target.sandbox, after));
+  change.verb = fmt::format("DHCP lease of {} on {}", target.sandbox.name, network.name);
+  TRY(commit(change));
+  return after;
+}
+
+Status record_dhcp_event(const Config& config, std::string_view event) {
+  const auto* directory = std::getenv(dhcp::kDirectoryVariable);
+  if (directory == nullptr)
+    return fail(ErrorKind::kInvalid, "dhcp-event is for a DHCP client that berth has started");
+  TRY(dhcp::note(directory, event));
+  if (dhcp::is_attended(directory)) return {};
+  const auto host = TRY(kernel::Netns::open(fmt::format("/proc/self/fd/{}", dhcp::kHostNetnsFd)));
+  return kernel::run_in(host, [&]() -> Status {
+    auto engine = TRY(Engine::open(config));
+    auto& impl = EngineAccess::impl(engine);
+    const auto held = TRY(impl.lock());
+    const std::string path(directory);
+    auto taken = impl.take_lease(path.substr(path.rfind('/') + 1));
+    if (!taken && taken.error().kind != ErrorKind::kNotFound)
+      return std::unexpected(std::move(taken).error());
+    return {};  // not found: the endpoint is leaving
+  });
+}
+
+}  // namespace berth
