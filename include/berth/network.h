@@ -71,7 +71,7 @@ struct Route {
   RouteKind kind = RouteKind::kUnicast;
   std::optional<Ip> gateway;  ///< of a unicast one; none: the destination is on the link
   std::uint32_t metric = 0;   ///< less is preferred; 0: the network's
-  std::string via;  ///< in the gateway's place the name of a sandbox: its address on the network
+  std::string via;  ///< the name of a sandbox that is the gateway: its address on the network
 
   friend bool operator==(const Route&, const Route&) = default;
 };

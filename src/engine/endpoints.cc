@@ -253,6 +253,8 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
   if (!named.id.empty()) TRY(engine::check_takes_endpoints(sandbox, named));
   const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   const auto leaving = TRY(engine::which_endpoint(sandbox, endpoints, named, request.address));
+  if (!request.force)
+    TRY(engine::check_not_on_the_way(state, TRY(state.network_by_id(leaving.network_id)), sandbox));
   change.verb = fmt::format("disconnect {} from {}", sandbox.name, leaving.network_name);
 
   return detach(change, {leaving});

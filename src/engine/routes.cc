@@ -91,7 +91,6 @@ Result<std::vector<Route>> routes_for(State& state, const Network& network, cons
         return std::unexpected(
             in_context(by.error(), "network {}: route {}", network.name, describe(route)));
       route.gateway = TRY(address_of(state, network, *by, route));
-      route.via.clear();
     }
     if (route.metric == 0) route.metric = network.link.metric;
     for (const auto& other : others)
@@ -104,6 +103,22 @@ Result<std::vector<Route>> routes_for(State& state, const Network& network, cons
     routes.push_back(std::move(route));
   }
   return routes;
+}
+
+Status check_not_on_the_way(State& state, const Network& network, const Sandbox& leaving) {
+  const auto by_leaving = [&](const Route& route) { return route.via == leaving.name; };
+  if (std::ranges::none_of(network.link.routes, by_leaving)) return {};
+  for (const auto& endpoint : TRY(state.endpoints_of_network(network.id))) {
+    const auto route = std::ranges::find_if(endpoint.routes, by_leaving);
+    if (route == endpoint.routes.end()) continue;
+    const auto user = state.sandbox(endpoint.sandbox_id);
+    return fail(ErrorKind::kInUse,
+                "{} is the gateway of {} on network {} (route {}): disconnect that first, or use "
+                "--force",
+                leaving.name, user ? user->name : endpoint.sandbox_id, network.name,
+                describe(*route));
+  }
+  return {};
 }
 
 plan::Plan unlinked_routes_gone(const Endpoint& endpoint, const plan::NsRef& sandbox) {

@@ -24,6 +24,10 @@ namespace berth::engine {
                                                     const Sandbox& joining,
                                                     std::span<const Endpoint> others);
 
+/// Refuses where another sandbox of the network has a route by way of `leaving`.
+[[nodiscard]] Status check_not_on_the_way(State& state, const Network& network,
+                                          const Sandbox& leaving);
+
 /// Deletes the endpoint's routes that do not go with its interface: blackholes and the like.
 [[nodiscard]] plan::Plan unlinked_routes_gone(const Endpoint& endpoint, const plan::NsRef& sandbox);
 

@@ -55,6 +55,12 @@ TEST_F(EngineRoutes, ASandboxOnTheWayIsLookedUpAndSkipsItself) {
   ASSERT_EQ(user.routes.size(), 1U);
   EXPECT_EQ(user.routes[0].gateway, vpn.address4->ip());
   expect_agreement(instance);
+
+  const auto refused = instance->disconnect({"net1", "vpn"});
+  ASSERT_FALSE(refused);
+  expect_refused(refused.error(), ErrorKind::kInUse, {"vpn", "user", "net1", "10.8.0.0/16"});
+  must(instance->disconnect({"net1", "user"}));
+  must(instance->disconnect({"net1", "vpn"}));
 }
 
 TEST_F(EngineRoutes, AreRefusedWithWhatIsWrong) {
