@@ -85,6 +85,8 @@ plan::Plan configure_among_others(const Network& network, const Endpoint& endpoi
   plan::Plan probes;
   for (const auto& asked : {endpoint.asked.ip4, endpoint.asked.ip6})
     if (asked) probes.push_back(plan::ProbeAddress{sandbox, endpoint.ifname, *asked});
+  for (const auto& asked : endpoint.asked.addresses)
+    probes.push_back(plan::ProbeAddress{sandbox, endpoint.ifname, asked.ip()});
   if (probes.empty()) return plan;
   probes.insert(probes.begin(), plan::SetLinkUp{sandbox, endpoint.ifname});
   const auto first_address = std::ranges::find_if(

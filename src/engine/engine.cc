@@ -211,6 +211,7 @@ Result<Endpoint> Engine::Impl::connect(const Connect& request) {
 }
 
 Status Engine::disconnect(const Disconnect& request) {
+  (void)impl_->foreign_path(request.target);  // a runtime is not waited for under the lock
   const auto held = TRY(impl_->lock());
   Change change(*impl_->store);
   TRY(impl_->prepare(change, request));

@@ -188,6 +188,11 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
   if (same_name != others.end())
     return fail(ErrorKind::kExists, "network {} exists already: give another name", asked.name);
   std::erase_if(others, [](const Network& each) { return each.config_only; });  // never made
+  if (asked.config_only && !asked.adopt.empty())
+    return fail(ErrorKind::kInvalid,
+                "network {}: a template (--config-only) has no bridge: give --adopt to the networks "
+                "that are made from it",
+                asked.name);
   if (asked.config_only) {
     auto network = TRY(engine::make_template(asked));
     change.verb = "create network " + network.name;
@@ -214,10 +219,6 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
   network.labels = request.labels;
   network.options = request.options;
   network.ipam = TRY(model::parse_ipam(request.ipam));
-  if (network.ipam == Ipam::kDhcp)
-    return fail(ErrorKind::kUnsupported,
-                "network {}: ipam driver dhcp: berth runs no DHCP client yet: give default or null",
-                network.name);
   network.ipam_options = request.ipam_options;
   TRY(model::read_options(network, request.options));
   if (request.ipv6) network.ipv6 = *request.ipv6;  // a flag before an option of the same meaning
