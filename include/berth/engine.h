@@ -23,6 +23,7 @@
 #include <variant>
 #include <vector>
 
+#include "berth/announce.h"
 #include "berth/network.h"
 #include "berth/result.h"
 
@@ -248,6 +249,8 @@ class Engine {
   [[nodiscard]] Status disconnect(const Disconnect& request);
   [[nodiscard]] Result<Endpoint> publish(const Publish& request);
   [[nodiscard]] Result<Endpoint> unpublish(const Unpublish& request);
+  /// What is to be said of these endpoints, just made, to their neighbours: see announce().
+  [[nodiscard]] Result<std::vector<Announcement>> announcements(std::span<const Endpoint> endpoints);
 
   // Sandboxes.
   [[nodiscard]] Result<Sandbox> create_sandbox(const CreateSandbox& request);

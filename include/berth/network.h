@@ -88,8 +88,8 @@ struct LinkSettings {
   std::uint32_t metric = 0;   ///< of the routes in sandboxes; 0: the kernel's default
   bool default_route = true;  ///< may a sandbox's default route go by this network
   std::vector<Route> routes;
-  int announcements = 3;  ///< unsolicited ARP replies and neighbour advertisements: 0 to 3
-  int announce_interval_ms = 1000;  ///< between two of them: 100 to 2000
+  int announcements = 3;  ///< how often an address is announced (berth/announce.h): 0 to 3
+  int announce_interval_ms = 1000;  ///< between two announcements: 100 to 2000
 };
 
 /// What may reach containers by a route to their own addresses, and under whose address they leave
