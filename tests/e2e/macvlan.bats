@@ -230,6 +230,12 @@ server_says() {
   pkill -USR1 -f 'udhcpc -i' # which renews the lease
   server_says 'sending ACK' 2
   [ "$(inspect m1 '.[0].NetworkSettings.Networks.lan.IPAddress')" = "$ip" ]
+  pkill -KILL -f 'udhcpc -i'
+  run h1 berth system reconcile
+  [[ $output == *"m1 on lan"*"udhcpc"* ]]
+  pgrep -f 'udhcpc -i'
+  run h1 berth system reconcile
+  [ -z "$output" ]
   h1 berth rm -f m1
   [ -z "$(ls "$BERTH_RUN"/../*/dhcp 2> /dev/null)" ]
   start m2 lan # has another MAC address
