@@ -185,7 +185,7 @@ class Engine::Impl {
   Status start_forwarding(engine::Change& change, std::vector<plan::SetSysctl> sysctls);
   /// What tells other instances what a forwarding sysctl held before; none for other sysctls.
   static std::optional<nft::Element> forwarding_mark(const plan::SetSysctl& sysctl);
-  /// The marks of what this instance has switched and `network` needs.
+  /// The marks of what this instance has switched; none if `network` is not in the table.
   Result<std::vector<nft::Element>> forwarding_marks(engine::State& state, const Network& network);
   /// Switches off what nobody needs once `networks` are gone.
   Status stop_forwarding(engine::Change& change, const std::vector<Network>& networks);
