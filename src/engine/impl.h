@@ -226,6 +226,8 @@ class Engine::Impl {
   /// Gives an endpoint what its DHCP client was told last: address and default route. Of another
   /// network than one with DHCP it is left as it is. Under the lock.
   Result<Endpoint> take_lease(const std::string& endpoint_id);
+  /// The same for all endpoints of living sandboxes: "SANDBOX on NETWORK" of those that changed.
+  Result<std::vector<std::string>> take_leases();
 
   // engine.cc
   /// The store at config.root, with its directories; in memory where nothing is to be made.

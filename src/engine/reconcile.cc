@@ -168,6 +168,8 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
     const auto text = summary(what, change.plan);
     repairs.push_back({text, planned ? commit(change) : std::move(planned)});
   }));
+  for (const auto& who : TRY(take_leases()))
+    repairs.push_back({fmt::format("{}: takes its DHCP lease", who), {}});
   return repairs;
 }
 

@@ -23,7 +23,7 @@
 #include "kernel/netlink/route.h"
 #include "kernel/netns/netns.h"
 #include "kernel/nft/batch.h"
-#include "kernel/probe/who_has.h"
+#include "kernel/neighbour/who_has.h"
 #include "kernel/sysctl/sysctl.h"
 #include "plan/namespaces.h"
 #include "translator/translator.h"

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "frontends/cli/background.h"
 #include "frontends/cli/options.h"
 #include "frontends/cli/output.h"
 #include "frontends/cli/verbs.h"
@@ -64,7 +65,7 @@ Action build_attach(CLI::App& app) {
           static_cast<std::uint16_t>(TRY(parse_number("--vlan", options->vlan, 1, kLastVlan)));
     auto engine = TRY(context.open(options->dry_run));
     if (options->dry_run.on) return show_plan(engine, options->dry_run, request);
-    TRY(engine.connect(request));
+    announce_in_background(engine, {TRY(engine.connect(request))});
     return kExitOk;
   };
 }

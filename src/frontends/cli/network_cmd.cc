@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "frontends/cli/background.h"
 #include "frontends/cli/network_options.h"
 #include "frontends/cli/output.h"
 #include "frontends/cli/verbs.h"
@@ -84,7 +85,7 @@ Action build_connect(CLI::App& app) {
     request.ports = TRY(parse_ports(options->ports));
     auto engine = TRY(context.open(options->dry_run));
     if (options->dry_run.on) return show_plan(engine, options->dry_run, request);
-    TRY(engine.connect(request));
+    announce_in_background(engine, {TRY(engine.connect(request))});
     return kExitOk;
   };
 }

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "frontends/cli/background.h"
 #include "frontends/cli/output.h"
 #include "frontends/cli/run_options.h"
 #include "frontends/cli/verbs.h"
@@ -21,6 +22,8 @@ Action build_run(CLI::App& app) {
       complain(started.error().error.message);
       return started.error().exit_code;
     }
+    if (const auto endpoints = engine.endpoints_of_sandbox(started->sandbox))
+      announce_in_background(engine, *endpoints);
     if (!request.detach) return started->process->wait();
     print(started->sandbox.id + "\n");
     return kExitOk;

@@ -1,0 +1,36 @@
+#include "frontends/cli/background.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+
+#include "frontends/cli/output.h"
+
+namespace berth::cli {
+namespace {
+
+// Leaves everything behind that others wait for or that could be written to: the terminal, pipes,
+// the store.
+void let_go() {
+  ::setsid();
+  (void)::chdir("/");
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = 0; fd < 3; ++fd) ::dup2(null, fd);
+  ::syscall(SYS_close_range, 3U, UINT_MAX, 0);
+}
+
+}  // namespace
+
+void announce_in_background(Engine& engine, const std::vector<Endpoint>& endpoints) {
+  const auto announcements = engine.announcements(endpoints);
+  if (!announcements || announcements->empty()) return;
+  // What stdio holds back is not to be written twice; _exit() below runs no destructors.
+  (void)flush();
+  if (::fork() != 0) return;
+  let_go();
+  ::_exit(announce(*announcements) ? 0 : 1);
+}
+
+}  // namespace berth::cli
