@@ -1,6 +1,7 @@
 // Attaching sandboxes to networks, and taking them off again.
 
 #include <algorithm>
+#include <set>
 
 #include "base/result.h"
 #include "drivers/bridge/bridge.h"
@@ -77,9 +78,20 @@ std::optional<Ip> gateway_for(const Network& network, const std::optional<Cidr>&
   if (!address || network.internal || !network.link.default_route) return std::nullopt;
   if (network.driver == Driver::kIpvlan && network.parent.ipvlan_mode != IpvlanMode::kL2)
     return std::nullopt;  // the way out is the device itself
-  for (const auto& subnet : network.subnets)
-    if (subnet.cidr.contains(address->ip())) return subnet.gateway;
+  for (const auto& subnet : network.subnets) {
+    if (!subnet.cidr.contains(address->ip())) continue;
+    // Docker's names for an auxiliary address that sandboxes go by instead of the bridge's.
+    const auto other =
+        subnet.aux.find(address->ip().is_v4() ? "DefaultGatewayIPv4" : "DefaultGatewayIPv6");
+    return other != subnet.aux.end() ? std::optional(other->second) : subnet.gateway;
+  }
   return std::nullopt;
+}
+
+// Whether the endpoint's settings switch IPv6 off on its interface: it takes no IPv6 address then.
+bool switches_ipv6_off(const Endpoint& endpoint) {
+  const auto off = fmt::format("net/ipv6/conf/{}/disable_ipv6=1", endpoint.ifname.str());
+  return std::ranges::find(endpoint.sysctls, off) != endpoint.sysctls.end();
 }
 
 Result<Mac> mac_for(const Endpoint& endpoint) {
@@ -131,13 +143,17 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
 
   if (endpoint.asked.addresses.empty()) {
     endpoint.address4 = TRY(address_on(state, network, Ip::Family::kV4, endpoint.asked.ip4));
-    endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
+    if (!switches_ipv6_off(endpoint))
+      endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
     endpoint.gateway4 = gateway_for(network, endpoint.address4);
     endpoint.gateway6 = gateway_for(network, endpoint.address6);
   } else {
     TRY(engine::take_given_addresses(state, network, target, endpoints, endpoint));
   }
   endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
+  if (switches_ipv6_off(endpoint))
+    std::erase_if(endpoint.routes,
+                  [](const Route& each) { return !each.destination.ip().is_v4(); });
   TRY(check_vlan(network, endpoint));
   endpoint.mac = TRY(mac_for(endpoint));
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
@@ -154,9 +170,11 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   const auto moves = TRY(choose_default_routes(change, target, endpoints));
   endpoint = endpoints.back();
   state.put(sandbox);
-  TRY(take_over_ports(change, network, sandbox, endpoints));
-  endpoint = endpoints.back();
   state.put(endpoint);
+  if (!sandbox.ports.empty()) {
+    TRY(settle_ports(change, sandbox, endpoint.id));
+    endpoint = TRY(state.endpoint(endpoint.id));
+  }
   TRY(note_move(change, sandbox, endpoint));
   change.verb = fmt::format("connect {} to {}", sandbox.name, network.name);
   if (target.loopback_down)
@@ -212,11 +230,11 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
 
 Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoints) {
   change.leaving.insert(change.leaving.end(), endpoints.begin(), endpoints.end());
-  std::vector<engine::Inheritance> inherited;
+  std::set<std::string> sandboxes;
   for (const auto& endpoint : endpoints) {
     const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
-    for (auto& each : TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints)))
-      inherited.push_back(std::move(each));
+    TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints));
+    sandboxes.insert(sandbox.id);
   }
   plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
@@ -250,7 +268,9 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
     else
       change.state.put(sandbox);
   }
-  TRY(hand_on_ports(change, inherited));
+  for (const auto& id : sandboxes)
+    if (const auto sandbox = change.state.sandbox(id); sandbox && alive(*sandbox))
+      TRY(settle_ports(change, *sandbox));
   plan::append(change.plan, std::move(flushes));
   return {};
 }
