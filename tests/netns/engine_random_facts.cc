@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "firewall/table.h"
 #include "kernel/netlink/address.h"
@@ -43,6 +44,10 @@ std::string route_fact(const std::string& where, const kernel::Route& route,
                      kind == RouteKind::kUnicast ? " by " + link : "",
                      route.source ? " from " + route.source->str() : "",
                      given ? fmt::format(" metric {}", route.metric) : "");
+}
+
+std::string link_fact(const std::string& where, const std::string& address) {
+  return fmt::format("{} knows {} as linked", where, address);
 }
 
 std::string endpoint_fact(const std::string& network, const std::string& box,
@@ -147,6 +152,9 @@ void add_connection(const Model& model, const std::string& name, const Box& box,
   }
   for (const auto* mappings : {&connection.ports, &connection.translated})
     for (const auto& each : *mappings) add_port(connection, each, facts);
+  if (const auto* linked = model.find(connection.link, connection.network))
+    for (const auto& ip : {linked->ip4, linked->ip6})
+      if (ip) facts.insert(link_fact(name, ip->str()));
 }
 
 }  // namespace
@@ -303,8 +311,13 @@ Facts facts_in_store(Place& place) {
   };
   for (const auto& sandbox : must(engine.sandboxes())) {
     const auto box = name_of(sandbox);
-    if (sandbox.kind == SandboxKind::kNamespace)
+    if (sandbox.kind == SandboxKind::kNamespace) {
       facts.insert(fmt::format("store: sandbox {}", box));
+      std::ifstream hosts(engine.sandbox_file(sandbox, "hosts"));
+      for (std::string line; std::getline(hosts, line);)
+        if (line.find("\tlinked ") != line.npos)
+          facts.insert(link_fact(box, line.substr(0, line.find('\t'))));
+    }
     EXPECT_FALSE(sandbox.kind == SandboxKind::kForeign && sandbox.endpoints.empty()) << box;
     auto route =
         must(kernel::open_socket_in(must(kernel::Netns::open(sandbox.netns_path)), NETLINK_ROUTE));

@@ -173,6 +173,14 @@ std::optional<Connection> Model::connection(const std::string& box, const Kind& 
   }
 }
 
+bool Model::may_link(const std::string& box, const std::string& other) const {
+  const auto is_own = [&](const std::string& name) {
+    const auto found = boxes.find(name);
+    return found != boxes.end() && !found->second.foreign;
+  };
+  return is_own(box) && is_own(other) && box != other;
+}
+
 std::optional<Connection> Model::published(Connection to, const PortSpec& spec) const {
   const auto& network = kind(to.network);
   if (network.internal || !network.in_table()) return {};

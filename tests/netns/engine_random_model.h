@@ -49,6 +49,7 @@ struct Connection {
   std::string ifname;
   std::optional<Ip> ip4, ip6;
   int priority = 0;
+  std::string link;                  ///< the box that it links to as "linked"; empty: none
   std::set<PortMapping> ports;       ///< as they are listed
   std::set<PortMapping> translated;  ///< on IPv6 beside them, where the translator leads to ip4
 
@@ -77,6 +78,8 @@ class Model {
   /// The connection that `box` would get: none if it is refused. `ip4`: as asked for.
   [[nodiscard]] std::optional<Connection> connection(const std::string& box, const Kind& to,
                                                      std::optional<Ip> ip4 = {}) const;
+  /// May a connection of `box` link to the other one?
+  [[nodiscard]] bool may_link(const std::string& box, const std::string& other) const;
   /// The same connection with a port more; none if that is refused.
   [[nodiscard]] std::optional<Connection> published(Connection to, const PortSpec& spec) const;
 

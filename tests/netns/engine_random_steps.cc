@@ -275,6 +275,13 @@ Step Steps::connect() {
   if (request.options.gw_priority != 0)
     text += fmt::format(", priority {}", request.options.gw_priority);
   if (request.options.ip4) text += ", as " + request.options.ip4->str();
+  if (below(8) == 0) {
+    const auto other = fmt::format("box{}", 1 + below(2));
+    request.options.links = {other + ":linked"};
+    text += ", link to " + other;
+    if (!model_.may_link(box, other)) joining.reset();
+    if (joining) joining->link = other;
+  }
   if (below(3) == 0) {
     const auto spec = random_spec(*this);
     request.ports = ports({spec});
