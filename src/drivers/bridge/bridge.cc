@@ -36,7 +36,8 @@ plan::Plan access_port(const IfName& port, std::uint16_t vlan, const Facts& fact
 // go, and neighbours lose it (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id).
 Mac mac_of(const Network& network) {
   for (const auto& subnet : network.subnets)
-    if (subnet.gateway) return Mac::from_ip(*subnet.gateway);
+    if (subnet.gateway && subnet.gateway->is_v4()) return Mac::from_ip(*subnet.gateway);
+  // Of IPv6 gateways most end in ::1: the network's id instead.
   const auto number = static_cast<Uint128>(std::stoul(network.id.substr(0, 8), nullptr, 16));
   return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
 }
