@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "engine/host_facts.h"
+#include "engine/host_gateway.h"
 #include "engine/impl.h"
 #include "engine/links.h"
 #include "sandbox/files.h"
@@ -88,12 +89,13 @@ Result<std::string> Engine::Impl::hosts_text(engine::State& state, const Sandbox
                            .extra = {},
                            .addresses = {},
                            .ipv6 = engine::has_ipv6()};
+  const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
+  const auto host = TRY(engine::host_gateway(state, sandbox, endpoints));
   for (const auto& line : sandbox.extra_hosts)
-    std::ranges::move(TRY(sandbox::resolve(TRY(sandbox::parse_add_host(line)), {})),
+    std::ranges::move(sandbox::resolve(TRY(sandbox::parse_add_host(line)), host),
                       std::back_inserter(hosts.extra));
   if (sandbox.mode == NetworkMode::kHost)
     return TRY(sandbox::read_text(kHostHosts)) + sandbox::hosts_lines(hosts.extra);
-  const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   std::ranges::move(TRY(engine::link_entries(state, endpoints)), std::back_inserter(hosts.extra));
   for (const auto& endpoint : endpoints)
     for (const auto& address : {endpoint.address4, endpoint.address6})

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/result.h"
+#include "engine/host_gateway.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "kernel/netns/netns.h"
@@ -127,6 +128,8 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
     if (!fs::is_directory(sandbox.rootfs))
       return fail(ErrorKind::kInvalid, "rootfs {} is not a directory", request.rootfs);
   }
+  for (const auto& text : request.add_hosts)
+    sandbox.extra_hosts.push_back(sandbox::to_text(TRY(sandbox::parse_add_host(text))));
   sandbox.dns = request.dns;
   sandbox.dns_search = request.dns_search;
   sandbox.dns_options = request.dns_options;
@@ -136,31 +139,6 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
   TRY(take_names(sandbox, mode, request));
   if (mode.mode == NetworkMode::kNetworks) TRY(publisher_among(state, request.networks));
   return sandbox;
-}
-
-// What --add-host asks for, as NAME:IP. host-gateway is the host as the sandbox reaches it.
-Result<std::vector<std::string>> extra_hosts(const std::vector<std::string>& asked,
-                                             const std::vector<Ip>& gateways) {
-  std::vector<std::string> hosts;
-  for (const auto& text : asked)
-    for (const auto& entry : TRY(sandbox::resolve(TRY(sandbox::parse_add_host(text)), gateways)))
-      hosts.push_back(entry.name + ":" + entry.ip.str());
-  return hosts;
-}
-
-// The host's addresses as the sandbox reaches them: the gateway of its default route in each
-// family, else the first gateway that it has; in the host's own network the loopback's.
-std::vector<Ip> host_addresses(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints) {
-  if (sandbox.mode == NetworkMode::kHost) return {Ip::v4(127, 0, 0, 1)};
-  std::optional<Ip> gateway4, gateway6;
-  for (const auto& endpoint : endpoints) {
-    if (endpoint.gateway4 && (endpoint.default4 || !gateway4)) gateway4 = endpoint.gateway4;
-    if (endpoint.gateway6 && (endpoint.default6 || !gateway6)) gateway6 = endpoint.gateway6;
-  }
-  std::vector<Ip> addresses;
-  for (const auto& gateway : {gateway4, gateway6})
-    if (gateway) addresses.push_back(*gateway);
-  return addresses;
 }
 
 class ForegroundProcess : public RunningProcess {
@@ -218,8 +196,10 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request)
     change.plan.push_back(plan::AddNetns{ns.path});
   }
   sandbox.netns_path = ns.path;
+  std::vector<Endpoint> endpoints;
   if (sandbox.mode == NetworkMode::kNetworks)
-    TRY(attach_all(change, request, {.sandbox = sandbox, .ns = ns}));
+    endpoints = TRY(attach_all(change, request, {.sandbox = sandbox, .ns = ns}));
+  TRY(engine::check_host_gateway(change.state, sandbox, endpoints));
   change.plan.push_back(plan::StartProcess{ns, sandbox.hostname, sandbox.rootfs, sandbox.argv});
   return sandbox;
 }
@@ -319,7 +299,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
       if (!owner || !alive(*owner))
         return fail(ErrorKind::kNotFound, "{} has just ended", request.networks.front().network);
     }
-    sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, host_addresses(sandbox, endpoints)));
+    TRY(engine::check_host_gateway(attaching.state, sandbox, endpoints));
     attaching.state.put(sandbox);
     attaching.verb = "run " + sandbox.name;
     if (auto done = commit(attaching); !done)
