@@ -195,6 +195,23 @@ ff02::2\tip6-allrouters'
   [ "$overridden" = $'nameserver 127.0.0.53\nnameserver 10.9.9.1\nnameserver fd00::1\nsearch corp' ]
 }
 
+@test "what a sandbox writes into its hosts file and resolv.conf stays" {
+  h1 berth network create --subnet 10.3.0.0/24 --ipv6 dual
+  h1 berth run -d --name s1 --hostname box --network net --dns 9.9.9.9 sleep 1000
+  h1 berth run -d --name s2 --network net --dns 9.9.9.9 sleep 1000
+  h1 berth exec s1 sh -c 'echo 10.0.0.1 mine >> /etc/hosts; echo nameserver 10.0.0.53 > /etc/resolv.conf'
+  h1 berth network connect other s1
+  [ "$(lines s1)" = $'10.1.0.2\tbox\n10.2.0.2\tbox\n10.0.0.1 mine' ]
+  h1 berth network disconnect net s1
+  h1 berth network connect dual s1
+  [[ $(lines s1) == $'10.2.0.2\tbox\n10.3.0.2\tbox\nfd'*$'\tbox\n10.0.0.1 mine' ]]
+  [ "$(h1 berth exec s1 cat /etc/resolv.conf)" = "nameserver 10.0.0.53" ]
+  run h1 berth system reconcile
+  [[ $output != *hosts* ]]
+  h1 berth rm -f s1 s2
+  h1 berth network rm dual
+}
+
 @test "reconcile writes a hosts file that went wrong again" {
   h1 berth run -d --name s1 --hostname box --network net sleep 1000
   h1 sh -c ": > $(inspect s1 '.[0].HostsPath')"
