@@ -22,6 +22,8 @@ namespace {
 using engine::Change;
 namespace fs = std::filesystem;
 
+constexpr std::string_view kDefaultNetwork = "bridge";
+
 // A name that is free and allowed, or one made up.
 Result<std::string> name_for(engine::State& state, const std::string& asked) {
   if (!asked.empty()) {
@@ -137,7 +139,12 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
   sandbox.mode = mode.mode;
   if (mode.owner) sandbox.shares = mode.owner->id;
   TRY(take_names(sandbox, mode, request));
-  if (mode.mode == NetworkMode::kNetworks) TRY(publisher_among(state, request.networks));
+  if (mode.mode == NetworkMode::kNetworks) {
+    TRY(publisher_among(state, request.networks));
+    sandbox.first_network = request.networks.empty()
+                                ? std::string(kDefaultNetwork)
+                                : TRY(state.network(request.networks[0].network)).name;
+  }
   return sandbox;
 }
 
@@ -171,7 +178,7 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const CreateSandbox& reque
 Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const RunProcess& request,
                                                        engine::TargetSandbox target) {
   auto networks = request.networks;
-  if (networks.empty()) networks.push_back({.network = "bridge", .options = {}});
+  if (networks.empty()) networks.push_back({.network = std::string(kDefaultNetwork), .options = {}});
   const auto publisher = TRY(publisher_among(change.state, networks));
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < networks.size(); ++i) {
