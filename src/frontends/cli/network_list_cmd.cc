@@ -92,7 +92,7 @@ Action build_ls(CLI::App& app) {
     auto engine = TRY(context.open());
     for (const auto& network : TRY(engine.networks())) {
       if (TRY(matches(engine, filters, network)))
-        TRY(listing.add(row_of(network, options->no_trunc)));
+        TRY(listing.add(row_of(network, options->no_trunc), network.labels));
     }
     print(listing.text());
     return kExitOk;
