@@ -266,4 +266,6 @@ server_says() {
   run h1 berth run --rm --network lan2 --add-host me:host-gateway true
   [ "$status" -eq 125 ]
   [[ $output == *"host_access=true"* ]]
+  # Of lan2 there is nothing in the kernel.
+  [ "$(h1 berth network prune --dry-run)" = "# removes network lan2" ]
 }
