@@ -273,3 +273,18 @@ server_says() {
   run -1 h1 berth network create -d ipvlan --ipam-driver dhcp -o parent=eth0 lan2
   [[ $output == *"dhcp"*"macvlan"* ]]
 }
+
+@test "host-gateway is the host's own sub-interface, and no router of the segment" {
+  create lan -o parent=eth0 -o host_access=true
+  create lan2 -o parent=eth0
+  start m1 lan --add-host me:host-gateway
+  local host
+  host=$(h1 berth network inspect lan | jq -r '.[0].IPAM.Config[0].AuxiliaryAddresses.host')
+  [ "$(h1 berth exec m1 -- awk '$2 == "me" {print $1}' /etc/hosts)" = "$host" ]
+  pings m1 me
+  run h1 berth run --rm --network lan2 --add-host me:host-gateway true
+  [ "$status" -eq 125 ]
+  [[ $output == *"host_access=true"* ]]
+  # Of lan2 there is nothing in the kernel.
+  [ "$(h1 berth network prune --dry-run)" = "# removes network lan2" ]
+}

@@ -42,6 +42,14 @@ Mac mac_of(const Network& network) {
   return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
 }
 
+std::vector<Cidr> host_addresses(const Network& network) {
+  std::vector<Cidr> addresses;
+  for (const auto& subnet : network.subnets)
+    if (has_address(network, subnet))
+      addresses.emplace_back(*subnet.gateway, subnet.cidr.prefix());
+  return addresses;
+}
+
 std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint) {
   return endpoint.asked.vlan != 0 ? endpoint.asked.vlan : network.bridge.vlan;
 }
@@ -73,9 +81,8 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
     // (ndisc_send_ns in net/ipv6/ndisc.c).
     set("ipv6", "accept_dad", "0");
   }
-  for (const auto& subnet : network.subnets)
-    if (has_address(network, subnet))
-      plan.push_back(plan::AddAddress{{}, device, Cidr(*subnet.gateway, subnet.cidr.prefix())});
+  for (const auto& address : host_addresses(network))
+    plan.push_back(plan::AddAddress{{}, device, address});
   if (network.ipv4) set("ipv4", "route_localnet", "1");
   return plan;
 }
