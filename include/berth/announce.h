@@ -33,9 +33,9 @@ struct Announcement {
   std::chrono::milliseconds interval{1000};
 };
 
-/// Sends them all, each as often as it says, in the calling thread, which sees their namespaces and
-/// comes back. Returns after the last message; what is removed meanwhile is left out. Needs
-/// CAP_SYS_ADMIN and CAP_NET_RAW at the start, and nothing afterwards.
+/// Sends them all, each as often as it says, and returns after the last message. Holds no namespace
+/// between messages; whose interface or namespace goes meanwhile is left out, and the first error
+/// is returned at the end. Needs CAP_SYS_ADMIN and CAP_NET_RAW.
 [[nodiscard]] Status announce(std::span<const Announcement> announcements);
 
 }  // namespace berth

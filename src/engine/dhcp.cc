@@ -86,6 +86,20 @@ Result<Endpoint> Engine::Impl::take_lease(const std::string& endpoint_id) {
   return after;
 }
 
+Result<std::vector<std::string>> Engine::Impl::take_leases() {
+  std::vector<std::string> changed;
+  Change look(*store);
+  for (const auto& sandbox : TRY(look.state.sandboxes())) {
+    if (!alive(sandbox)) continue;
+    for (const auto& before : TRY(look.state.endpoints(sandbox.endpoints))) {
+      const auto after = TRY(take_lease(before.id));
+      if (after.address4 != before.address4 || after.gateway4 != before.gateway4)
+        changed.push_back(sandbox.name + " on " + before.network_name);
+    }
+  }
+  return changed;
+}
+
 Status record_dhcp_event(const Config& config, std::string_view event) {
   const auto* directory = std::getenv(dhcp::kDirectoryVariable);
   if (directory == nullptr)

@@ -6,12 +6,14 @@
 #include "base/result.h"
 #include "drivers/bridge/bridge.h"
 #include "drivers/driver.h"
+#include "engine/asked.h"
 #include "engine/given_addresses.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "engine/links.h"
 #include "engine/ports.h"
+#include "engine/renamed.h"
 #include "engine/routes.h"
 #include "kernel/netlink/link.h"
 #include "model/options.h"
@@ -129,6 +131,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   Endpoint endpoint;
   endpoint.asked = request.options;
   TRY(model::read_endpoint_options(endpoint.asked));
+  TRY(engine::check_asked(endpoint.asked, network));
   TRY(name_device(endpoint, network));
   endpoint.network_id = network.id;
   endpoint.network_name = network.name;
@@ -189,7 +192,12 @@ Status Engine::Impl::name_device(Endpoint& endpoint, const Network& network) {
     endpoint.host_ifname = TRY(IfName::parse("veth" + endpoint.id.substr(0, 7)));
     taken = TRY(kernel::link_index(*TRY(kernel.route()), endpoint.host_ifname)).has_value();
   }
-  if (!endpoint.asked.host_ifname.empty()) endpoint.host_ifname = endpoint.asked.host_ifname;
+  const auto& asked = endpoint.asked.host_ifname;
+  if (asked.empty()) return {};
+  if (TRY(kernel::link_index(*TRY(kernel.route()), asked)))
+    return fail(ErrorKind::kExists, "an interface {} exists on the host already: give another name",
+                asked.str());
+  endpoint.host_ifname = asked;
   return {};
 }
 
@@ -247,6 +255,10 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
       auto& to = std::holds_alternative<plan::DeleteLink>(op) ? change.last : change.plan;
       to.push_back(std::move(op));
     }
+    if (alive(sandbox))
+      if (const auto left = engine::under_another_name(
+              kernel, TRY(namespace_of(change.state, sandbox)), endpoint))
+        change.plan.push_back(plan::DeleteLink{*left, TRY(namespace_of(change.state, sandbox))});
     TRY(note_move(change, sandbox, endpoint));
     TRY(change.state.erase(endpoint));
     std::erase(sandbox.endpoints, endpoint.id);

@@ -182,7 +182,7 @@ class Engine::Impl {
   Status start_forwarding(engine::Change& change, std::vector<plan::SetSysctl> sysctls);
   /// What tells other instances what a forwarding sysctl held before; none for other sysctls.
   static std::optional<nft::Element> forwarding_mark(const plan::SetSysctl& sysctl);
-  /// The marks of what this instance has switched and `network` needs.
+  /// The marks of what this instance has switched; none if `network` is not in the table.
   Result<std::vector<nft::Element>> forwarding_marks(engine::State& state, const Network& network);
   /// Switches off what nobody needs once `networks` are gone.
   Status stop_forwarding(engine::Change& change, const std::vector<Network>& networks);
@@ -223,6 +223,8 @@ class Engine::Impl {
   /// Gives an endpoint what its DHCP client was told last: address and default route. Of another
   /// network than one with DHCP it is left as it is. Under the lock.
   Result<Endpoint> take_lease(const std::string& endpoint_id);
+  /// The same for all endpoints of living sandboxes: "SANDBOX on NETWORK" of those that changed.
+  Result<std::vector<std::string>> take_leases();
 
   // engine.cc
   /// The store at config.root, with its directories; in memory where nothing is to be made.

@@ -10,6 +10,7 @@
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/renamed.h"
 #include "engine/routes.h"
 #include "engine/templates.h"
 #include "firewall/intents.h"
@@ -284,6 +285,7 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
 Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& network) {
   if (const auto there = TRY(change.state.realised(network))) {
     TRY(check_parent(network));
+    TRY(engine::check_not_renamed(kernel, network));
     return *there;
   }
   if (engine::has_parent(network)) return realise_on_parent(change, network);
@@ -440,6 +442,8 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
         std::erase_if(gone, [&](const plan::Op& op) {
           return std::get<plan::DeleteLink>(op).name == network.parent.device;
         });
+      if (const auto name = TRY(engine::renamed_bridge(kernel, network)))
+        gone.push_back(plan::DeleteLink{*name});
       plan::append(links, std::move(gone));
     }
     state.erase(network);

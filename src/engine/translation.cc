@@ -21,6 +21,10 @@ enum class Need { kNone, kWelcome, kIndispensable };
 Need need_of(const Network& network, const Endpoint& endpoint, const PortSpec& spec) {
   const auto host_ip = spec.host_ip ? spec.host_ip : network.bridge.host_binding;
   if (!endpoint.address4) return Need::kNone;
+  // A routed network publishes on no address of the host.
+  const bool on_ipv4 = host_ip ? host_ip->is_v4() : !endpoint.address6;
+  if ((on_ipv4 ? network.bridge.mode4 : network.bridge.mode6) == GatewayMode::kRouted)
+    return Need::kNone;
   if (!host_ip) return Need::kWelcome;
   if (host_ip->is_v4()) return Need::kNone;
   return engine::is_translated(endpoint, *host_ip) ? Need::kIndispensable
@@ -92,7 +96,7 @@ Result<bool> Engine::Impl::translator_needed_without(engine::State& state,
   if (!TRY(translator::is_there(*TRY(kernel.route())))) return false;
   for (const auto& network : TRY(state.networks())) {
     if (std::ranges::find(networks, network.id, &Network::id) != networks.end()) continue;
-    if (TRY(state.realised(network))) return true;
+    if (engine::in_table(network) && TRY(state.realised(network))) return true;
   }
   return false;
 }

@@ -368,6 +368,9 @@ Status read_endpoint_options(EndpointOptions& endpoint) {
     } else if (option == kEndpointMac) {
       const auto mac = Mac::parse(value);
       if (!mac) return given.refuse("a MAC address");
+      if (endpoint.mac && *endpoint.mac != *mac)
+        return fail(ErrorKind::kInvalid, "option {}={}: the MAC address is to be {} as well", option,
+                    value, endpoint.mac->str());
       endpoint.mac = *mac;
     } else if (option == kEndpointSysctls) {
       TRY(endpoint_sysctls(endpoint.driver_options, {}));

@@ -92,6 +92,9 @@ std::optional<Route> parse_route(const MessageView& message) {
   }
   if (destination && header->rtm_dst_len <= destination->bits())
     route.destination = Cidr(*destination, header->rtm_dst_len);
+  // IPv6 names lo where there is no way (fib6_nh_init in net/ipv6/route.c), IPv4 nothing.
+  if (route.type == RTN_BLACKHOLE || route.type == RTN_UNREACHABLE || route.type == RTN_PROHIBIT)
+    route.link_index = 0;
   return route;
 }
 
