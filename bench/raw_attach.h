@@ -1,50 +1,71 @@
 // The floor that attaching a sandbox is measured against: the same kernel objects, made by bare
 // netlink messages that a minimal program would send, put together by hand.
 //
-// One attach is a veth pair whose peer is born in the target namespace and whose host end is an up
-// port of the bridge, the peer's address, state and default route, and one element of the map of
-// published ports. No planning, no journal, no state, no checks beyond the kernel's answers.
+// One attach is an interface that is born in the target namespace: the end of a veth pair whose
+// other end is an up port of a bridge, or a macvlan; its IPv6 settings, addresses, state and
+// default routes; and the elements that its published ports have in berth's maps, in one
+// transaction. No planning, no journal, no state, no checks beyond the kernel's answers.
 //
-// As in such a program, the host's two sockets are opened once; a socket in the target namespace,
-// the namespace's file and the peer's index are fetched for every attach, for each is another.
-// Shares no code with berth's own netlink layer, so that a slowness there shows.
+// As in such a program, the host's two sockets are opened once; the target namespace is entered
+// once for every attach, for what has to be done inside: the settings, a socket of its own and the
+// interface's index. Of requests that go out together the last alone is acknowledged. Shares no
+// code with berth's own netlink layer, so that a slowness there shows.
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "berth/address.h"
+
 namespace berth::bench {
 
+/// An address with its subnet's prefix length, and the gateway of the default route by it.
+struct RawAddress {
+  Cidr address;
+  std::optional<Ip> gateway;  ///< none: no default route
+};
+
+struct RawPort {
+  Port host = 0;
+  Port container = 0;
+};
+
 struct RawEndpoint {
-  std::string netns;  ///< path of the namespace's file
-  std::string host_link;
-  std::uint32_t address = 0;  ///< host byte order
-  int prefix = 0;
-  std::uint32_t gateway = 0;  ///< host byte order
-  std::uint16_t host_port = 0;
-  std::uint16_t container_port = 0;
+  enum class Kind { kVeth, kMacvlan };
+  Kind kind = Kind::kVeth;
+  std::string netns;      ///< path of the namespace's file
+  std::string ifname;     ///< in the namespace
+  int device = 0;         ///< index of the bridge, or of the macvlan's parent
+  std::string host_link;  ///< of a veth pair: the end on the host
+  RawAddress v4;
+  std::optional<RawAddress> v6;  ///< none: IPv6 is switched off on the interface
+  std::vector<RawPort> ports;    ///< published on every address of the host, [::1] included
 };
 
 class RawAttach {
  public:
-  /// In this thread's network namespace; `bridge` is the name of a device in it.
-  explicit RawAttach(const std::string& bridge);
+  /// In this thread's network namespace.
+  RawAttach();
   RawAttach(const RawAttach&) = delete;
   RawAttach& operator=(const RawAttach&) = delete;
   ~RawAttach();
 
-  void attach(const RawEndpoint& endpoint);  ///< ends the program where the kernel refuses
+  /// Ports need the table `inet berth` to be there; those on IPv6 for an IPv4 address are published
+  /// where the translator is there (see refresh()). Ends the program where the kernel refuses.
+  void attach(const RawEndpoint& endpoint);
   void detach(const RawEndpoint& endpoint);
+  /// Looks again at what the host has: the translator, and whether bridged frames are filtered.
+  void refresh();
 
  private:
-  void change_element(const RawEndpoint& endpoint, bool add);
+  void change_elements(const RawEndpoint& endpoint, bool add);
 
   int route_ = -1;
   int nft_ = -1;
   int own_netns_ = -1;
-  int bridge_index_ = 0;
-  bool hairpin_ = false;  ///< as berth has it: where bridged frames pass through netfilter
+  bool hairpin_ = false;     ///< as berth has it: where bridged frames pass through netfilter
+  bool translator_ = false;  ///< is there a way from IPv6 to containers' IPv4 addresses
 };
 
 }  // namespace berth::bench

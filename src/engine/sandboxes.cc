@@ -9,6 +9,8 @@
 #include "base/result.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/ports.h"
+#include "engine/roaming_ports.h"
 #include "kernel/netns/netns.h"
 #include "sandbox/files.h"
 #include "sandbox/names.h"
@@ -198,12 +200,31 @@ Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const Run
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < networks.size(); ++i) {
     const Connect connect{networks[i].network, target.sandbox.name, networks[i].options,
-                          i == publisher ? request.ports : std::vector<PortSpec>{}};
+                          networks.size() == 1 ? request.ports : std::vector<PortSpec>{}};
     ids.push_back(TRY(prepare(change, connect, target)).id);
     target.sandbox.endpoints = ids;
     target.loopback_down = false;
   }
-  return change.state.endpoints(ids);
+  if (request.ports.empty()) return change.state.endpoints(ids);
+
+  // With several networks it is known only now which of them is the way out of which family.
+  auto& state = change.state;
+  auto& sandbox = target.sandbox;
+  sandbox = TRY(state.sandbox(sandbox.id));
+  const auto endpoint = TRY(state.endpoint(ids[publisher]));
+  const auto network = TRY(state.network_by_id(endpoint.network_id));
+  engine::Published published{endpoint.ports, endpoint.translated};
+  if (networks.size() > 1) {
+    const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
+    published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
+                                          endpoint, translate));
+    for (const auto& list : {published.ports, published.translated})  // taken for this endpoint
+      for (const auto& port : list) state.free_port(port);
+  }
+  sandbox.ports = engine::asked_ports(request.ports, network, published);
+  state.put(sandbox);
+  if (networks.size() > 1) TRY(settle_ports(change, sandbox));
+  return state.endpoints(ids);
 }
 
 // For plan() only: run() below makes the namespace by starting the process.
@@ -301,6 +322,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     std::vector<Endpoint> endpoints;
     std::vector<PortMapping> ports;
     sandbox.endpoints.clear();
+    sandbox.ports.clear();
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
     if (sandbox.mode == NetworkMode::kNetworks) {
       endpoints = TRY(
@@ -309,8 +331,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
         ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
         sandbox.endpoints.push_back(endpoint.id);
       }
-      sandbox.ports = ports;
-      std::erase_if(sandbox.ports, [](const PortMapping& each) { return each.host_port == 0; });
+      if (!ports.empty()) sandbox.ports = TRY(attaching.state.sandbox(sandbox.id)).ports;
     } else if (sandbox.mode == NetworkMode::kNone) {
       attaching.plan.push_back(plan::SetLinkUp{ns, TRY(IfName::parse("lo"))});
     } else if (sandbox.mode == NetworkMode::kContainer) {

@@ -436,9 +436,10 @@ Result<std::optional<State::PortOwner>> State::port_owner(const PortMapping& wan
       read = std::unexpected(host_ip.error());
       return false;
     }
-    const bool same_family = host_ip->family() == wanted.host_ip.family();
-    if (same_family && (*host_ip == wanted.host_ip || host_ip->is_unspecified() ||
-                        wanted.host_ip.is_unspecified())) {
+    const bool one_includes_the_other =
+        host_ip->family() == wanted.host_ip.family() &&
+        (host_ip->is_unspecified() || wanted.host_ip.is_unspecified());
+    if (*host_ip == wanted.host_ip || one_includes_the_other) {
       owner = PortOwner{wanted, std::string(endpoint_id)};
       owner->mapping.host_ip = *host_ip;
     }

@@ -76,7 +76,7 @@ ff02::2\tip6-allrouters'
   [ "$(inspect bb '.[0].NetworkSettings.Networks.net.Links[0]')" = svr:thealias ]
 }
 
-@test "a link follows the linked one: connect, disconnect, stop, another one of its name" {
+@test "TestLinksUpdateOnRestart: a link follows the linked one" {
   h1 berth run -d --name db --hostname dbhost --network net sleep 1000
   h1 berth run -d --name web --hostname web --network net --link db:data sleep 1000
   [ "$(lines web)" = $'10.1.0.2\tdata dbhost db\n10.1.0.3\tweb' ]
@@ -133,7 +133,7 @@ ff02::2\tip6-allrouters'
   h1 berth rm -f app pod web
 }
 
-@test "links that are refused" {
+@test "TestLinksInvalidContainerTarget: links that are refused" {
   h1 berth run -d --name db --network net sleep 1000
   h1 berth run -d --name gone --network net true
   h1 berth run -d --name alone --network none sleep 1000
@@ -160,7 +160,7 @@ ff02::2\tip6-allrouters'
   ip netns del theirs
 }
 
-@test "--dns, --dns-search, --dns-opt" {
+@test "podman verify resolv.conf with --dns: --dns, --dns-search, --dns-opt" {
   run h1 berth run --rm --network net --dns 9.9.9.9 --dns fd00::53 --dns-search a.org --dns-search b.org \
     --dns-opt ndots:3 --dns-option rotate cat /etc/resolv.conf
   [ "$output" = $'nameserver 9.9.9.9\nnameserver fd00::53\nsearch a.org b.org\noptions ndots:3 rotate' ]
@@ -173,7 +173,7 @@ ff02::2\tip6-allrouters'
   done
 }
 
-@test "resolv.conf from the host's: loopback servers dropped, IPv6 ones where there is IPv6" {
+@test "TestResolvConfLocalhostIPv6: loopback servers of the host's dropped, IPv6 ones where there is IPv6" {
   # Over the host's, in the mount namespace of these tests.
   printf 'nameserver 127.0.0.53\nnameserver 10.9.9.1\nnameserver fd00::1\nsearch lan\n' >"$BATS_TEST_TMPDIR/conf"
   mount --bind "$BATS_TEST_TMPDIR/conf" "$(readlink -f /etc/resolv.conf)"

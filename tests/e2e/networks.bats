@@ -20,7 +20,7 @@ default4() { h1 berth exec "$1" ip -4 route show default; }
 default6() { h1 berth exec "$1" ip -6 route show default; }
 has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6"; }
 
-@test "TestCreateWithPriority: the default route goes by the network of the highest priority" {
+@test "TestCreateWithPriority, TestCreateWithMultiNetworks: the default route goes by the highest priority" {
   h1 berth network create --subnet 10.1.0.0/24 n1
   h1 berth network create --subnet 10.2.0.0/24 n2
   h1 berth network create --subnet 10.3.0.0/24 n3
@@ -68,7 +68,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [[ -z $(default4 box) && $(default6 box) == *"via fd06::1 "* ]]
 }
 
-@test "the lower metric wins among equal priorities, and no_default_route never does" {
+@test "route metric, no default route (netavark): the lower metric wins among equal priorities" {
   h1 berth network create --subnet 10.1.0.0/24 -o metric=300 a-dear
   h1 berth network create --subnet 10.2.0.0/24 -o metric=50 b-cheap
   h1 berth network create --subnet 10.3.0.0/24 -o no_default_route=true c-none
@@ -80,7 +80,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [ -z "$(default4 box)" ]
 }
 
-@test "static routes of every kind come with an endpoint and go with it" {
+@test "bridge with static routes, with blackhole routes (netavark): they come and go with an endpoint" {
   h1 berth network create --subnet 10.1.0.0/24 --route 10.8.0.0/16,10.1.0.9 --route 10.8.0.0/16,10.1.0.8,70 \
     --route 10.9.0.0/16,blackhole --route 10.10.0.0/16,unreachable --route 10.11.0.0/16,prohibit,7 n1
   h1 berth network create --subnet 10.2.0.0/24 n2
@@ -129,7 +129,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [[ $output == *"dev eth1"* ]]
 }
 
-@test "settings of one interface: name, link-local address, sysctls" {
+@test "TestSetInterfaceSysctl, TestDockerNetworkConnectLinkLocalIP: settings of one interface" {
   h1 berth network create --subnet 10.1.0.0/24 n1
   h1 berth run -d --name box \
     --network 'name=n1,ifname=lan0,"driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.conf.IFNAME.rp_filter=2"' \
@@ -151,7 +151,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [[ $(h1 berth exec box ip -6 -br addr show eth0) == *fe80::77/64* ]]
 }
 
-@test "ls filters" {
+@test "TestAPINetworkFilter, TestDockerNetworkLsFilter, podman network list --filter" {
   h1 berth network create --label tier=db --subnet 10.1.0.0/24 one
   h1 berth network create --label tier=web two
   h1 berth network create --config-only three
@@ -171,7 +171,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [ "$(listed --filter id="$(h1 berth network inspect -f '{{.Id}}' one)")" = one ]
 }
 
-@test "prune removes what nobody uses, asks first, and takes filters" {
+@test "podman network prune --filter: what nobody uses goes, after a question" {
   h1 berth network create --label keep --subnet 10.1.0.0/24 kept
   h1 berth network create used
   h1 berth network create idle
@@ -235,7 +235,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   diff "$BATS_TEST_TMPDIR/before" <(snapshot)
 }
 
-@test "create --ignore and exists" {
+@test "podman network create same name - succeed with ignore, podman network exists" {
   run -1 h1 berth network exists n1
   [ -z "$output" ]
   h1 berth network create --subnet 10.1.0.0/24 n1

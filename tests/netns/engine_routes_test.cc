@@ -103,6 +103,8 @@ TEST_F(EngineRoutes, AreRefusedWithWhatIsWrong) {
   };
   expect_refused(refused({route("10.8.0.0/16,10.9.0.1")}), ErrorKind::kInvalid,
                  {"10.9.0.1", "10.7.0.0/24"});
+  expect_refused(refused({route("10.8.0.0/16,10.7.0.255")}), ErrorKind::kInvalid, {"broadcast"});
+  expect_refused(refused({route("127.0.0.0/8,10.7.0.9")}), ErrorKind::kInvalid, {"127.0.0.0/8"});
   expect_refused(refused({route("fd08::/32,blackhole")}), ErrorKind::kInvalid, {"no IPv6"});
   expect_refused(refused({route("10.7.0.0/24,10.7.0.9")}), ErrorKind::kInvalid, {"own subnet"});
   expect_refused(refused({route("0.0.0.0/0,10.7.0.9")}), ErrorKind::kInvalid, {"no_default_route"});

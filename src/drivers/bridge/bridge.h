@@ -34,6 +34,9 @@ namespace berth::drivers::bridge {
 /// Nothing of a bridge that was there before the network.
 [[nodiscard]] plan::Plan remove(const Network& network);
 
+/// The MAC address of the bridge that create() makes.
+[[nodiscard]] Mac mac_of(const Network& network);
+
 /// The access VLAN of the endpoint's port; 0: none.
 [[nodiscard]] std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint);
 
