@@ -220,10 +220,13 @@ class Run {
   }
 
   void operator()(const SetSysctl& op) {
-    now([&]() -> Status {
-      if (op.ns.is_host()) return kernel::write_sysctl(op.key, op.value);
-      return kernel::write_sysctl_in(*TRY(namespaces_.open(op.ns)), op.key, op.value);
-    });
+    if (op.ns.is_host()) return now([&] { return kernel::write_sysctl(op.key, op.value); });
+    if (queue_ != Queue::kSettings || op.ns != requests_ns_) flush();
+    if (stopped()) return;
+    queue_ = Queue::kSettings;
+    requests_ns_ = op.ns;
+    settings_.push_back(&op);
+    positions_.push_back(current_);
   }
 
   void operator()(const EnsureTable&) {
@@ -263,7 +266,7 @@ class Run {
   void operator()(const SignalProcess&) {}
 
  private:
-  enum class Queue { kNone, kRequests, kDeletions, kAdditions, kRemovals };
+  enum class Queue { kNone, kRequests, kSettings, kDeletions, kAdditions, kRemovals };
   struct Deletion {
     std::size_t position;
     IfName name;
@@ -474,6 +477,9 @@ class Run {
       case Queue::kRequests:
         flush_requests();
         break;
+      case Queue::kSettings:
+        flush_settings();
+        break;
       case Queue::kDeletions:
         flush_deletions();
         break;
@@ -505,6 +511,26 @@ class Run {
       }
       settle(positions[i], std::move(results[i]));
     }
+  }
+
+  // One visit to the namespace for all of them.
+  void flush_settings() {
+    const auto settings = std::exchange(settings_, {});
+    const auto positions = std::exchange(positions_, {});
+    std::vector<Status> results;
+    const auto netns = namespaces_.open(requests_ns_);
+    const auto visited = !netns ? Status(std::unexpected(netns.error()))
+                                : kernel::visit(**netns, namespaces_.home(), [&]() -> Status {
+                                    for (const auto* each : settings) {
+                                      results.push_back(
+                                          kernel::write_sysctl(each->key, each->value));
+                                      if (!results.back() && mode_ == Mode::kStopAtFirstError)
+                                        break;
+                                    }
+                                    return {};
+                                  });
+    if (!visited) results.assign(1, visited);
+    for (std::size_t i = 0; i < results.size(); ++i) settle(positions[i], std::move(results[i]));
   }
 
   // The kernel takes a sub-interface of a namespace that has ended down in its own time (cleanup_net
@@ -593,6 +619,7 @@ class Run {
   std::vector<std::size_t> positions_;  // of what waits, in the plan
   NsRef requests_ns_;
   std::vector<kernel::Request> requests_;
+  std::vector<const SetSysctl*> settings_;  // of plan_
   std::vector<Deletion> deletions_;
   std::vector<nft::Element> elements_;
   std::map<std::pair<NsRef, IfName>, int> indexes_;
