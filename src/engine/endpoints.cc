@@ -1,6 +1,7 @@
 // Attaching sandboxes to networks, and taking them off again.
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "base/result.h"
@@ -23,24 +24,22 @@ namespace {
 
 using engine::Change;
 
-bool in_use(const IfName& name, const engine::TargetSandbox& target,
-            const std::vector<Endpoint>& endpoints) {
-  return std::ranges::find(endpoints, name, &Endpoint::ifname) != endpoints.end() ||
-         std::ranges::find(target.links, name.str()) != target.links.end();
-}
+// Whether something in the sandbox has the name: an endpoint or, in a namespace of somebody else's,
+// any link.
+using InUse = std::function<Result<bool>(const IfName&)>;
 
 // The name asked for; else eth0, eth1, ...: the first one that nothing in the sandbox has.
-Result<IfName> ifname_for(const engine::TargetSandbox& target, const Network& network,
-                          const EndpointOptions& asked, const std::vector<Endpoint>& endpoints) {
+Result<IfName> ifname_for(const Sandbox& sandbox, const Network& network,
+                          const EndpointOptions& asked, const InUse& in_use) {
   if (!asked.ifname.empty()) {
-    if (!in_use(asked.ifname, target, endpoints)) return asked.ifname;
+    if (!TRY(in_use(asked.ifname))) return asked.ifname;
     return fail(ErrorKind::kExists, "{} has an interface {} already: give another name",
-                target.sandbox.name, asked.ifname.str());
+                sandbox.name, asked.ifname.str());
   }
   const auto& prefix = network.link.ifname_prefix;
   for (int i = 0;; ++i) {
     auto name = TRY(IfName::parse(fmt::format("{}{}", prefix.empty() ? "eth" : prefix, i)));
-    if (!in_use(name, target, endpoints)) return name;
+    if (!TRY(in_use(name))) return name;
   }
 }
 
@@ -137,7 +136,13 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.network_name = network.name;
   endpoint.sandbox_id = sandbox.id;
   TRY(engine::settle_links(state, sandbox, endpoint.asked.links));
-  endpoint.ifname = TRY(ifname_for(target, network, endpoint.asked, endpoints));
+  const auto in_use = [&](const IfName& name) -> Result<bool> {
+    if (std::ranges::find(endpoints, name, &Endpoint::ifname) != endpoints.end()) return true;
+    if (sandbox.kind != SandboxKind::kForeign) return false;
+    const auto& socket = *TRY(change.namespaces.route(kernel, target.ns));
+    return TRY(kernel::link_index(socket, name)).has_value();
+  };
+  endpoint.ifname = TRY(ifname_for(sandbox, network, endpoint.asked, in_use));
   endpoint.sysctls = TRY(model::endpoint_sysctls(endpoint.asked.driver_options, endpoint.ifname));
   endpoint.mtu = realised.mtu;
 

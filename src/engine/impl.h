@@ -52,6 +52,9 @@ struct Change {
   Direction direction = Direction::kMake;
   store::Durability durability = store::Durability::kNormal;
   bool force = false;  ///< removing: go on past the kernel's errors
+  /// Met while preparing: what they name is the request's target now, and they have ended without a
+  /// word. Their ends are to be recorded first.
+  std::vector<Sandbox> dead;
 
   /// Making: called once the plan is applied, for what is known only then. It may write to `state`
   /// (not to its plan); its error takes the change back.
@@ -87,7 +90,6 @@ struct TargetSandbox {
   bool loopback_down = false;     ///< foreign: its lo is to be set up
   bool foreign_default4 = false;  ///< foreign: has a default route of somebody else's
   bool foreign_default6 = false;
-  std::vector<std::string> links;  ///< foreign: names in use
 
   [[nodiscard]] bool has_foreign_default(Ip::Family family) const {
     return family == Ip::Family::kV4 ? foreign_default4 : foreign_default6;
@@ -113,6 +115,7 @@ class Engine::Impl {
   /// The lock alone. An error if somebody has reset the instance since it was opened; kInUse if
   /// another process has the lock and `how` is LOCK_NB.
   Result<UniqueFd> lock_only(int how = 0);
+  Result<bool> journal_is_empty();
   /// Finishes what dead processes left, unless a living one is at work.
   Status settle_abandoned();
   /// Finishes what the journal holds: in kernel and store, or, where a restart of the machine has

@@ -284,7 +284,10 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
 
 Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& network) {
   if (const auto there = TRY(change.state.realised(network))) {
-    TRY(check_parent(network));
+    // That it is a bridge's port by now is the kernel's to say, which it does when it refuses.
+    if (engine::has_parent(network) &&
+        !TRY(kernel::link_index(*TRY(kernel.route()), network.parent.device)))
+      TRY(check_parent(network));
     TRY(engine::check_not_renamed(kernel, network));
     return *there;
   }

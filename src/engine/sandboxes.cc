@@ -409,15 +409,22 @@ Status Engine::Impl::collect_dead() {
 }
 
 Status Engine::Impl::collect_stale(const Target& reference) {
-  Change look(*store);
-  if (const auto sandbox = look.state.sandbox(reference); sandbox && is_dead(*sandbox))
-    TRY(finish_if_known(*sandbox, 128 + SIGKILL));
-  // The kernel gives the number of a namespace that is gone to the next one.
+  std::vector<Sandbox> dead;
   const auto netns = open_foreign(reference);
-  if (!netns) return {};  // nothing foreign, or not there: the request itself will say so
-  const auto sandbox = TRY(look.state.sandbox_by_netns(netns->inode()));
-  if (!sandbox || !is_dead(*sandbox)) return {};
-  return finish_if_known(*sandbox, 128 + SIGKILL);
+  {
+    Change look(*store);
+    const auto reading = TRY(store->read());
+    if (auto sandbox = look.state.sandbox(reference); sandbox && is_dead(*sandbox))
+      dead.push_back(*std::move(sandbox));
+    // The kernel gives the number of a namespace that is gone to the next one. One that is not
+    // foreign or not there is none of ours to tell: the request itself will say so.
+    if (netns) {
+      auto sandbox = TRY(look.state.sandbox_by_netns(netns->inode()));
+      if (sandbox && is_dead(*sandbox)) dead.push_back(*std::move(sandbox));
+    }
+  }
+  for (const auto& each : dead) TRY(finish_if_known(each, 128 + SIGKILL));
+  return {};
 }
 
 }  // namespace berth

@@ -23,8 +23,10 @@
 // Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,11 +102,13 @@ class State {
 
   // Ports.
   struct PortOwner {
-    PortMapping mapping;
+    PortMapping mapping;  ///< what it has
+    PortMapping wanted;   ///< what that clashes with
     std::string endpoint_id;
   };
-  /// Who holds a port that `wanted` would clash with: on the same address, or one of them on all.
-  Result<std::optional<PortOwner>> port_owner(const PortMapping& wanted);
+  /// Who holds a port that one of `wanted` would clash with: on the same address, or one of them on
+  /// all. They are of one protocol and host port: that takes one look.
+  Result<std::optional<PortOwner>> port_owner(std::span<const PortMapping> wanted);
   /// Takes `mapping` for `endpoint` before put(endpoint), so that the next look sees it taken.
   void take_port(const PortMapping& mapping, std::string_view endpoint_id);
   void free_port(const PortMapping& mapping);
@@ -117,6 +121,7 @@ class State {
   Result<std::vector<plan::SetSysctl>> switched_for(Ip::Family family);
 
  private:
+  Status each_network(const std::function<void(const Network&)>& visit);
   /// The id that `reference` means among the documents at `kind`, by the name index `index`.
   Result<std::string> resolve(std::string_view kind, std::string_view index, std::string_view what,
                               std::string_view reference);

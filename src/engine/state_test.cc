@@ -35,7 +35,7 @@ class StateTest : public ::testing::Test {
     return made;
   }
   std::string owner_of(const PortMapping& wanted) {
-    const auto owner = state_.port_owner(wanted).value();
+    const auto owner = state_.port_owner(std::span(&wanted, 1)).value();
     return owner ? owner->endpoint_id : "";
   }
 

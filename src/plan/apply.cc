@@ -48,7 +48,7 @@ class Run {
         mode_(mode),
         outbox_(
             kernel_, namespaces_,
-            mode == Mode::kGoOn ? Outbox::AfterRefusal::kOneByOne : Outbox::AfterRefusal::kStop,
+            mode == Mode::kGoOn ? Outbox::AfterRefusal::kGoOn : Outbox::AfterRefusal::kStop,
             [this](std::size_t position, Status status) { settle(position, std::move(status)); }) {}
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -222,10 +222,9 @@ class Run {
   }
 
   void operator()(const SetSysctl& op) {
-    now([&]() -> Status {
-      if (op.ns.is_host()) return kernel::write_sysctl(op.key, op.value);
-      return kernel::write_sysctl_in(*TRY(namespaces_.open(op.ns)), op.key, op.value);
-    });
+    if (op.ns.is_host()) return now([&] { return kernel::write_sysctl(op.key, op.value); });
+    outbox_.make_way_for(Outbox::Kind::kSettings, op.ns);
+    if (!stopped()) outbox_.add(current_, op);
   }
 
   void operator()(const EnsureTable&) {
