@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace berth::drivers {
 namespace {
 
@@ -77,22 +75,6 @@ plan::Plan detach_from_parent(const Network& network, const Endpoint& endpoint,
                               const plan::NsRef& sandbox) {
   auto plan = plan::inverse(host_routes(network, endpoint));
   plan.push_back(plan::DeleteLink{endpoint.ifname, sandbox});
-  return plan;
-}
-
-plan::Plan configure_among_others(const Network& network, const Endpoint& endpoint,
-                                  const plan::NsRef& sandbox, const Facts& facts) {
-  auto plan = configure(network, endpoint, sandbox, facts);
-  plan::Plan probes;
-  for (const auto& asked : {endpoint.asked.ip4, endpoint.asked.ip6})
-    if (asked) probes.push_back(plan::ProbeAddress{sandbox, endpoint.ifname, *asked});
-  for (const auto& asked : endpoint.asked.addresses)
-    probes.push_back(plan::ProbeAddress{sandbox, endpoint.ifname, asked.ip()});
-  if (probes.empty()) return plan;
-  probes.insert(probes.begin(), plan::SetLinkUp{sandbox, endpoint.ifname});
-  const auto first_address = std::ranges::find_if(
-      plan, [](const plan::Op& op) { return std::holds_alternative<plan::AddAddress>(op); });
-  plan.insert(first_address, probes.begin(), probes.end());
   return plan;
 }
 

@@ -34,9 +34,4 @@ namespace berth::drivers {
 [[nodiscard]] plan::Plan detach_from_parent(const Network& network, const Endpoint& endpoint,
                                             const plan::NsRef& sandbox);
 
-/// configure() on a segment with others' machines on it: an address that was asked for is given to
-/// the interface only if nobody has it.
-[[nodiscard]] plan::Plan configure_among_others(const Network& network, const Endpoint& endpoint,
-                                                const plan::NsRef& sandbox, const Facts& facts);
-
 }  // namespace berth::drivers

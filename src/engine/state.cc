@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/result.h"
+#include "engine/given_bridge.h"
 #include "engine/ids.h"
 #include "ipam/allocator.h"
 #include "model/json.h"
@@ -54,6 +55,15 @@ std::string port_prefix(const PortMapping& mapping) {
 
 std::string port_key(const PortMapping& mapping) {
   return port_prefix(mapping) + hex(mapping.host_ip.bytes());
+}
+
+bool share_a_segment(const Network& network, const Network& other) {
+  if (has_parent(network))
+    return has_parent(other) && other.parent.device == network.parent.device;
+  if (!on_given_bridge(other) || other.bridge.device != network.bridge.device) return false;
+  // Ports of no VLAN are in the bridge's default one, which may be any.
+  const auto vlan = network.bridge.vlan, others = other.bridge.vlan;
+  return vlan == others || vlan == 0 || others == 0;
 }
 
 }  // namespace
@@ -322,10 +332,9 @@ Result<std::vector<std::string>> State::linkers(std::string_view name) {
 
 Result<std::vector<Network>> State::on_one_segment(const Network& network) {
   std::vector<Network> sharing = {network};
-  if (!has_parent(network)) return sharing;
+  if (!has_parent(network) && !on_given_bridge(network)) return sharing;
   for (auto& other : TRY(networks()))
-    if (other.id != network.id && has_parent(other) && !other.config_only &&
-        other.parent.device == network.parent.device)
+    if (other.id != network.id && !other.config_only && share_a_segment(network, other))
       sharing.push_back(std::move(other));
   return sharing;
 }

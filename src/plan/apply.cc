@@ -161,6 +161,7 @@ class Run {
 
   void operator()(const ProbeAddress& op) {
     now([&]() -> Status {
+      sync_carriers();  // else a bridge port that has just come up lets the question go nowhere
       const auto& netns = *TRY(namespaces_.open(op.ns));
       const auto owner = TRY(kernel::run_in(netns, [&]() -> Result<std::optional<Mac>> {
         return kernel::who_has(op.link, op.address);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "drivers/among_others.h"
+
 namespace berth::drivers::bridge {
 namespace {
 
@@ -10,6 +12,11 @@ bool has_address(const Network& network, const Subnet& subnet) {
   const auto mode = v4 ? network.bridge.mode4 : network.bridge.mode6;
   return network.bridge.managed && subnet.gateway && mode != GatewayMode::kIsolated &&
          !(v4 && network.bridge.inhibit_ipv4);
+}
+
+// It was there before the network, so others may have put machines on it.
+bool is_given(const Network& network) {
+  return network.bridge.adopted || !network.bridge.managed;
 }
 
 struct PortModes {
@@ -98,7 +105,9 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
     plan.push_back(plan::LockPort{endpoint.host_ifname});
     plan.push_back(plan::AddFdbEntry{endpoint.host_ifname, endpoint.mac});
   }
-  plan::append(plan, configure(network, endpoint, sandbox, facts));
+  plan::append(plan, is_given(network)
+                         ? configure_among_others(network, endpoint, sandbox, facts)
+                         : configure(network, endpoint, sandbox, facts));
   return plan;
 }
 

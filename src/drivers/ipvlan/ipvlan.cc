@@ -1,5 +1,6 @@
 #include "drivers/ipvlan/ipvlan.h"
 
+#include "drivers/among_others.h"
 #include "drivers/parent.h"
 
 namespace berth::drivers::ipvlan {

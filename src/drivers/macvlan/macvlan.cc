@@ -1,5 +1,6 @@
 #include "drivers/macvlan/macvlan.h"
 
+#include "drivers/among_others.h"
 #include "drivers/parent.h"
 
 namespace berth::drivers::macvlan {
