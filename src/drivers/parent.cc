@@ -14,6 +14,10 @@ std::optional<Ip> host_address_beside(const Network& network, const Cidr& addres
 
 }  // namespace
 
+bool is_asked_by_arp(const Network& network) {
+  return network.driver != Driver::kIpvlan || network.parent.ipvlan_mode == IpvlanMode::kL2;
+}
+
 plan::Plan make_parent(const Network& network, std::uint32_t mtu) {
   plan::Plan plan;
   const auto& parent = network.parent;
@@ -52,9 +56,12 @@ plan::Plan configure_host_access(const Network& network, const Facts& facts) {
   if (facts.ipv6 && carries_ipv6(network.link.mtu))
     set("ipv6", "disable_ipv6", network.ipv6 ? "0" : "1");
   if (facts.ipv6 && network.ipv6) set("ipv6", "accept_ra", "0");
+  plan.push_back(plan::SetLinkUp{{}, device});
+  if (is_asked_by_arp(network))
+    for (const auto& address : network.parent.host_addresses)
+      plan.push_back(plan::ProbeAddress{{}, device, address.ip()});
   for (const auto& address : network.parent.host_addresses)
     plan.push_back(plan::AddAddress{{}, device, Cidr(address.ip(), address.ip().bits())});
-  plan.push_back(plan::SetLinkUp{{}, device});
   return plan;
 }
 

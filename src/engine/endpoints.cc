@@ -15,6 +15,7 @@
 #include "engine/ports.h"
 #include "engine/renamed.h"
 #include "engine/routes.h"
+#include "engine/segment.h"
 #include "kernel/netlink/link.h"
 #include "model/options.h"
 
@@ -45,17 +46,20 @@ Result<IfName> ifname_for(const engine::TargetSandbox& target, const Network& ne
 }
 
 // The address of one family: the one asked for, else the first free one of the subnets in turn.
+// `hosts`: addresses of the host on the segment.
 Result<std::optional<Cidr>> address_on(engine::State& state, const Network& network,
-                                       Ip::Family family, const std::optional<Ip>& asked) {
+                                       std::span<const Ip> hosts, Ip::Family family,
+                                       const std::optional<Ip>& asked) {
   std::optional<Error> exhausted;
   for (const auto& subnet : network.subnets) {
     if (subnet.cidr.ip().family() != family) continue;
     if (asked) {
       if (!subnet.cidr.contains(*asked)) continue;
       TRY(state.reserve(network, subnet, *asked));
+      TRY(engine::check_not_hosts(network, hosts, *asked));
       return Cidr(*asked, subnet.cidr.prefix());
     }
-    auto free = state.allocate(network, subnet);
+    auto free = state.allocate(network, engine::keeping(subnet, hosts));
     if (free) return Cidr(*free, subnet.cidr.prefix());
     if (free.error().kind != ErrorKind::kExhausted) return std::unexpected(free.error());
     exhausted = free.error();
@@ -141,14 +145,18 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.sysctls = TRY(model::endpoint_sysctls(endpoint.asked.driver_options, endpoint.ifname));
   endpoint.mtu = realised.mtu;
 
+  const auto hosts = TRY(engine::addresses_of_host(*TRY(kernel.route()), network));
   if (endpoint.asked.addresses.empty()) {
-    endpoint.address4 = TRY(address_on(state, network, Ip::Family::kV4, endpoint.asked.ip4));
+    const auto& [ip4, ip6] = std::tie(endpoint.asked.ip4, endpoint.asked.ip6);
+    endpoint.address4 = TRY(address_on(state, network, hosts, Ip::Family::kV4, ip4));
     if (!switches_ipv6_off(endpoint))
-      endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
+      endpoint.address6 = TRY(address_on(state, network, hosts, Ip::Family::kV6, ip6));
     endpoint.gateway4 = gateway_for(network, endpoint.address4);
     endpoint.gateway6 = gateway_for(network, endpoint.address6);
   } else {
     TRY(engine::take_given_addresses(state, network, target, endpoints, endpoint));
+    for (const auto& address : endpoint.asked.addresses)
+      TRY(engine::check_not_hosts(network, hosts, address.ip()));
   }
   endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
   if (switches_ipv6_off(endpoint))

@@ -386,6 +386,9 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
     return scanned ? read : scanned;
   };
   auto ip = ipam::first_free(subnet, hint, taken_from);
+  // What the subnet kept when the hint was written may be free by now: an address of the host's.
+  if (!ip && hint && ip.error().kind == ErrorKind::kExhausted)
+    ip = ipam::first_free(subnet, std::nullopt, taken_from);
   if (!ip) return std::unexpected(in_context(ip.error(), "network {}", network.name));
   tx_.put(hint_key(network.id, subnet.cidr), ip->str());
   return ip;

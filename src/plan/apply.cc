@@ -162,10 +162,10 @@ class Run {
   void operator()(const ProbeAddress& op) {
     now([&]() -> Status {
       sync_carriers();  // else a bridge port that has just come up lets the question go nowhere
-      const auto& netns = *TRY(namespaces_.open(op.ns));
-      const auto owner = TRY(kernel::run_in(netns, [&]() -> Result<std::optional<Mac>> {
-        return kernel::who_has(op.link, op.address);
-      }));
+      const auto ask = [&] { return kernel::who_has(op.link, op.address); };
+      const auto owner = op.ns.is_host()
+                             ? TRY(ask())
+                             : TRY(kernel::run_in(*TRY(namespaces_.open(op.ns)), ask));
       if (!owner) return {};
       return fail(
           ErrorKind::kInUse,

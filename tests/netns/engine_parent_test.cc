@@ -208,6 +208,57 @@ TEST_F(EngineParent, TheHostsAddressCanBeChosen) {
   expect_agreement(instance);
 }
 
+// A sub-interface cannot ask its parent, so no probe would tell.
+TEST_F(EngineParent, TheHostsOwnAddressesAreNobodyElses) {
+  run("ip addr add 192.168.7.2/24 dev lan0 && ip addr add fd07::2/64 dev lan0 nodad");
+  auto lan = request("lan", {{"host_access", "true"}});
+  lan.ipv6 = true;
+  lan.subnets.push_back({.subnet = cidr("fd07::/64"), .range = {}, .gateway = {}, .aux = {}});
+  auto chosen = lan;
+  chosen.name = "chosen";
+  chosen.subnets[0].aux = {{"host", ip("192.168.7.2")}};
+  const auto before = picture(instance);
+  expect_refused(instance->create_network(chosen), ErrorKind::kInUse,
+                 {"192.168.7.2", "the host", "lan0"});
+  run("ip addr add 192.168.7.77/24 dev lan1", &machine.netns);
+  chosen.subnets[0].aux = {{"host", ip("192.168.7.77")}};
+  expect_refused(instance->create_network(chosen), ErrorKind::kInUse,
+                 {"192.168.7.77", "in use on the network already"});
+  expect_same(picture(instance), before);
+
+  const auto made = make(lan);
+  EXPECT_EQ(made.parent.host_addresses[0].str(), "192.168.7.3/24");
+  EXPECT_EQ(made.parent.host_addresses[1].str(), "fd07::3/64");
+  chosen.subnets[0].aux = {{"host", ip("192.168.7.3")}};
+  expect_refused(instance->create_network(chosen), ErrorKind::kInUse, {"192.168.7.3", "the host"});
+  TargetNs one, two;
+  for (const auto& options :
+       {EndpointOptions{.ip4 = ip("192.168.7.2")}, EndpointOptions{.ip6 = ip("fd07::2")},
+        EndpointOptions{.addresses = {cidr("192.168.7.2/24")}}})
+    expect_refused(
+        instance->connect({.network = "lan", .target = one.target(), .options = options}),
+        ErrorKind::kInUse, {"taken by the host, on lan0"});
+  const auto first = connect("lan", one);
+  EXPECT_EQ(first.address4->str(), "192.168.7.4/24");
+  EXPECT_EQ(first.address6->str(), "fd07::4/64");
+  EXPECT_TRUE(answers("192.168.7.4", nullptr));
+  expect_agreement(instance);
+}
+
+// An address that the host had when others were given out is free when the subnet has no other.
+TEST_F(EngineParent, AnAddressThatTheHostLetsGoIsGivenOut) {
+  run("ip addr add 192.168.7.2/24 dev lan0");
+  auto lan = request("lan");
+  lan.subnets[0].range = cidr("192.168.7.2/31");
+  make(lan);
+  TargetNs one, two;
+  EXPECT_EQ(connect("lan", one).address4->str(), "192.168.7.3/24");
+  expect_refused(instance->connect({.network = "lan", .target = two.target()}),
+                 ErrorKind::kExhausted, {"lan"});
+  run("ip addr del 192.168.7.2/24 dev lan0");
+  EXPECT_EQ(connect("lan", two).address4->str(), "192.168.7.2/24");
+}
+
 TEST_F(EngineParent, HostAccessIsRefusedWhereTheKernelKeepsSubInterfacesApart) {
   const auto with = [&](Labels options) {
     options["host_access"] = "true";

@@ -103,7 +103,9 @@ TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
              "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_ignore=1",
              "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_announce=2",
              "sysctl -qw net/ipv6/conf/mv-0123456789ab/disable_ipv6=1",
-             "ip addr add 192.168.1.9/32 dev mv-0123456789ab", "ip link set mv-0123456789ab up"}));
+             "ip link set mv-0123456789ab up",
+             "arping -D -c 2 -w 1 -I mv-0123456789ab 192.168.1.9",
+             "ip addr add 192.168.1.9/32 dev mv-0123456789ab"}));
   EXPECT_EQ(plan::render(drivers::remove(lan)), (Lines{"ip link del mv-0123456789ab"}));
   auto lines = kPlain;
   const std::string route = "192.168.1.50/32 dev mv-0123456789ab proto static src 192.168.1.9";
