@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "drivers/bridge/bridge.h"
 #include "drivers/driver.h"
+#include "drivers/mac_from_id.h"
 #include "engine/asked.h"
 #include "engine/given_addresses.h"
 #include "engine/host_facts.h"
@@ -98,12 +99,10 @@ bool switches_ipv6_off(const Endpoint& endpoint) {
   return std::ranges::find(endpoint.sysctls, off) != endpoint.sysctls.end();
 }
 
-Result<Mac> mac_for(const Endpoint& endpoint) {
+Mac mac_for(const Endpoint& endpoint) {
   if (endpoint.asked.mac) return *endpoint.asked.mac;
   if (endpoint.address4) return Mac::from_ip(endpoint.address4->ip());
-  // The last bytes of IPv6 addresses repeat from subnet to subnet: four of the id's instead.
-  const auto number = static_cast<Uint128>(std::stoul(endpoint.id.substr(0, 8), nullptr, 16));
-  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
+  return drivers::mac_from_id(endpoint.id);
 }
 
 }  // namespace
@@ -163,7 +162,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
     std::erase_if(endpoint.routes,
                   [](const Route& each) { return !each.destination.ip().is_v4(); });
   TRY(check_vlan(network, endpoint));
-  endpoint.mac = TRY(mac_for(endpoint));
+  endpoint.mac = mac_for(endpoint);
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
   if (!request.ports.empty()) {
     const bool translate = TRY(use_translator(change, network, endpoint, request.ports));

@@ -208,6 +208,19 @@ TEST_F(EngineParent, TheHostsAddressCanBeChosen) {
   expect_agreement(instance);
 }
 
+TEST_F(EngineParent, TwoNetworksWithIPv6AloneReachTheHostOnOneParent) {
+  for (const std::string subnet : {"fd91::/64", "fd92::/64"}) {
+    auto lan = request("lan" + subnet.substr(2, 2), {{"host_access", "true"}});
+    lan.ipv4 = false;
+    lan.subnets = {{.subnet = cidr(subnet), .range = {}, .gateway = {}, .aux = {}}};
+    make(lan);
+  }
+  TargetNs one, two;
+  EXPECT_TRUE(answers(connect("lan91", one).address6->ip().str(), nullptr));
+  EXPECT_TRUE(answers(connect("lan92", two).address6->ip().str(), nullptr));
+  expect_agreement(instance);
+}
+
 // A sub-interface cannot ask its parent, so no probe would tell.
 TEST_F(EngineParent, TheHostsOwnAddressesAreNobodyElses) {
   run("ip addr add 192.168.7.2/24 dev lan0 && ip addr add fd07::2/64 dev lan0 nodad");

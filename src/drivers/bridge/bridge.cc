@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "drivers/among_others.h"
+#include "drivers/mac_from_id.h"
 
 namespace berth::drivers::bridge {
 namespace {
@@ -44,8 +45,7 @@ plan::Plan access_port(const IfName& port, std::uint16_t vlan, const Facts& fact
 Mac mac_of(const Network& network) {
   for (const auto& subnet : network.subnets)
     if (subnet.gateway) return Mac::from_ip(*subnet.gateway);
-  const auto number = static_cast<Uint128>(std::stoul(network.id.substr(0, 8), nullptr, 16));
-  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
+  return mac_from_id(network.id);
 }
 
 std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint) {

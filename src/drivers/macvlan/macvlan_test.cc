@@ -115,6 +115,15 @@ TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
             (Lines{"ip route del " + route, kIn + "ip link del eth0"}));
 }
 
+// The last bytes of IPv6 addresses repeat from subnet to subnet, and two of these may be on a parent.
+TEST(MacvlanDriver, TheHostsMacAddressIsNotThatOfAnIPv6Address) {
+  auto lan = with_host_access();
+  lan.id = "0123456789ab";
+  EXPECT_EQ(host_mac(lan).str(), "02:42:c0:a8:01:09");
+  lan.parent.host_addresses = {Cidr::parse("fd91::2/64").value()};
+  EXPECT_EQ(host_mac(lan).str(), "02:42:01:23:45:67");
+}
+
 TEST(MacvlanDriver, AnAddressThatWasAskedForIsTakenOnlyIfNobodyHasIt) {
   auto asked = endpoint();
   asked.asked.ip4 = asked.address4->ip();
