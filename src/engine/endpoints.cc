@@ -164,6 +164,8 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   TRY(check_vlan(network, endpoint));
   endpoint.mac = mac_for(endpoint);
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
+  if (endpoint.asked.mac)
+    TRY(engine::check_mac(state, *TRY(kernel.route()), network, *endpoint.asked.mac));
   if (!request.ports.empty()) {
     const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
     auto published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,

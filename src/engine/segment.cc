@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "drivers/macvlan/macvlan.h"
 #include "engine/given_bridge.h"
 #include "ipam/subnet.h"
 #include "kernel/netlink/address.h"
@@ -42,6 +43,27 @@ Status check_not_hosts(const Network& network, std::span<const Ip> hosts, const 
   if (std::ranges::find(hosts, ip) == hosts.end()) return {};
   return fail(ErrorKind::kInUse, "network {}: address {} is taken by the host, on {}", network.name,
               ip.str(), device_of(network).str());
+}
+
+Status check_mac(State& state, kernel::Socket& route, const Network& network, const Mac& mac) {
+  const auto taken_by = [&](std::string_view holder) {
+    return fail(ErrorKind::kInUse, "network {}: MAC address {} is taken by {}: give another one",
+                network.name, mac.str(), holder);
+  };
+  const auto device = TRY(kernel::find_link(route, device_of(network)));
+  if (device && device->mac == mac)
+    return taken_by(fmt::format("the host's {}", device->name.str()));
+  for (const auto& each : TRY(state.on_one_segment(network))) {
+    if (each.driver == Driver::kMacvlan && each.parent.host_access &&
+        drivers::macvlan::host_mac(each) == mac)
+      return taken_by(fmt::format("the host's {}", each.parent.host_device.str()));
+    for (const auto& endpoint : TRY(state.endpoints_of_network(each.id))) {
+      if (endpoint.mac != mac) continue;
+      const auto user = state.sandbox(endpoint.sandbox_id);
+      return taken_by(user ? user->name : endpoint.sandbox_id);
+    }
+  }
+  return {};
 }
 
 }  // namespace berth::engine

@@ -23,4 +23,8 @@ namespace berth::engine {
 [[nodiscard]] Status check_not_hosts(const Network& network, std::span<const Ip> hosts,
                                      const Ip& ip);
 
+/// Refuses a MAC address that the host or an endpoint has on the segment.
+[[nodiscard]] Status check_mac(State& state, kernel::Socket& route, const Network& network,
+                               const Mac& mac);
+
 }  // namespace berth::engine

@@ -291,8 +291,19 @@ class Run {
   }
 
   // A parent that cannot take a sub-interface says no more than "invalid" or "busy"
-  // (macvlan_common_newlink, netdev_rx_handler_register).
-  static Error explained(const Op& op, Error error) {
+  // (macvlan_common_newlink, netdev_rx_handler_register), and a macvlan that clashes with another
+  // one says so when it is set up (macvlan_open).
+  [[nodiscard]] Error explained(const Op& op, Error error) const {
+    if (const auto* up = std::get_if<SetLinkUp>(&op); up && error.sys == EADDRINUSE) {
+      for (const auto& each : plan_) {
+        const auto* made = std::get_if<AddMacvlan>(&each);
+        if (!made || made->ns != up->ns || made->name != up->name) continue;
+        error.message += fmt::format(
+            ": its MAC address {} is that of {} or of another sub-interface of it: give another one",
+            made->mac.str(), made->parent.str());
+      }
+      return error;
+    }
     const auto* macvlan = std::get_if<AddMacvlan>(&op);
     const auto* ipvlan = std::get_if<AddIpvlan>(&op);
     if ((!macvlan && !ipvlan) || (error.sys != EINVAL && error.sys != EBUSY)) return error;

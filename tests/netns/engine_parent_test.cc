@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "engine_fixture.h"
 
@@ -272,6 +273,40 @@ TEST_F(EngineParent, AnAddressThatTheHostLetsGoIsGivenOut) {
   EXPECT_EQ(connect("lan", two).address4->str(), "192.168.7.2/24");
 }
 
+TEST_F(EngineParent, AMacAddressThatTheSegmentHasIsRefusedAtOnce) {
+  const auto lan = make(request("lan", {{"host_access", "true"}}));
+  make(request("beside"));
+  TargetNs one, two;
+  const auto mac = connect("lan", one).mac;
+  const auto before = picture(instance, {&two});
+  const auto refuse = [&](const std::string& taken, const std::vector<std::string>& said) {
+    for (const auto* network : {"lan", "beside"})
+      expect_refused(instance->connect({.network = network,
+                                        .target = two.target(),
+                                        .options = {.mac = must(Mac::parse(taken))}}),
+                     ErrorKind::kInUse, said);
+    expect_same(picture(instance, {&two}), before);
+  };
+  refuse(mac.str(), {mac.str(), "taken by " + one.target()});
+  refuse(link("lan0")["address"], {"the host's lan0"});
+  const auto shim = lan.parent.host_device.str();
+  refuse(link(shim)["address"], {"the host's " + shim});
+}
+
+// What a namespace that ends has is waited for; somebody else's is not waited for again and again.
+TEST_F(EngineParent, AMacAddressOfAnothersSubInterfaceIsNamedAfterOneWait) {
+  make(request("lan"));
+  run("ip link add link lan0 name other address 02:00:00:00:00:07 type macvlan mode bridge && "
+      "ip link set other up");
+  TargetNs one;
+  const auto begin = std::chrono::steady_clock::now();
+  expect_refused(instance->connect({.network = "lan",
+                                    .target = one.target(),
+                                    .options = {.mac = must(Mac::parse("02:00:00:00:00:07"))}}),
+                 ErrorKind::kInUse, {"02:00:00:00:00:07", "lan0", "give another one"});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+}
+
 TEST_F(EngineParent, HostAccessIsRefusedWhereTheKernelKeepsSubInterfacesApart) {
   const auto with = [&](Labels options) {
     options["host_access"] = "true";
@@ -384,10 +419,15 @@ TEST_F(EngineParent, InternalWithAParentHasNoWayOut) {
 }
 
 TEST_F(EngineParent, ANamespaceThatIsGoneFreesItsAddressInTime) {
-  make(request("whole", {{"macvlan_mode", "passthru"}}));
-  for (int i = 0; i < 5; ++i) {
-    TargetNs one;
-    connect("whole", one);
+  for (const std::string mode : {"passthru", "bridge"}) {
+    make(request(mode, {{"macvlan_mode", mode}}));
+    EndpointOptions options;
+    if (mode == "bridge") options.mac = must(Mac::parse("02:00:00:00:00:07"));
+    for (int i = 0; i < 5; ++i) {
+      TargetNs one;
+      connect(mode, one, options);
+    }
+    must(instance->remove_networks({{mode}, true})[0].status);
   }
 }
 
