@@ -222,6 +222,29 @@ TEST_F(EngineParent, TwoNetworksWithIPv6AloneReachTheHostOnOneParent) {
   expect_agreement(instance);
 }
 
+TEST_F(EngineParent, WhatIsAvailableIsWhatIsGivenOut) {
+  run("ip addr add 192.168.7.3/24 dev lan0");
+  auto lan = request("lan", {{"host_access", "true"}});  // which takes .2
+  lan.subnets[0].range = cidr("192.168.7.0/29");
+  const auto made = make(lan);
+  auto other = request("beside");
+  other.subnets[0].aux = {{"printer", ip("192.168.7.4")}};
+  make(other);
+  TargetNs a, b, c;
+  EXPECT_EQ(connect("beside", a).address4->str(), "192.168.7.5/24");
+  const auto use = [&] { return must(instance->subnet_use(made)).at(0); };
+  EXPECT_EQ(use().in_use, 0U);
+  EXPECT_EQ(use().available, 2U) << "192.168.7.6 and .7";
+  EXPECT_EQ(use().reserved, 6U) << "0, 255, the gateway, .2, .3 and .4";
+  connect("lan", b);
+  EXPECT_EQ(use().in_use, 1U);
+  connect("lan", c);
+  EXPECT_EQ(use().available, 0U);
+  TargetNs d;
+  expect_refused(instance->connect({.network = "lan", .target = d.target()}),
+                 ErrorKind::kExhausted, {"lan"});
+}
+
 // A sub-interface cannot ask its parent, so no probe would tell.
 TEST_F(EngineParent, TheHostsOwnAddressesAreNobodyElses) {
   run("ip addr add 192.168.7.2/24 dev lan0 && ip addr add fd07::2/64 dev lan0 nodad");
