@@ -137,6 +137,16 @@ TEST_F(EngineBridge, AdoptionIsRefusedWhereItContradictsItself) {
   auto virtual_router = on_bridge("lan", "unmanaged");
   virtual_router.options["vrf"] = "red";
   expect_refused(instance->create_network(virtual_router), ErrorKind::kInvalid, {"VRF"});
+  const Labels of_the_firewall = {{"com.docker.network.bridge.gateway_mode_ipv4", "routed"},
+                                  {"com.docker.network.bridge.host_binding_ipv4", "127.0.0.1"},
+                                  {"com.docker.network.bridge.trusted_host_interfaces", "lan0"},
+                                  {"com.docker.network.host_ipv4", "10.0.0.9"}};
+  for (const auto& [option, value] : of_the_firewall) {
+    auto request = on_bridge("lan", "unmanaged");
+    request.options[option] = value;
+    expect_refused(instance->create_network(request), ErrorKind::kInvalid,
+                   {option, "unmanaged", "no firewall"});
+  }
   expect_same(picture(instance), before);
 }
 
