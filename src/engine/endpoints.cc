@@ -266,7 +266,8 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
     }
     if (alive(sandbox))
       if (const auto left = engine::under_another_name(
-              kernel, TRY(namespace_of(change.state, sandbox)), endpoint))
+              kernel, TRY(namespace_of(change.state, sandbox)), endpoint,
+              TRY(change.state.endpoints(sandbox.endpoints))))
         change.plan.push_back(plan::DeleteLink{*left, TRY(namespace_of(change.state, sandbox))});
     TRY(note_move(change, sandbox, endpoint));
     TRY(change.state.erase(endpoint));

@@ -359,7 +359,7 @@ class Engine::Impl {
   Status note_move(engine::Change& change, const Sandbox& sandbox, const Endpoint& endpoint);
   /// Writes the files of those that a change moves, as `state` has them.
   Status write_moved(engine::State& state, const std::vector<engine::Change::Moved>& moved);
-  /// Writes every hosts file that is not as it should be; the names of their sandboxes.
+  /// Puts berth's lines in every hosts file right; the names of those sandboxes that needed it.
   Result<std::vector<std::string>> mend_hosts();
   void remove_files(const Sandbox& sandbox);
   /// Removes directories of sandboxes that have no record: what a killed `run` left. One that is

@@ -308,7 +308,6 @@ class Run {
     const auto* ipvlan = std::get_if<AddIpvlan>(&op);
     if ((!macvlan && !ipvlan) || (error.sys != EINVAL && error.sys != EBUSY)) return error;
     error.kind = ErrorKind::kInUse;
-    error.sys = EBUSY;  // what it is, so that it is tried again
     error.message += fmt::format(
         ": {} takes no {} now: something else has it (a bridge, a bond, a passthru macvlan, or "
         "sub-interfaces of another kind)",

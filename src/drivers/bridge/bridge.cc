@@ -44,8 +44,16 @@ plan::Plan access_port(const IfName& port, std::uint16_t vlan, const Facts& fact
 // go, and neighbours lose it (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id).
 Mac mac_of(const Network& network) {
   for (const auto& subnet : network.subnets)
-    if (subnet.gateway) return Mac::from_ip(*subnet.gateway);
+    if (subnet.gateway && subnet.gateway->is_v4()) return Mac::from_ip(*subnet.gateway);
   return mac_from_id(network.id);
+}
+
+std::vector<Cidr> host_addresses(const Network& network) {
+  std::vector<Cidr> addresses;
+  for (const auto& subnet : network.subnets)
+    if (has_address(network, subnet))
+      addresses.emplace_back(*subnet.gateway, subnet.cidr.prefix());
+  return addresses;
 }
 
 std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint) {
@@ -79,9 +87,8 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
     // (ndisc_send_ns in net/ipv6/ndisc.c).
     set("ipv6", "accept_dad", "0");
   }
-  for (const auto& subnet : network.subnets)
-    if (has_address(network, subnet))
-      plan.push_back(plan::AddAddress{{}, device, Cidr(*subnet.gateway, subnet.cidr.prefix())});
+  for (const auto& address : host_addresses(network))
+    plan.push_back(plan::AddAddress{{}, device, address});
   if (network.ipv4) set("ipv4", "route_localnet", "1");
   return plan;
 }

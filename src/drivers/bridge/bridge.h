@@ -28,6 +28,9 @@
 
 namespace berth::drivers::bridge {
 
+/// The bridge's own addresses: the gateways', unless somebody else is to have them.
+[[nodiscard]] std::vector<Cidr> host_addresses(const Network& network);
+
 /// The bridge device with its gateways' addresses. 127.0.0.1 of the host reaches published ports
 /// through it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall
 /// guards. With IPv6 the host takes no router advertisements from containers.
