@@ -292,16 +292,18 @@ class Engine::Impl {
     auto done = body();
     if (done) return done;
     const auto kind = done.error().kind;
+    // A MAC address that the kernel says is in use has been waited for already (plan/outbox.cc).
     const bool held_by_somebody =
-        kind == ErrorKind::kInUse || kind == ErrorKind::kExists || kind == ErrorKind::kExhausted;
+        (kind == ErrorKind::kInUse && done.error().sys != EADDRINUSE) ||
+        kind == ErrorKind::kExists || kind == ErrorKind::kExhausted;
     if (!held_by_somebody || config.only_plan || !collect_dead()) return done;
     done = body();
     // A namespace that is gone takes its interfaces down a moment later (cleanup_net in
-    // net/core/net_namespace.c), and until then they hold their addresses and their parent.
+    // net/core/net_namespace.c), and until then they hold their parent.
     constexpr auto kPause = std::chrono::milliseconds(20);
     constexpr int kTries = 100;
     for (int i = 0; i < kTries && !done; ++i) {
-      if (done.error().sys != EADDRINUSE && done.error().sys != EBUSY) break;
+      if (done.error().sys != EBUSY) break;
       std::this_thread::sleep_for(kPause);
       done = body();
     }

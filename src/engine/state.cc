@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/result.h"
+#include "engine/given_bridge.h"
 #include "engine/ids.h"
 #include "ipam/allocator.h"
 #include "model/json.h"
@@ -75,6 +76,15 @@ Result<const Network*> parsed(std::string_view id, std::string_view text) {
   auto& kept = known[std::string(id)];
   kept = {std::string(text), std::move(network)};
   return &kept.network;
+}
+
+bool share_a_segment(const Network& network, const Network& other) {
+  if (has_parent(network))
+    return has_parent(other) && other.parent.device == network.parent.device;
+  if (!on_given_bridge(other) || other.bridge.device != network.bridge.device) return false;
+  // Ports of no VLAN are in the bridge's default one, which may be any.
+  const auto vlan = network.bridge.vlan, others = other.bridge.vlan;
+  return vlan == others || vlan == 0 || others == 0;
 }
 
 }  // namespace
@@ -343,10 +353,9 @@ Result<std::vector<std::string>> State::linkers(std::string_view name) {
 
 Result<std::vector<Network>> State::on_one_segment(const Network& network) {
   std::vector<Network> sharing = {network};
-  if (!has_parent(network)) return sharing;
+  if (!has_parent(network) && !on_given_bridge(network)) return sharing;
   TRY(each_network([&](const Network& other) {
-    if (other.id != network.id && has_parent(other) && !other.config_only &&
-        other.parent.device == network.parent.device)
+    if (other.id != network.id && !other.config_only && share_a_segment(network, other))
       sharing.push_back(other);
   }));
   return sharing;
@@ -399,6 +408,9 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
     return scanned ? read : scanned;
   };
   auto ip = ipam::first_free(subnet, hint, taken_from);
+  // What the subnet kept when the hint was written may be free by now: an address of the host's.
+  if (!ip && hint && ip.error().kind == ErrorKind::kExhausted)
+    ip = ipam::first_free(subnet, std::nullopt, taken_from);
   if (!ip) return std::unexpected(in_context(ip.error(), "network {}", network.name));
   tx_.put(hint_key(network.id, subnet.cidr), ip->str());
   return ip;

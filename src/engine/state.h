@@ -93,7 +93,8 @@ class State {
 
   // Addresses.
   /// The networks whose endpoints share a segment, and so must not share an address: those on one
-  /// parent. `network` is the first of them; a bridge is a segment of its own.
+  /// parent, and those on one bridge that was there before them, unless their VLANs keep them apart.
+  /// `network` is the first of them; a bridge that berth makes is a segment of its own.
   Result<std::vector<Network>> on_one_segment(const Network& network);
   Result<Ip> allocate(const Network& network, const Subnet& subnet);
   Status reserve(const Network& network, const Subnet& subnet, const Ip& ip);

@@ -147,5 +147,35 @@ TEST(Ids, AreSixtyFourHexDigitsThatDiffer) {
   EXPECT_EQ(short_id(id), id.substr(0, 12));
 }
 
+TEST_F(StateTest, NetworksOfOneGivenBridgeAreOneSegmentUnlessVlansKeepThemApart) {
+  const auto add = [&](const std::string& name, const std::string& bridge, std::uint16_t vlan,
+                       bool managed = false) {
+    Network made;
+    made.id = random_id();
+    made.name = name;
+    made.bridge.device = IfName::parse(bridge).value();
+    made.bridge.managed = managed;
+    made.bridge.adopted = managed;
+    made.bridge.vlan = vlan;
+    state_.put(made);
+    return made;
+  };
+  const auto beside = [&](const Network& network) {
+    std::vector<std::string> names;
+    for (const auto& each : state_.on_one_segment(network).value()) names.push_back(each.name);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  const auto ten = add("ten", "br7", 10);
+  const auto twenty = add("twenty", "br7", 20);
+  const auto all = add("all", "br7", 0, /*managed=*/true);
+  add("elsewhere", "br8", 10);
+  add("unmanaged", "br0", 0);  // cannot be, beside a bridge that berth made
+  EXPECT_EQ(beside(ten), (Names{"ten", "all"}));
+  EXPECT_EQ(beside(twenty), (Names{"twenty", "all"}));
+  EXPECT_EQ(beside(all), (Names{"all", "ten", "twenty"}));
+  EXPECT_EQ(beside(network_), (Names{"net"}));
+}
+
 }  // namespace
 }  // namespace berth::engine

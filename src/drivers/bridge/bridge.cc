@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "drivers/among_others.h"
+#include "drivers/mac_from_id.h"
+
 namespace berth::drivers::bridge {
 namespace {
 
@@ -10,6 +13,11 @@ bool has_address(const Network& network, const Subnet& subnet) {
   const auto mode = v4 ? network.bridge.mode4 : network.bridge.mode6;
   return network.bridge.managed && subnet.gateway && mode != GatewayMode::kIsolated &&
          !(v4 && network.bridge.inhibit_ipv4);
+}
+
+// It was there before the network, so others may have put machines on it.
+bool is_given(const Network& network) {
+  return network.bridge.adopted || !network.bridge.managed;
 }
 
 struct PortModes {
@@ -37,9 +45,7 @@ plan::Plan access_port(const IfName& port, std::uint16_t vlan, const Facts& fact
 Mac mac_of(const Network& network) {
   for (const auto& subnet : network.subnets)
     if (subnet.gateway && subnet.gateway->is_v4()) return Mac::from_ip(*subnet.gateway);
-  // Of IPv6 gateways most end in ::1: the network's id instead.
-  const auto number = static_cast<Uint128>(std::stoul(network.id.substr(0, 8), nullptr, 16));
-  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
+  return mac_from_id(network.id);
 }
 
 std::vector<Cidr> host_addresses(const Network& network) {
@@ -106,7 +112,9 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
     plan.push_back(plan::LockPort{endpoint.host_ifname});
     plan.push_back(plan::AddFdbEntry{endpoint.host_ifname, endpoint.mac});
   }
-  plan::append(plan, configure(network, endpoint, sandbox, facts));
+  plan::append(plan, is_given(network)
+                         ? configure_among_others(network, endpoint, sandbox, facts)
+                         : configure(network, endpoint, sandbox, facts));
   return plan;
 }
 

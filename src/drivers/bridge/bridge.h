@@ -12,7 +12,8 @@
 //   container reaches its own published port only if its bridge port is in hairpin mode.
 //
 // A bridge that was there before the network is either adopted (it gets what it has not: the engine
-// compares) or unmanaged (it gets nothing but ports).
+// compares) or unmanaged (it gets nothing but ports). Either has others' machines on it, so an address
+// that is asked for is probed.
 //
 // With a VLAN every port is an access port of it, the host's own too. With the MAC-spoof check a
 // port is locked to its endpoint's address: frames from any other, ARP among them, go nowhere.
