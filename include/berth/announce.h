@@ -34,8 +34,8 @@ struct Announcement {
 };
 
 /// Sends them all, each as often as it says, and returns after the last message. Holds no namespace
-/// between messages; whose interface or namespace goes meanwhile is left out, and the first error is
-/// returned at the end. Needs CAP_SYS_ADMIN and CAP_NET_RAW.
+/// between messages; whose interface or namespace goes meanwhile is left out, and the first error
+/// is returned at the end. Needs CAP_SYS_ADMIN and CAP_NET_RAW.
 [[nodiscard]] Status announce(std::span<const Announcement> announcements);
 
 }  // namespace berth

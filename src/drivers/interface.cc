@@ -26,7 +26,7 @@ plan::Plan configure(const Network& network, const Endpoint& endpoint, const pla
     plan.push_back(setting(sandbox, link, "disable_ipv6", "0"));
     plan.push_back(setting(sandbox, link, "accept_ra", "0"));
     plan.push_back(setting(sandbox, link, "accept_dad", "0"));
-  } else if (facts.ipv6) {
+  } else if (facts.ipv6 && carries_ipv6(endpoint.mtu)) {
     plan.push_back(setting(sandbox, link, "disable_ipv6", "1"));
   }
   for (const auto& text : endpoint.sysctls) plan.push_back(setting(sandbox, text));

@@ -15,6 +15,12 @@ struct Facts {
   std::uint16_t default_vlan = 1;  ///< that new ports of the network's bridge are in; 0: none
 };
 
+/// Whether an interface of this MTU (0: not known) can have IPv6: below 1280 bytes (RFC 8200, 5)
+/// the kernel takes it away, settings and all.
+[[nodiscard]] constexpr bool carries_ipv6(std::uint32_t mtu) {
+  return mtu == 0 || mtu >= 1280;
+}
+
 /// Settings, addresses and routes of an interface that is there and down, and sets it up.
 ///
 /// IPv6 is switched off where the endpoint has no IPv6 address: else the kernel would give it one

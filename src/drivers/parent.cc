@@ -51,7 +51,8 @@ plan::Plan configure_host_access(const Network& network, const Facts& facts) {
   };
   set("ipv4", "arp_ignore", "1");
   set("ipv4", "arp_announce", "2");
-  if (facts.ipv6) set("ipv6", "disable_ipv6", network.ipv6 ? "0" : "1");
+  if (facts.ipv6 && carries_ipv6(network.link.mtu))
+    set("ipv6", "disable_ipv6", network.ipv6 ? "0" : "1");
   if (facts.ipv6 && network.ipv6) set("ipv6", "accept_ra", "0");
   for (const auto& address : network.parent.host_addresses)
     plan.push_back(plan::AddAddress{{}, device, Cidr(address.ip(), address.ip().bits())});

@@ -1,5 +1,6 @@
 #include "engine/default_route.h"
 
+#include <cstdint>
 #include <tuple>
 
 namespace berth::engine {
@@ -18,7 +19,7 @@ std::optional<std::size_t> default_route_by(std::span<const Endpoint> endpoints,
                                             Ip::Family family) {
   constexpr std::uint32_t kUnset = 100;  // netavark's, for a network that names none
   const auto rank = [&](std::size_t i) {
-    return std::tuple(-endpoints[i].asked.gw_priority, metrics[i] == 0 ? kUnset : metrics[i],
+    return std::tuple(-std::int64_t{endpoints[i].asked.gw_priority}, metrics[i] == 0 ? kUnset : metrics[i],
                       std::string_view(endpoints[i].network_name));
   };
   std::optional<std::size_t> best;

@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "base/result.h"
 #include "drivers/bridge/bridge.h"
 #include "drivers/driver.h"
+#include "engine/asked.h"
 #include "engine/given_addresses.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "engine/links.h"
 #include "engine/ports.h"
+#include "engine/renamed.h"
 #include "engine/routes.h"
 #include "kernel/netlink/link.h"
 #include "model/options.h"
@@ -74,9 +77,20 @@ std::optional<Ip> gateway_for(const Network& network, const std::optional<Cidr>&
   if (!address || network.internal || !network.link.default_route) return std::nullopt;
   if (network.driver == Driver::kIpvlan && network.parent.ipvlan_mode != IpvlanMode::kL2)
     return std::nullopt;  // the way out is the device itself
-  for (const auto& subnet : network.subnets)
-    if (subnet.cidr.contains(address->ip())) return subnet.gateway;
+  for (const auto& subnet : network.subnets) {
+    if (!subnet.cidr.contains(address->ip())) continue;
+    // Docker's names for an auxiliary address that sandboxes go by instead of the bridge's.
+    const auto other =
+        subnet.aux.find(address->ip().is_v4() ? "DefaultGatewayIPv4" : "DefaultGatewayIPv6");
+    return other != subnet.aux.end() ? std::optional(other->second) : subnet.gateway;
+  }
   return std::nullopt;
+}
+
+// Whether the endpoint's settings switch IPv6 off on its interface: it takes no IPv6 address then.
+bool switches_ipv6_off(const Endpoint& endpoint) {
+  const auto off = fmt::format("net/ipv6/conf/{}/disable_ipv6=1", endpoint.ifname.str());
+  return std::ranges::find(endpoint.sysctls, off) != endpoint.sysctls.end();
 }
 
 Result<Mac> mac_for(const Endpoint& endpoint) {
@@ -116,6 +130,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   Endpoint endpoint;
   endpoint.asked = request.options;
   TRY(model::read_endpoint_options(endpoint.asked));
+  TRY(engine::check_asked(endpoint.asked, network));
   TRY(name_device(endpoint, network));
   endpoint.network_id = network.id;
   endpoint.network_name = network.name;
@@ -133,13 +148,17 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
 
   if (endpoint.asked.addresses.empty()) {
     endpoint.address4 = TRY(address_on(state, network, Ip::Family::kV4, endpoint.asked.ip4));
-    endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
+    if (!switches_ipv6_off(endpoint))
+      endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
     endpoint.gateway4 = gateway_for(network, endpoint.address4);
     endpoint.gateway6 = gateway_for(network, endpoint.address6);
   } else {
     TRY(engine::take_given_addresses(state, network, target, endpoints, endpoint));
   }
   endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
+  if (switches_ipv6_off(endpoint))
+    std::erase_if(endpoint.routes,
+                  [](const Route& each) { return !each.destination.ip().is_v4(); });
   TRY(check_vlan(network, endpoint));
   endpoint.mac = TRY(mac_for(endpoint));
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
@@ -156,9 +175,11 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   const auto moves = TRY(choose_default_routes(change, target, endpoints));
   endpoint = endpoints.back();
   state.put(sandbox);
-  TRY(take_over_ports(change, network, sandbox, endpoints));
-  endpoint = endpoints.back();
   state.put(endpoint);
+  if (!sandbox.ports.empty()) {
+    TRY(settle_ports(change, sandbox, endpoint.id));
+    endpoint = TRY(state.endpoint(endpoint.id));
+  }
   TRY(note_move(change, sandbox, endpoint));
   change.verb = fmt::format("connect {} to {}", sandbox.name, network.name);
   if (target.loopback_down)
@@ -176,7 +197,12 @@ Status Engine::Impl::name_device(Endpoint& endpoint, const Network& network) {
     endpoint.host_ifname = TRY(IfName::parse("veth" + endpoint.id.substr(0, 7)));
     taken = TRY(kernel::link_index(*TRY(kernel.route()), endpoint.host_ifname)).has_value();
   }
-  if (!endpoint.asked.host_ifname.empty()) endpoint.host_ifname = endpoint.asked.host_ifname;
+  const auto& asked = endpoint.asked.host_ifname;
+  if (asked.empty()) return {};
+  if (TRY(kernel::link_index(*TRY(kernel.route()), asked)))
+    return fail(ErrorKind::kExists, "an interface {} exists on the host already: give another name",
+                asked.str());
+  endpoint.host_ifname = asked;
   return {};
 }
 
@@ -209,11 +235,11 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
 
 Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoints) {
   change.leaving.insert(change.leaving.end(), endpoints.begin(), endpoints.end());
-  std::vector<engine::Inheritance> inherited;
+  std::set<std::string> sandboxes;
   for (const auto& endpoint : endpoints) {
     const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
-    for (auto& each : TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints)))
-      inherited.push_back(std::move(each));
+    TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints));
+    sandboxes.insert(sandbox.id);
   }
   plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
@@ -234,6 +260,11 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
       auto& to = std::holds_alternative<plan::DeleteLink>(op) ? change.last : change.plan;
       to.push_back(std::move(op));
     }
+    if (alive(sandbox))
+      if (const auto left = engine::under_another_name(
+              kernel, TRY(namespace_of(change.state, sandbox)), endpoint,
+              TRY(change.state.endpoints(sandbox.endpoints))))
+        change.plan.push_back(plan::DeleteLink{*left, TRY(namespace_of(change.state, sandbox))});
     TRY(note_move(change, sandbox, endpoint));
     TRY(change.state.erase(endpoint));
     std::erase(sandbox.endpoints, endpoint.id);
@@ -243,7 +274,9 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
     else
       change.state.put(sandbox);
   }
-  TRY(hand_on_ports(change, inherited));
+  for (const auto& id : sandboxes)
+    if (const auto sandbox = change.state.sandbox(id); sandbox && alive(*sandbox))
+      TRY(settle_ports(change, *sandbox));
   plan::append(change.plan, std::move(flushes));
   return {};
 }

@@ -64,11 +64,11 @@ std::optional<nft::Element> Engine::Impl::forwarding_mark(const plan::SetSysctl&
 Result<std::vector<nft::Element>> Engine::Impl::forwarding_marks(engine::State& state,
                                                                  const Network& network) {
   std::vector<nft::Element> marks;
+  if (!engine::in_table(network)) return marks;
   for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
     const auto key = engine::forwarding_key(family);
-    const auto before = TRY(state.switched(key));
-    if (!before || !engine::needs_forwarding(network, family)) continue;
-    marks.push_back(*forwarding_mark({std::string(key), "1", *before}));
+    if (const auto before = TRY(state.switched(key)))
+      marks.push_back(*forwarding_mark({std::string(key), "1", *before}));
   }
   return marks;
 }

@@ -1,9 +1,7 @@
 // What follows a sandbox's way out: its default routes, and the ports that it was started with.
 //
 // When an endpoint comes that is the better way out (default_route.h), or the one that was leaves,
-// the default route of that family moves, and with it the ports of `run -p`: what comes in through
-// a port is answered by the default route, so both belong to one endpoint (as in Docker). Ports that
-// were published with `network connect -p` stay where they are.
+// the default route of that family moves, and with it the ports of `run -p` (roaming_ports.h).
 
 #include <algorithm>
 #include <array>
@@ -14,6 +12,8 @@
 #include "engine/host_facts.h"
 #include "engine/impl.h"
 #include "engine/ports.h"
+#include "engine/roaming_ports.h"
+#include "translator/translator.h"
 
 namespace berth {
 namespace {
@@ -24,46 +24,6 @@ constexpr std::array kFamilies = {Ip::Family::kV4, Ip::Family::kV6};
 
 plan::DeleteRoute inverse(const plan::AddRoute& route) {
   return {route.ns, route.destination, route.gateway, route.link, route.kind, route.metric};
-}
-
-bool publishes(const Network& network, const Endpoint& endpoint, Ip::Family family) {
-  const bool v4 = family == Ip::Family::kV4;
-  const auto mode = v4 ? network.bridge.mode4 : network.bridge.mode6;
-  const bool nat = mode == GatewayMode::kNat || mode == GatewayMode::kNatUnprotected;
-  return network.driver == Driver::kBridge && network.bridge.managed && !network.internal && nat &&
-         (v4 ? endpoint.address4 : endpoint.address6).has_value();
-}
-
-// Takes the mappings that `wanted` names out of `from`.
-template <typename Wanted>
-std::vector<PortMapping> take(std::vector<PortMapping>& from, Wanted wanted) {
-  std::vector<PortMapping> taken;
-  std::ranges::copy_if(from, std::back_inserter(taken), wanted);
-  std::erase_if(from, wanted);
-  return taken;
-}
-
-// Takes from the endpoint the ports of one family that the sandbox was started with, and what the
-// translator does for them.
-engine::Published take_roaming(Endpoint& endpoint, const Sandbox& sandbox, Ip::Family family) {
-  engine::Published taken;
-  taken.ports = take(endpoint.ports, [&](const PortMapping& each) {
-    return each.host_ip.family() == family &&
-           std::ranges::find(sandbox.ports, each) != sandbox.ports.end();
-  });
-  taken.translated = take(endpoint.translated, [&](const PortMapping& each) {
-    return std::ranges::any_of(taken.ports, [&](const PortMapping& port) {
-      return port.protocol == each.protocol && port.host_port == each.host_port &&
-             port.container_port == each.container_port;
-    });
-  });
-  return taken;
-}
-
-void give(Endpoint& endpoint, const engine::Published& published) {
-  endpoint.ports.insert(endpoint.ports.end(), published.ports.begin(), published.ports.end());
-  for (const auto& each : published.translated)
-    if (engine::is_translated(endpoint, each.host_ip)) endpoint.translated.push_back(each);
 }
 
 }  // namespace
@@ -99,34 +59,75 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
   return moves;
 }
 
-Status Engine::Impl::take_over_ports(Change& change, const Network& network, const Sandbox& sandbox,
-                                     std::vector<Endpoint>& endpoints) {
-  auto& joining = endpoints.back();
-  for (const auto family : kFamilies) {
-    if (!engine::has_default(joining, family) || !publishes(network, joining, family)) continue;
-    auto wanted = sandbox.ports;
-    std::erase_if(wanted, [&](const PortMapping& each) { return each.host_ip.family() != family; });
-    for (const auto& each : joining.ports) std::erase(wanted, each);
-    for (auto& other : endpoints) {
-      if (&other == &joining) continue;
-      const auto before = engine::all_ports(other);
-      const auto moving = take_roaming(other, sandbox, family);
-      if (moving.ports.empty()) continue;
-      const auto from = TRY(change.state.network_by_id(other.network_id));
-      plan::append(change.plan,
-                   TRY(engine::port_changes(from, other, before, engine::all_ports(other),
-                                            owner_comment(sandbox, other))));
-      change.state.put(other);
-      for (const auto& each : moving.ports) std::erase(wanted, each);
-      give(joining, moving);
+Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
+                                  std::string_view joining) {
+  auto& state = change.state;
+  if (sandbox.ports.empty()) return {};
+  std::vector<engine::Attached> all;
+  for (auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
+    if (auto network = state.network_by_id(endpoint.network_id))  // may be lost (see reset)
+      all.push_back({std::move(endpoint), *std::move(network)});
+  const auto before = all;
+  engine::distribute(all, sandbox.ports, TRY(may_translate(change, all, sandbox.ports)));
+
+  std::vector<PortMapping> held;
+  for (const auto& each : before)
+    for (const auto& port : engine::all_ports(each.endpoint)) {
+      state.free_port(port);
+      held.push_back(port);
     }
-    // What is left was given up when the last way out went; somebody may have it now.
-    TRY(engine::check_free(change.state, wanted.empty() ? std::vector<nft::Element>{}
-                                                        : TRY(others_ports()),
-                           wanted));
-    joining.ports.insert(joining.ports.end(), wanted.begin(), wanted.end());
+  const bool removing = change.direction == engine::Direction::kRemove;
+  for (auto& [endpoint, network] : all) {
+    for (const auto& port : engine::all_ports(endpoint)) {
+      if (port.host_port == 0 || std::ranges::find(held, port) != held.end()) continue;
+      // Nobody published it for a while, and somebody else may have it by now.
+      const auto free = engine::check_free(state, TRY(others_ports()), {port});
+      if (free) continue;
+      if (!removing) return free;
+      std::erase(endpoint.ports, port);
+      std::erase(endpoint.translated, port);
+    }
   }
+  plan::Plan after_deletions;  // a port that moves is taken away before it is given
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& [endpoint, network] = all[i];
+    const auto old = engine::all_ports(before[i].endpoint);
+    const auto now = engine::all_ports(endpoint);
+    if (old == now) {
+      for (const auto& port : now) state.take_port(port, endpoint.id);
+      continue;
+    }
+    state.put(endpoint);
+    if (endpoint.id == joining) continue;  // its own plan publishes its ports
+    for (auto& op :
+         TRY(engine::port_changes(network, endpoint, old, now, owner_comment(sandbox, endpoint)))) {
+      const bool deletes = std::holds_alternative<plan::DeleteElement>(op);
+      (deletes ? change.plan : after_deletions).push_back(std::move(op));
+    }
+    const bool publishes = !endpoint.ports.empty();
+    if (before[i].endpoint.ports.empty() == publishes && TRY(engine::bridge_netfilter_on()))
+      after_deletions.push_back(plan::HairpinPort{endpoint.host_ifname, publishes});
+  }
+  plan::append(change.plan, std::move(after_deletions));
   return {};
+}
+
+Result<bool> Engine::Impl::may_translate(Change& change,
+                                         std::span<const engine::Attached> endpoints,
+                                         const std::vector<PortMapping>& ports) {
+  const auto on_ipv6 = [](const PortMapping& each) {
+    return each.host_port != 0 && !each.host_ip.is_v4();
+  };
+  const auto leads = [](const engine::Attached& each) {
+    const auto& bridge = each.network.bridge;
+    return each.endpoint.default4 && each.network.driver == Driver::kBridge && bridge.managed &&
+           bridge.translate6to4;
+  };
+  const bool wanted = std::ranges::any_of(ports, on_ipv6) && std::ranges::any_of(endpoints, leads);
+  if (!wanted) return false;
+  if (change.direction == engine::Direction::kRemove)
+    return translator::is_there(*TRY(kernel.route()));
+  return add_translator(change).has_value();
 }
 
 Result<std::vector<std::uint32_t>> Engine::Impl::metrics_of(
@@ -137,16 +138,20 @@ Result<std::vector<std::uint32_t>> Engine::Impl::metrics_of(
   return metrics;
 }
 
-Result<std::vector<engine::Inheritance>> Engine::Impl::hand_on_default_routes(
-    Change& change, const Sandbox& sandbox, const Endpoint& leaving,
-    const std::vector<Endpoint>& all_leaving) {
-  std::vector<engine::Inheritance> inherited;
-  if (!leaving.default4 && !leaving.default6) return inherited;
+Status Engine::Impl::hand_on_default_routes(Change& change, const Sandbox& sandbox,
+                                            const Endpoint& leaving,
+                                            const std::vector<Endpoint>& all_leaving) {
+  if (!leaving.default4 && !leaving.default6) return {};
   std::vector<Endpoint> staying;
   for (auto& each : TRY(change.state.endpoints(sandbox.endpoints)))
     if (std::ranges::find(all_leaving, each.id, &Endpoint::id) == all_leaving.end())
       staying.push_back(std::move(each));
-  if (staying.empty() || !alive(sandbox)) return inherited;
+  if (staying.empty() || !alive(sandbox)) return {};
+  // The kernel takes no route by an interface that is down.
+  const auto down = TRY(engine::links_down(sandbox.netns_path));
+  std::erase_if(staying, [&](const Endpoint& each) {
+    return std::ranges::find(down, each.ifname) != down.end();
+  });
   const auto metrics = TRY(metrics_of(change.state, staying));
   const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
   // The network's record may be lost (see reset): what it was made of is then unknown.
@@ -163,28 +168,6 @@ Result<std::vector<engine::Inheritance>> Engine::Impl::hand_on_default_routes(
       change.plan.push_back(*route);
     engine::set_default(heir, family, true);
     change.state.put(heir);
-    auto ports = leaving;
-    auto roaming = take_roaming(ports, sandbox, family);
-    if (!roaming.ports.empty() && publishes(to, heir, family))
-      inherited.push_back({heir.id, std::move(roaming)});
-  }
-  return inherited;
-}
-
-Status Engine::Impl::hand_on_ports(Change& change,
-                                   const std::vector<engine::Inheritance>& inherited) {
-  for (const auto& [endpoint_id, published] : inherited) {
-    auto heir = TRY(change.state.endpoint(endpoint_id));
-    const auto before = engine::all_ports(heir);
-    give(heir, published);
-    change.state.put(heir);
-    const auto sandbox = TRY(change.state.sandbox(heir.sandbox_id));
-    const auto network = TRY(change.state.network_by_id(heir.network_id));
-    plan::append(change.plan,
-                 TRY(engine::port_changes(network, heir, before, engine::all_ports(heir),
-                                          owner_comment(sandbox, heir))));
-    if (before.empty() && TRY(engine::bridge_netfilter_on()))
-      change.plan.push_back(plan::HairpinPort{heir.host_ifname, true});
   }
   return {};
 }

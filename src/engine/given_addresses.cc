@@ -1,6 +1,7 @@
 #include "engine/given_addresses.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/result.h"
 #include "ipam/subnet.h"
@@ -17,7 +18,8 @@ Status check_address(State& state, const Network& network, const Cidr& address) 
   const auto& ip = address.ip();
   for (const auto& subnet : network.subnets)
     if (subnet.cidr.contains(ip)) return state.reserve(network, subnet, ip);
-  if (ip.is_unspecified() || address.prefix() == 0)
+  if (ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() ||
+      ip == Ip::v4(255, 255, 255, 255) || address.prefix() == 0)
     return fail(ErrorKind::kInvalid, "{} is no address of an interface: give one like 10.1.1.5/24",
                 address.str());
   if (address.prefix() < ip.bits())  // alone in its subnet, it is the first and the last of it
@@ -47,6 +49,9 @@ Status take_given_addresses(State& state, const Network& network, const TargetSa
       return fail(ErrorKind::kInvalid,
                   "gateway {} is in the subnet of none of the addresses: give one that is",
                   gateway->str());
+    for (const auto& address : asked.addresses)
+      if (reaches(address) && address.prefix() < gateway->bits())
+        TRY(ipam::check_host_address(address.network(), *gateway, "gateway " + gateway->str()));
     if (std::ranges::find(asked.addresses, *gateway, &Cidr::ip) != asked.addresses.end())
       return fail(ErrorKind::kInvalid, "gateway {} is one of the addresses: give another's",
                   gateway->str());
@@ -56,7 +61,14 @@ Status take_given_addresses(State& state, const Network& network, const TargetSa
                   "or attach without a gateway",
                   gateway->str(), target.sandbox.name, family_name(family));
     (v4 ? endpoint.gateway4 : endpoint.gateway6) = gateway;
-    for (const auto& other : others) priority = std::max(priority, other.asked.gw_priority + 1);
+    for (const auto& other : others) {
+      if (other.asked.gw_priority == std::numeric_limits<int>::max())
+        return fail(ErrorKind::kInvalid,
+                    "gateway {}: the default route goes by network {}, whose priority is the "
+                    "highest there is: connect {} to that with a lower one",
+                    gateway->str(), other.network_name, target.sandbox.name);
+      priority = std::max(priority, other.asked.gw_priority + 1);
+    }
   }
   endpoint.asked.gw_priority = priority;
   return {};
@@ -66,9 +78,8 @@ Result<Endpoint> which_endpoint(const Sandbox& sandbox, std::span<const Endpoint
                                 const Network& network, const std::optional<Ip>& address) {
   const auto is_meant = [&](const Endpoint& each) {
     if (!network.id.empty()) return each.network_id == network.id;
-    return !address || std::ranges::any_of(addresses_of(each), [&](const Cidr& has) {
-      return has.ip() == *address;
-    });
+    return !address || std::ranges::any_of(addresses_of(each),
+                                           [&](const Cidr& has) { return has.ip() == *address; });
   };
   const auto found = std::ranges::find_if(endpoints, is_meant);
   if (found == endpoints.end()) {

@@ -79,6 +79,14 @@ Result<bool> has_default_route(const std::string& path, Ip::Family family,
   return found && found->gateway == gateway;
 }
 
+Result<std::vector<IfName>> links_down(const std::string& path) {
+  auto socket = TRY(kernel::open_socket_in(TRY(kernel::Netns::open(path)), NETLINK_ROUTE));
+  std::vector<IfName> down;
+  for (const auto& link : TRY(kernel::list_links(socket)))
+    if (!link.up) down.push_back(link.name);
+  return down;
+}
+
 Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route, Ip::Family family,
                                              int except) {
   std::vector<Cidr> prefixes;

@@ -31,6 +31,9 @@ namespace berth::engine {
 
 [[nodiscard]] Result<bool> link_exists(kernel::Socket& route, const IfName& name);
 
+/// The links that are switched off in the namespace at `path`.
+[[nodiscard]] Result<std::vector<IfName>> links_down(const std::string& path);
+
 /// Whether the one default route of `family` of the namespace at `path` goes by `gateway`. It does
 /// not where somebody inside has set another.
 [[nodiscard]] Result<bool> has_default_route(const std::string& path, Ip::Family family,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <chrono>
 
@@ -50,6 +51,21 @@ Status check_name(std::string_view what, std::string_view name) {
               "{} name '{}' is not allowed: give a letter or digit, then letters, digits, '_', '.' "
               "or '-', at most {} bytes",
               what, name, kMaxBytes);
+}
+
+Status check_text(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const int length = lead < 0x80 ? 1 : std::countl_one(lead);
+    bool good = lead < 0x80 || (length >= 2 && length <= 4 && i + length <= text.size());
+    for (int k = 1; good && k < length; ++k)
+      good = (static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80;
+    if (!good)
+      return fail(ErrorKind::kInvalid, "'{}...': what follows is not UTF-8: give a name that is",
+                  text.substr(0, i));
+    i += length;
+  }
+  return {};
 }
 
 }  // namespace berth::engine

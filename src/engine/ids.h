@@ -19,4 +19,7 @@ namespace berth::engine {
 /// error.
 [[nodiscard]] Status check_name(std::string_view what, std::string_view name);
 
+/// Refuses what is not UTF-8: the store could not give it back as it was.
+[[nodiscard]] Status check_text(std::string_view text);
+
 }  // namespace berth::engine

@@ -15,7 +15,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/unique_fd.h"
@@ -23,6 +25,7 @@
 #include "drivers/interface.h"
 #include "engine/modes.h"
 #include "engine/ports.h"
+#include "engine/roaming_ports.h"
 #include "engine/state.h"
 #include "kernel/netns/netns.h"
 #include "plan/apply.h"
@@ -77,12 +80,6 @@ struct Faults {
   /// "journalled", "applied", "named", "recorded"
   std::function<void(std::string_view step)> at;
   std::function<std::string()> draw_id;  ///< an endpoint's id, in place of a random one
-};
-
-/// Ports that an endpoint is to publish in the place of one that leaves.
-struct Inheritance {
-  std::string endpoint_id;
-  Published published;
 };
 
 /// A sandbox that a request names, and what must be known of its namespace.
@@ -188,7 +185,7 @@ class Engine::Impl {
   Status start_forwarding(engine::Change& change, std::vector<plan::SetSysctl> sysctls);
   /// What tells other instances what a forwarding sysctl held before; none for other sysctls.
   static std::optional<nft::Element> forwarding_mark(const plan::SetSysctl& sysctl);
-  /// The marks of what this instance has switched and `network` needs.
+  /// The marks of what this instance has switched; none if `network` is not in the table.
   Result<std::vector<nft::Element>> forwarding_marks(engine::State& state, const Network& network);
   /// Switches off what nobody needs once `networks` are gone.
   Status stop_forwarding(engine::Change& change, const std::vector<Network>& networks);
@@ -243,6 +240,8 @@ class Engine::Impl {
   /// without; else the ports are published on IPv4 alone.
   Result<bool> use_translator(engine::Change& change, const Network& network,
                               const Endpoint& endpoint, const std::vector<PortSpec>& specs);
+  /// Makes the translator part of the change, unless it is there; an error if there can be none.
+  Status add_translator(engine::Change& change);
   /// What forwarding the translator needs: IPv6, where the host has an address of its own.
   Result<std::vector<plan::SetSysctl>> translator_forwarding(engine::State& state);
   /// Is the translator there, and a network left that it may be needed for?
@@ -269,16 +268,17 @@ class Engine::Impl {
   Result<plan::Plan> choose_default_routes(engine::Change& change,
                                            const engine::TargetSandbox& target,
                                            std::vector<Endpoint>& endpoints);
-  /// The last of `endpoints`, which is joining, publishes the ports that the sandbox was started with
-  /// in the families whose default route it has; another that did so no longer does.
-  Status take_over_ports(engine::Change& change, const Network& network, const Sandbox& sandbox,
-                         std::vector<Endpoint>& endpoints);
   /// The default routes of `sandbox` move from `leaving` to the best of the endpoints that stay.
-  /// Returns who is to publish which of its ports once it has left.
-  Result<std::vector<engine::Inheritance>> hand_on_default_routes(
-      engine::Change& change, const Sandbox& sandbox, const Endpoint& leaving,
-      const std::vector<Endpoint>& all_leaving);
-  Status hand_on_ports(engine::Change& change, const std::vector<engine::Inheritance>& inherited);
+  Status hand_on_default_routes(engine::Change& change, const Sandbox& sandbox,
+                                const Endpoint& leaving, const std::vector<Endpoint>& all_leaving);
+  /// Publishes the ports that the sandbox was started with by the endpoints that they now belong
+  /// to, which the state has all of. Those of `joining`, an id, come with its own plan.
+  Status settle_ports(engine::Change& change, const Sandbox& sandbox,
+                      std::string_view joining = {});
+  /// May ports on IPv6 lead to the IPv4 address of one of `endpoints`; makes the translator part of
+  /// the change, unless that removes something.
+  Result<bool> may_translate(engine::Change& change, std::span<const engine::Attached> endpoints,
+                             const std::vector<PortMapping>& ports);
   Result<std::vector<std::uint32_t>> metrics_of(engine::State& state,
                                                 const std::vector<Endpoint>& endpoints);
   /// What the endpoint consists of: interface, addresses, routes, published ports.
@@ -299,7 +299,7 @@ class Engine::Impl {
     // A namespace that is gone takes its interfaces down a moment later (cleanup_net in
     // net/core/net_namespace.c), and until then they hold their addresses and their parent.
     constexpr auto kPause = std::chrono::milliseconds(20);
-    constexpr int kTries = 25;
+    constexpr int kTries = 100;
     for (int i = 0; i < kTries && !done; ++i) {
       if (done.error().sys != EADDRINUSE && done.error().sys != EBUSY) break;
       std::this_thread::sleep_for(kPause);
@@ -360,7 +360,7 @@ class Engine::Impl {
   Status note_move(engine::Change& change, const Sandbox& sandbox, const Endpoint& endpoint);
   /// Writes the files of those that a change moves, as `state` has them.
   Status write_moved(engine::State& state, const std::vector<engine::Change::Moved>& moved);
-  /// Writes every hosts file that is not as it should be; the names of their sandboxes.
+  /// Puts berth's lines in every hosts file right; the names of those sandboxes that needed it.
   Result<std::vector<std::string>> mend_hosts();
   void remove_files(const Sandbox& sandbox);
   /// Removes directories of sandboxes that have no record: what a killed `run` left. One that is

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "engine/asked.h"
 #include "engine/ids.h"
 
 namespace berth::engine {
@@ -16,12 +17,6 @@ Link read(std::string_view text) {
   const auto colon = text.find(':');
   return {std::string(text.substr(0, colon)),
           std::string(colon == text.npos ? text : text.substr(colon + 1))};
-}
-
-bool is_alias(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](unsigned char byte) {
-    return byte > ' ' && byte != ':' && byte != '#' && byte != 0x7f;
-  });
 }
 
 // Each once, in this order: by its alias, its own host name and its name it is known.

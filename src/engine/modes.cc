@@ -77,6 +77,7 @@ Result<std::optional<Mode>> mode_named(State& state, std::string_view name) {
         NetworkMode::kContainer, TRY(owner_for(state, name.substr(kContainerPrefix.size()))), {}};
   if (name.starts_with(kPathPrefix)) {
     const auto path = name.substr(kPathPrefix.size());
+    TRY(check_text(path));
     if (path.starts_with('/')) return Mode{NetworkMode::kPath, {}, std::string(path)};
     return fail(ErrorKind::kInvalid,
                 "--network {}: give the absolute path of a namespace file, like "

@@ -5,10 +5,12 @@
 
 #include "base/result.h"
 #include "drivers/driver.h"
+#include "drivers/interface.h"
 #include "engine/given_bridge.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/renamed.h"
 #include "engine/routes.h"
 #include "engine/templates.h"
 #include "firewall/intents.h"
@@ -68,7 +70,10 @@ bool wants_gateway(const Network& network, Ip::Family family) {
   switch (network.driver) {
     case Driver::kBridge: {
       const auto& [mode4, mode6] = std::tie(network.bridge.mode4, network.bridge.mode6);
-      return (family == Ip::Family::kV4 ? mode4 : mode6) != GatewayMode::kIsolated;
+      const bool nobody_routes =
+          family == Ip::Family::kV4 && network.internal && network.bridge.inhibit_ipv4;
+      return !nobody_routes &&
+             (family == Ip::Family::kV4 ? mode4 : mode6) != GatewayMode::kIsolated;
     }
     case Driver::kMacvlan:
       return !network.internal;
@@ -84,7 +89,11 @@ bool wants_gateway(const Network& network, Ip::Family family) {
 Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, SubnetRequest request,
                                    const std::vector<Network>& others,
                                    std::span<const ipam::Pool> pools, kernel::Socket& route) {
-  if (!request.subnet) {
+  // 0.0.0.0/24 and ::/64 ask for any subnet of that size, as in Docker.
+  std::optional<int> size;
+  if (request.subnet && request.subnet->ip().is_unspecified() && request.subnet->prefix() != 0)
+    size = request.subnet->prefix();
+  if (!request.subnet || size) {
     if (request.range || request.gateway || !request.aux.empty())
       return fail(ErrorKind::kInvalid,
                   "an ip-range, gateway or aux-address needs the subnet it is of: give --subnet");
@@ -94,7 +103,9 @@ Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, Su
     for (const auto& subnet : network.subnets) used.push_back(subnet.cidr);
     std::vector<ipam::Pool> of_family;
     for (const auto& pool : pools)
-      if (pool.base.ip().family() == family) of_family.push_back(pool);
+      if (pool.base.ip().family() == family && pool.base.prefix() <= size.value_or(pool.size))
+        of_family.push_back({pool.base, size.value_or(pool.size)});
+    if (size) TRY(ipam::check_size(family, *size));
     request.subnet = TRY(ipam::choose_subnet(of_family, used));
   }
   auto subnet =
@@ -108,10 +119,11 @@ Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, Su
   // A bridge is a segment of its own; what is on a parent shares the segment that the parent is on.
   if (network.driver == Driver::kBridge && network.bridge.managed) {
     TRY(check_overlap(subnet.cidr, others));
+    const auto link_local = TRY(Cidr::parse("fe80::/64"));  // every device's own: one more may be
     const auto own = TRY(kernel::find_link(route, network.bridge.device));  // if it is adopted
     for (const auto& connected :
          TRY(engine::connected_prefixes(route, family, own ? own->index : 0)))
-      if (connected.overlaps(subnet.cidr))
+      if (connected.overlaps(subnet.cidr) && subnet.cidr != link_local)
         return fail(ErrorKind::kInvalid,
                     "subnet {} overlaps {}, which the host is on: give a free one",
                     subnet.cidr.str(), connected.str());
@@ -182,6 +194,9 @@ std::vector<ipam::Pool> pools_of(const Config& config) {
 
 Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked) {
   TRY(engine::check_name("network", asked.name));
+  if (asked.name == "default")
+    return fail(ErrorKind::kInvalid,
+                "network default: with `run` the name stands for the network bridge: give another");
   auto others = TRY(change.state.networks());
   const auto same_name = std::ranges::find(others, asked.name, &Network::name);
   if (same_name != others.end() && asked.ignore_existing) return *same_name;
@@ -242,6 +257,15 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
                 model::kOptionHostBinding, binding->str(), binding->is_v4() ? "IPv4" : "IPv6",
                 binding->is_v4() ? "IPv6" : "IPv4");
   TRY(check_dhcp(network, request));
+  if (network.ipv6 && !drivers::carries_ipv6(network.link.mtu))
+    return fail(
+        ErrorKind::kInvalid,
+        "network {}: an MTU of {} bytes is too small for IPv6: give 1280 or more, or no IPv6",
+        network.name, network.link.mtu);
+  if (network.ipam == Ipam::kNone && !request.subnets.empty())
+    return fail(ErrorKind::kInvalid,
+                "network {}: ipam driver null gives no addresses: it goes without subnets",
+                network.name);
   if (engine::has_parent(network)) TRY(complete_parent(network, others));
   auto subnets = request.subnets;
   if (engine::on_given_bridge(network))
@@ -264,6 +288,7 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
     if (engine::has_parent(network) &&
         !TRY(kernel::link_index(*TRY(kernel.route()), network.parent.device)))
       TRY(check_parent(network));
+    TRY(engine::check_not_renamed(kernel, network));
     return *there;
   }
   if (engine::has_parent(network)) return realise_on_parent(change, network);
@@ -420,6 +445,8 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
         std::erase_if(gone, [&](const plan::Op& op) {
           return std::get<plan::DeleteLink>(op).name == network.parent.device;
         });
+      if (const auto name = TRY(engine::renamed_bridge(kernel, network)))
+        gone.push_back(plan::DeleteLink{*name});
       plan::append(links, std::move(gone));
     }
     state.erase(network);

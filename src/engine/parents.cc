@@ -270,18 +270,17 @@ Status Engine::Impl::settle_on_parent(Change& change, const Network& network, En
           "it",
           network.name, parent.device.str(), user ? user->name : other.sandbox_id);
     }
-    return {};
   }
+  // Both kinds have the parent's MAC address, whatever they are made with (macvlan_common_newlink,
+  // ipvlan_init).
   if (endpoint.asked.mac)
-    return fail(
-        ErrorKind::kInvalid,
-        "network {} is ipvlan: all its endpoints have the MAC address of {}, and {} cannot be "
-        "given",
-        network.name, parent.device.str(), endpoint.asked.mac->str());
-  endpoint.on_link =
-      parent.ipvlan_mode != IpvlanMode::kL2 && !network.internal && network.link.default_route;
+    return fail(ErrorKind::kInvalid,
+                "network {} is {}: its endpoints have the MAC address of {}, and {} cannot be given",
+                network.name, describe(network), parent.device.str(), endpoint.asked.mac->str());
   const auto found = TRY(kernel::find_link(*TRY(kernel.route()), parent.device));
   if (found && found->mac) endpoint.mac = *found->mac;
+  endpoint.on_link = network.driver == Driver::kIpvlan && parent.ipvlan_mode != IpvlanMode::kL2 &&
+                     !network.internal && network.link.default_route;
   return {};
 }
 

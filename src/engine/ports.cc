@@ -329,6 +329,9 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request)
         return fail(ErrorKind::kNotFound, "{} does not publish {} for its port {}", request.target,
                     engine::describe(mapping), mapping.container_port);
       change.state.free_port(mapping);
+      if (auto sandbox = TRY(find_sandbox(change.state, request.target));
+          std::erase(sandbox.ports, mapping) != 0)
+        change.state.put(sandbox);  // else it would come back with the next network
       if (!mapping.host_ip.is_unspecified()) continue;
       std::erase_if(endpoint.translated, [&](const PortMapping& each) {
         const bool beside = std::tie(each.protocol, each.host_port, each.container_port) ==

@@ -13,6 +13,8 @@
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/ports.h"
+#include "engine/renamed.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
 #include "plan/render.h"
@@ -72,8 +74,12 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   const auto all_facts = TRY(facts(true));
   plan::Plan wanted;
   for (const auto& network : realised) {
-    if (auto parent = check_parent(network); !parent) {
-      differs("network " + network.name, std::unexpected(parent.error()));
+    auto below = check_parent(network);
+    if (below) below = engine::check_not_renamed(kernel, network);
+    if (!below) {
+      differs("network " + network.name, std::unexpected(below.error()));
+      for (auto& element : network_elements(network))
+        wanted.push_back(plan::AddElement{std::move(element)});
       continue;
     }
     auto plan = TRY(network_plan(network, TRY(state.realised(network))->mtu));
@@ -92,8 +98,13 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
               plan::missing(kernel, {plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
-      if (auto parent = check_parent(network); !parent) {
-        differs(sandbox.name + " on " + network.name, std::unexpected(parent.error()));
+      auto below = check_parent(network);
+      if (below) below = engine::check_not_renamed(kernel, network);
+      if (!below) {
+        differs(sandbox.name + " on " + network.name, std::unexpected(below.error()));
+        plan::append(wanted, TRY(engine::port_changes(network, endpoint, {},
+                                                      engine::all_ports(endpoint),
+                                                      owner_comment(sandbox, endpoint))));
         continue;
       }
       auto plan = TRY(endpoint_plan(network, sandbox, endpoint));

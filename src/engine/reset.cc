@@ -187,7 +187,7 @@ std::vector<Error> Engine::Impl::reset() {
     fs::remove(fs::path(config.root) / file, error);
   // Directories only if nothing else is in them: another instance may share --run.
   for (const auto& directory :
-       {run_path("netns"), run_path("sandboxes"), config.root, config.run})
+       {run_path("netns"), run_path("sandboxes"), run_path("labs"), config.root, config.run})
     fs::remove(directory, error);
   return errors;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "ipam/subnet.h"
 
 namespace berth::engine {
 namespace {
@@ -40,6 +41,10 @@ Status check_routes(const Network& network) {
       return fail(ErrorKind::kInvalid,
                   "network {}: route {}: the destination has host bits: give {}", network.name,
                   describe(route), to.network().str());
+    if (to.prefix() != 0 && (to.ip().is_loopback() || to.ip().is_multicast()))
+      return fail(ErrorKind::kInvalid,
+                  "network {}: route {}: the destination is no place that packets are routed to",
+                  network.name, describe(route));
     const bool has_way = route.gateway || !route.via.empty();
     if (has_way != (route.kind == RouteKind::kUnicast) || (route.gateway && !route.via.empty()))
       return fail(ErrorKind::kInvalid,
@@ -49,7 +54,12 @@ Status check_routes(const Network& network) {
       std::string subnets;
       bool inside = false;
       for (const auto& subnet : network.subnets) {
-        inside = inside || subnet.cidr.contains(*route.gateway);
+        if (subnet.cidr.contains(*route.gateway)) {
+          inside = true;
+          TRY(ipam::check_host_address(subnet.cidr, *route.gateway,
+                                       fmt::format("network {}: route {}: the gateway",
+                                                   network.name, describe(route))));
+        }
         subnets += (subnets.empty() ? "" : ", ") + subnet.cidr.str();
       }
       if (!inside)

@@ -7,8 +7,11 @@
 #include <filesystem>
 
 #include "base/result.h"
+#include "engine/host_gateway.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/ports.h"
+#include "engine/roaming_ports.h"
 #include "kernel/netns/netns.h"
 #include "sandbox/files.h"
 #include "sandbox/names.h"
@@ -20,6 +23,8 @@ namespace {
 
 using engine::Change;
 namespace fs = std::filesystem;
+
+constexpr std::string_view kDefaultNetwork = "bridge";
 
 // A name that is free and allowed, or one made up.
 Result<std::string> name_for(engine::State& state, const std::string& asked) {
@@ -127,6 +132,8 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
     if (!fs::is_directory(sandbox.rootfs))
       return fail(ErrorKind::kInvalid, "rootfs {} is not a directory", request.rootfs);
   }
+  for (const auto& text : request.add_hosts)
+    sandbox.extra_hosts.push_back(sandbox::to_text(TRY(sandbox::parse_add_host(text))));
   sandbox.dns = request.dns;
   sandbox.dns_search = request.dns_search;
   sandbox.dns_options = request.dns_options;
@@ -134,33 +141,13 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
   sandbox.mode = mode.mode;
   if (mode.owner) sandbox.shares = mode.owner->id;
   TRY(take_names(sandbox, mode, request));
-  if (mode.mode == NetworkMode::kNetworks) TRY(publisher_among(state, request.networks));
-  return sandbox;
-}
-
-// What --add-host asks for, as NAME:IP. host-gateway is the host as the sandbox reaches it.
-Result<std::vector<std::string>> extra_hosts(const std::vector<std::string>& asked,
-                                             const std::vector<Ip>& gateways) {
-  std::vector<std::string> hosts;
-  for (const auto& text : asked)
-    for (const auto& entry : TRY(sandbox::resolve(TRY(sandbox::parse_add_host(text)), gateways)))
-      hosts.push_back(entry.name + ":" + entry.ip.str());
-  return hosts;
-}
-
-// The host's addresses as the sandbox reaches them: the gateway of its default route in each
-// family, else the first gateway that it has; in the host's own network the loopback's.
-std::vector<Ip> host_addresses(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints) {
-  if (sandbox.mode == NetworkMode::kHost) return {Ip::v4(127, 0, 0, 1)};
-  std::optional<Ip> gateway4, gateway6;
-  for (const auto& endpoint : endpoints) {
-    if (endpoint.gateway4 && (endpoint.default4 || !gateway4)) gateway4 = endpoint.gateway4;
-    if (endpoint.gateway6 && (endpoint.default6 || !gateway6)) gateway6 = endpoint.gateway6;
+  if (mode.mode == NetworkMode::kNetworks) {
+    TRY(publisher_among(state, request.networks));
+    sandbox.first_network = request.networks.empty()
+                                ? std::string(kDefaultNetwork)
+                                : TRY(state.network(request.networks[0].network)).name;
   }
-  std::vector<Ip> addresses;
-  for (const auto& gateway : {gateway4, gateway6})
-    if (gateway) addresses.push_back(*gateway);
-  return addresses;
+  return sandbox;
 }
 
 class ForegroundProcess : public RunningProcess {
@@ -193,17 +180,36 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const CreateSandbox& reque
 Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const RunProcess& request,
                                                        engine::TargetSandbox target) {
   auto networks = request.networks;
-  if (networks.empty()) networks.push_back({.network = "bridge", .options = {}});
+  if (networks.empty()) networks.push_back({.network = std::string(kDefaultNetwork), .options = {}});
   const auto publisher = TRY(publisher_among(change.state, networks));
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < networks.size(); ++i) {
     const Connect connect{networks[i].network, target.sandbox.name, networks[i].options,
-                          i == publisher ? request.ports : std::vector<PortSpec>{}};
+                          networks.size() == 1 ? request.ports : std::vector<PortSpec>{}};
     ids.push_back(TRY(prepare(change, connect, target)).id);
     target.sandbox.endpoints = ids;
     target.loopback_down = false;
   }
-  return change.state.endpoints(ids);
+  if (request.ports.empty()) return change.state.endpoints(ids);
+
+  // With several networks it is known only now which of them is the way out of which family.
+  auto& state = change.state;
+  auto& sandbox = target.sandbox;
+  sandbox = TRY(state.sandbox(sandbox.id));
+  const auto endpoint = TRY(state.endpoint(ids[publisher]));
+  const auto network = TRY(state.network_by_id(endpoint.network_id));
+  engine::Published published{endpoint.ports, endpoint.translated};
+  if (networks.size() > 1) {
+    const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
+    published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
+                                          endpoint, translate));
+    for (const auto& list : {published.ports, published.translated})  // taken for this endpoint
+      for (const auto& port : list) state.free_port(port);
+  }
+  sandbox.ports = engine::asked_ports(request.ports, network, published);
+  state.put(sandbox);
+  if (networks.size() > 1) TRY(settle_ports(change, sandbox));
+  return state.endpoints(ids);
 }
 
 // For plan() only: run() below makes the namespace by starting the process.
@@ -218,8 +224,10 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request)
     change.plan.push_back(plan::AddNetns{ns.path});
   }
   sandbox.netns_path = ns.path;
+  std::vector<Endpoint> endpoints;
   if (sandbox.mode == NetworkMode::kNetworks)
-    TRY(attach_all(change, request, {.sandbox = sandbox, .ns = ns}));
+    endpoints = TRY(attach_all(change, request, {.sandbox = sandbox, .ns = ns}));
+  TRY(engine::check_host_gateway(change.state, sandbox, endpoints));
   change.plan.push_back(plan::StartProcess{ns, sandbox.hostname, sandbox.rootfs, sandbox.argv});
   return sandbox;
 }
@@ -301,6 +309,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     std::vector<Endpoint> endpoints;
     std::vector<PortMapping> ports;
     sandbox.endpoints.clear();
+    sandbox.ports.clear();
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
     if (sandbox.mode == NetworkMode::kNetworks) {
       endpoints = TRY(
@@ -309,8 +318,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
         ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
         sandbox.endpoints.push_back(endpoint.id);
       }
-      sandbox.ports = ports;
-      std::erase_if(sandbox.ports, [](const PortMapping& each) { return each.host_port == 0; });
+      if (!ports.empty()) sandbox.ports = TRY(attaching.state.sandbox(sandbox.id)).ports;
     } else if (sandbox.mode == NetworkMode::kNone) {
       attaching.plan.push_back(plan::SetLinkUp{ns, TRY(IfName::parse("lo"))});
     } else if (sandbox.mode == NetworkMode::kContainer) {
@@ -319,7 +327,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
       if (!owner || !alive(*owner))
         return fail(ErrorKind::kNotFound, "{} has just ended", request.networks.front().network);
     }
-    sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, host_addresses(sandbox, endpoints)));
+    TRY(engine::check_host_gateway(attaching.state, sandbox, endpoints));
     attaching.state.put(sandbox);
     attaching.verb = "run " + sandbox.name;
     if (auto done = commit(attaching); !done)

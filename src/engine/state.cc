@@ -460,7 +460,10 @@ Result<std::optional<State::PortOwner>> State::port_owner(std::span<const PortMa
       return false;
     }
     const auto clashing = std::ranges::find_if(wanted, [&](const PortMapping& each) {
-      return *host_ip == each.host_ip || host_ip->is_unspecified() || each.host_ip.is_unspecified();
+      const bool one_includes_the_other =
+          host_ip->family() == each.host_ip.family() &&
+          (host_ip->is_unspecified() || each.host_ip.is_unspecified());
+      return *host_ip == each.host_ip || one_includes_the_other;
     });
     if (clashing != wanted.end()) {
       owner = PortOwner{*clashing, *clashing, std::string(endpoint_id)};

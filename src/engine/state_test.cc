@@ -98,6 +98,9 @@ TEST_F(StateTest, APortOnEveryAddressClashesWithThatOfAnyOne) {
   EXPECT_EQ(owner_of({Protocol::kTcp, Ip::v4(192, 0, 2, 1), 81, 1}), "");
   EXPECT_EQ(owner_of({Protocol::kUdp, Ip(), 80, 1}), "");
   EXPECT_EQ(owner_of({Protocol::kTcp, Ip(), 8, 1}), "") << "port 8 is no prefix of port 80";
+  const auto everywhere6 = Ip::from_number(Ip::Family::kV6, 0);
+  EXPECT_EQ(owner_of({Protocol::kTcp, everywhere6, 80, 1}), "") << "of IPv6";
+  EXPECT_EQ(owner_of({Protocol::kTcp, everywhere6, 81, 1}), "") << "of IPv6";
   ASSERT_TRUE(state_.erase(owner));
   EXPECT_EQ(owner_of(everywhere), "");
 }

@@ -30,6 +30,7 @@ Result<std::optional<std::string>> named_path(const Target& reference) {
                   "{}: give the absolute path of a namespace file, like "
                   "netns:/run/netns/blue",
                   reference);
+    TRY(engine::check_text(path));
     return path;
   }
   if (!reference.starts_with(kPidPrefix)) return std::nullopt;

@@ -21,6 +21,10 @@ enum class Need { kNone, kWelcome, kIndispensable };
 Need need_of(const Network& network, const Endpoint& endpoint, const PortSpec& spec) {
   const auto host_ip = spec.host_ip ? spec.host_ip : network.bridge.host_binding;
   if (!endpoint.address4) return Need::kNone;
+  // A routed network publishes on no address of the host.
+  const bool on_ipv4 = host_ip ? host_ip->is_v4() : !endpoint.address6;
+  if ((on_ipv4 ? network.bridge.mode4 : network.bridge.mode6) == GatewayMode::kRouted)
+    return Need::kNone;
   if (!host_ip) return Need::kWelcome;
   if (host_ip->is_v4()) return Need::kNone;
   return engine::is_translated(endpoint, *host_ip) ? Need::kIndispensable
@@ -45,23 +49,28 @@ Result<bool> Engine::Impl::use_translator(Change& change, const Network& network
                 "network {} does not lead from IPv6 to IPv4 (option {}): publish on an IPv4 address",
                 network.name, model::kOptionNoProxy6to4);
   }
-  if (TRY(translator::is_there(*TRY(kernel.route())))) return true;
-  auto possible = engine::has_ipv6() ? translator::possible()
-                                     : fail(ErrorKind::kUnsupported, "the kernel has no IPv6");
-  // Who may not try it may still have the whole plan printed.
-  if (!possible && config.only_plan && possible.error().kind == ErrorKind::kPermission)
-    possible = {};
-  if (!possible) {
+  if (auto added = add_translator(change); !added) {
     if (!indispensable) return false;
     return std::unexpected(in_context(
-        std::move(possible).error(),
+        std::move(added).error(),
         "network {}: a port on IPv6 for a container's IPv4 address needs the translator, which "
         "this kernel does not allow (publish on an IPv4 address)",
         network.name));
   }
-  change.plan.push_back(plan::EnsureTranslator{});
-  TRY(start_forwarding(change, TRY(translator_forwarding(change.state))));
   return true;
+}
+
+Status Engine::Impl::add_translator(Change& change) {
+  if (TRY(translator::is_there(*TRY(kernel.route())))) return {};
+  const auto possible = engine::has_ipv6()
+                            ? translator::possible()
+                            : fail(ErrorKind::kUnsupported, "the kernel has no IPv6");
+  // Who may not try it may still have the whole plan printed.
+  const bool shown_only =
+      config.only_plan && !possible && possible.error().kind == ErrorKind::kPermission;
+  if (!possible && !shown_only) return possible;
+  change.plan.push_back(plan::EnsureTranslator{});
+  return start_forwarding(change, TRY(translator_forwarding(change.state)));
 }
 
 // Clients on other hosts come to an address that they can reach; a host that has none of its own is
@@ -87,7 +96,7 @@ Result<bool> Engine::Impl::translator_needed_without(engine::State& state,
   if (!TRY(translator::is_there(*TRY(kernel.route())))) return false;
   for (const auto& network : TRY(state.networks())) {
     if (std::ranges::find(networks, network.id, &Network::id) != networks.end()) continue;
-    if (TRY(state.realised(network))) return true;
+    if (engine::in_table(network) && TRY(state.realised(network))) return true;
   }
   return false;
 }

@@ -42,10 +42,11 @@ Result<std::vector<SubnetUse>> Engine::Impl::subnet_use(const Network& network) 
   for (const auto& subnet : network.subnets) {
     Uint128 in_use = 0, of_range = 0;
     for (const auto& endpoint : endpoints) {
-      const auto& address = subnet.cidr.ip().is_v4() ? endpoint.address4 : endpoint.address6;
-      if (!address || !subnet.cidr.contains(address->ip())) continue;
-      ++in_use;
-      if (subnet.range.value_or(subnet.cidr).contains(address->ip())) ++of_range;
+      for (const auto& address : addresses_of(endpoint)) {
+        if (!subnet.cidr.contains(address.ip())) continue;
+        ++in_use;
+        if (subnet.range.value_or(subnet.cidr).contains(address.ip())) ++of_range;
+      }
     }
     auto whole = subnet;
     whole.range.reset();

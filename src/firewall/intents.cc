@@ -6,6 +6,8 @@
 namespace berth::firewall {
 namespace {
 
+const Cidr kLinkLocal(Ip::from_number(Ip::Family::kV6, Uint128{0xfe80} << 112), 10);  // RFC 4291
+
 constexpr std::size_t kMaxOwnerBytes = 100;  // leaves room in nft's 127 for what nft may add
 
 // As a port is written behind it.
@@ -51,7 +53,9 @@ std::vector<nft::Element> network_elements(const NetworkIntent& network) {
     for (const Cidr& subnet : network.subnets) {
       if (subnet.ip().family() != family) continue;
       add(sets.hairpin, {subnet.network(), network.bridge});
-      if (!masquerade) continue;
+      // Nobody forwards what comes from a link-local address (ip6_forward in
+      // net/ipv6/ip6_output.c): the rule would only meet the host's own.
+      if (!masquerade || kLinkLocal.contains(subnet)) continue;
       add(sets.masq, {subnet.network()});
       if (source) add(sets.snat, {subnet.network()}, {}, {*source});
     }

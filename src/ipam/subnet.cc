@@ -25,6 +25,16 @@ const SpecialBlock* special_block(const Cidr& cidr) {
   return nullptr;
 }
 
+Status check_room(const Cidr& cidr, bool wants_gateway) {
+  const int longest = cidr.ip().bits() - (wants_gateway ? 2 : 1);
+  if (cidr.prefix() > longest)
+    return fail(
+        ErrorKind::kInvalid,
+        "subnet {} is too small: a network needs {}, so the prefix can be /{} at most", cidr.str(),
+        wants_gateway ? "addresses for a gateway and a container" : "two addresses", longest);
+  return {};
+}
+
 Status check_range(const Cidr& subnet, const Cidr& range) {
   if (!range.is_network())
     return fail(ErrorKind::kInvalid, "invalid range {}: it should be {}", range.str(),
@@ -72,13 +82,11 @@ Status check_subnet(const Cidr& cidr, bool wants_gateway) {
         ErrorKind::kInvalid,
         "invalid subnet {}: it has {} in it ({}), and containers need ordinary unicast ones",
         cidr.str(), special->what, special->block.str());
-  const int longest = cidr.ip().bits() - (wants_gateway ? 2 : 1);
-  if (cidr.prefix() > longest)
-    return fail(
-        ErrorKind::kInvalid,
-        "subnet {} is too small: a network needs {}, so the prefix can be /{} at most", cidr.str(),
-        wants_gateway ? "addresses for a gateway and a container" : "two addresses", longest);
-  return {};
+  return check_room(cidr, wants_gateway);
+}
+
+Status check_size(Ip::Family family, int prefix) {
+  return check_room(Cidr(Ip::from_number(family, 0), prefix), /*wants_gateway=*/true);
 }
 
 bool is_point_to_point(const Cidr& cidr) {

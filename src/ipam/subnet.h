@@ -32,6 +32,9 @@ struct SubnetRequest {
 /// RFC 6164's /127) where there is no gateway. Pools keep to this as well.
 Status check_subnet(const Cidr& cidr, bool wants_gateway = true);
 
+/// The same of a subnet that is yet to be chosen and has this prefix length.
+Status check_size(Ip::Family family, int prefix);
+
 /// A /31 or /127: both of its addresses are hosts'.
 bool is_point_to_point(const Cidr& cidr);
 

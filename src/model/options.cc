@@ -368,6 +368,9 @@ Status read_endpoint_options(EndpointOptions& endpoint) {
     } else if (option == kEndpointMac) {
       const auto mac = Mac::parse(value);
       if (!mac) return given.refuse("a MAC address");
+      if (endpoint.mac && *endpoint.mac != *mac)
+        return fail(ErrorKind::kInvalid, "option {}={}: the MAC address is to be {} as well", option,
+                    value, endpoint.mac->str());
       endpoint.mac = *mac;
     } else if (option == kEndpointSysctls) {
       TRY(endpoint_sysctls(endpoint.driver_options, {}));
@@ -382,7 +385,7 @@ Status read_endpoint_options(EndpointOptions& endpoint) {
 
 Result<std::vector<std::string>> endpoint_sysctls(const Labels& driver_options,
                                                   const IfName& ifname) {
-  constexpr std::string_view kPlace = "IFNAME";
+  constexpr std::string_view kPlace = "IFNAME", kLowerPlace = "ifname";  // Docker takes both
   std::vector<std::string> sysctls;
   const auto given = driver_options.find(std::string(kEndpointSysctls));
   if (given == driver_options.end()) return sysctls;
@@ -393,7 +396,8 @@ Result<std::vector<std::string>> endpoint_sysctls(const Labels& driver_options,
                   given->second, each);
     auto key = slashed(each.substr(0, equals));
     const auto parts = split(key, '/');
-    const bool of_interface = parts.size() == 5 && parts[0] == "net" && parts[3] == kPlace &&
+    const bool of_interface = parts.size() == 5 && parts[0] == "net" &&
+                              (parts[3] == kPlace || parts[3] == kLowerPlace) &&
                               (parts[1] == "ipv4" || parts[1] == "ipv6" || parts[1] == "mpls") &&
                               (parts[2] == "conf" || parts[2] == "neigh");
     if (!of_interface)
@@ -401,7 +405,8 @@ Result<std::vector<std::string>> endpoint_sysctls(const Labels& driver_options,
                   "option {}={}: '{}' is not a setting of the interface, like "
                   "net.ipv4.conf.IFNAME.log_martians",
                   given->first, given->second, each.substr(0, equals));
-    key.replace(key.find(kPlace), kPlace.size(), ifname.str());
+    const auto place = parts[0].size() + parts[1].size() + parts[2].size() + 3;
+    key.replace(place, kPlace.size(), ifname.str());
     sysctls.push_back(key + "=" + std::string(each.substr(equals + 1)));
   }
   return sysctls;

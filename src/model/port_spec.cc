@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <tuple>
 
@@ -36,7 +38,9 @@ Result<PortSpec> parse_port_spec(std::string_view text) {
   PortSpec spec;
   auto rest = text;
   if (const auto slash = rest.rfind('/'); slash != std::string_view::npos) {
-    const auto protocol = parse_protocol(rest.substr(slash + 1));
+    std::string word(rest.substr(slash + 1));
+    std::ranges::transform(word, word.begin(), [](unsigned char c) { return std::tolower(c); });
+    const auto protocol = parse_protocol(word);
     if (!protocol) return bad("the protocol is not tcp, udp or sctp");
     spec.protocol = *protocol;
     rest = rest.substr(0, slash);

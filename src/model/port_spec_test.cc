@@ -31,6 +31,7 @@ INSTANTIATE_TEST_SUITE_P(
     , ParsePortSpec,
     ::testing::Values(Expected{"80", kTcp, nullptr, 0, 0, 80, 80},
                       Expected{"80/udp", kUdp, nullptr, 0, 0, 80, 80},
+                      Expected{"80/UDP", kUdp, nullptr, 0, 0, 80, 80},
                       Expected{"80-82/sctp", kSctp, nullptr, 0, 0, 80, 82},
                       Expected{"8080:80", kTcp, nullptr, 8080, 8080, 80, 80},
                       Expected{"12211:8080/tcp", kTcp, nullptr, 12211, 12211, 8080, 8080},

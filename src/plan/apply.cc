@@ -1,44 +1,36 @@
 #include "plan/apply.h"
 
-#include <linux/if_link.h>
 #include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <map>
 #include <set>
-#include <string_view>
-#include <thread>
 #include <utility>
 
 #include "base/result.h"
 #include "dhcp/client.h"
 #include "firewall/table.h"
 #include "kernel/conntrack/conntrack.h"
+#include "kernel/neighbour/who_has.h"
 #include "kernel/netlink/address.h"
 #include "kernel/netlink/bridge.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
 #include "kernel/netns/netns.h"
-#include "kernel/nft/batch.h"
-#include "kernel/neighbour/who_has.h"
 #include "kernel/sysctl/sysctl.h"
+#include "plan/kernel_terms.h"
 #include "plan/namespaces.h"
+#include "plan/outbox.h"
 #include "translator/translator.h"
 
 namespace berth::plan {
 namespace {
 
-// The device group that links wait in to be deleted together; "bert" in ASCII. Nothing else should
-// be in it, and berth leaves nothing there.
-constexpr std::uint32_t kTeardownGroup = 0x62657274;
-
 bool is_removing(const Op& op) {
   return std::holds_alternative<DeleteNetns>(op) || std::holds_alternative<DeleteLink>(op) ||
-         std::holds_alternative<DeleteAddress>(op) || std::holds_alternative<StopDhcp>(op) || std::holds_alternative<DeleteRoute>(op) ||
-         std::holds_alternative<DeletePortVlan>(op) ||
+         std::holds_alternative<DeleteAddress>(op) || std::holds_alternative<DeleteRoute>(op) ||
+         std::holds_alternative<StopDhcp>(op) || std::holds_alternative<DeletePortVlan>(op) ||
          std::holds_alternative<DeleteTableIfUnused>(op) ||
          std::holds_alternative<DeleteTranslatorIfUnused>(op) ||
          std::holds_alternative<DeleteElement>(op) || std::holds_alternative<FlushFlows>(op);
@@ -50,7 +42,16 @@ class Run {
   enum class Mode { kStopAtFirstError, kGoOn };
 
   Run(Kernel& kernel, const Plan& plan, Mode mode, Namespaces opened = {})
-      : kernel_(kernel), namespaces_(std::move(opened)), plan_(plan), mode_(mode) {}
+      : kernel_(kernel),
+        namespaces_(std::move(opened)),
+        plan_(plan),
+        mode_(mode),
+        outbox_(
+            kernel_, namespaces_,
+            mode == Mode::kGoOn ? Outbox::AfterRefusal::kOneByOne : Outbox::AfterRefusal::kStop,
+            [this](std::size_t position, Status status) { settle(position, std::move(status)); }) {}
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
   void carry_out(const BeforeOp& before) {
     for (current_ = 0; current_ < plan_.size() && !stopped(); ++current_) {
@@ -89,8 +90,8 @@ class Run {
   void operator()(const AddBridge& op) {
     queue({}, kernel::add_bridge({.name = op.name, .mac = op.mac}));
     if (op.mtu == 0) return;
-    // In a request of its own the MTU is the bridge's for good, and not that of its ports or, without
-    // any, the default (link.h). Only once it is known that the bridge is this plan's.
+    // In a request of its own the MTU is the bridge's for good, and not that of its ports or,
+    // without any, the default (link.h). Only once it is known that the bridge is this plan's.
     flush();
     if (done_.contains(current_)) queue({}, kernel::set_link_mtu(op.name, op.mtu));
   }
@@ -115,7 +116,7 @@ class Run {
     on_parent(op, [&](kernel::SubLinkSpec link) {
       link.mac = op.mac;
       return kernel::add_macvlan({.link = std::move(link),
-                                  .mode = mode_of(op.mode),
+                                  .mode = kernel_mode(op.mode),
                                   .sources = op.sources,
                                   .broadcast_limit = op.broadcast_limit});
     });
@@ -123,7 +124,7 @@ class Run {
   void operator()(const AddIpvlan& op) {
     on_parent(op, [&](kernel::SubLinkSpec link) {
       return kernel::add_ipvlan(
-          {.link = std::move(link), .mode = mode_of(op.mode), .flags = flags_of(op.flag)});
+          {.link = std::move(link), .mode = kernel_mode(op.mode), .flags = kernel_flags(op.flag)});
     });
   }
   void operator()(const AddVlan& op) {
@@ -138,17 +139,15 @@ class Run {
       indexes_.erase({op.ns, op.name});
       return queue(op.ns, kernel::delete_link(op.name));
     }
-    if (queue_ != Queue::kDeletions) flush();
+    outbox_.make_way_for(Outbox::Kind::kDeletions);
     if (stopped()) return;
-    queue_ = Queue::kDeletions;
-    deletions_.push_back({current_, op.name});
+    indexes_.clear();
+    outbox_.add_deletion(current_, op.name);
   }
 
   void operator()(const SetLinkUp& op) { queue(op.ns, kernel::set_link_up(op.name, op.up)); }
 
-  void operator()(const SetLinkMtu& op) {
-    queue(op.ns, kernel::set_link_mtu(op.name, op.mtu));
-  }
+  void operator()(const SetLinkMtu& op) { queue(op.ns, kernel::set_link_mtu(op.name, op.mtu)); }
 
   void operator()(const JoinBridge& op) {
     const auto master = index_of({}, op.bridge);
@@ -167,13 +166,16 @@ class Run {
         return kernel::who_has(op.link, op.address);
       }));
       if (!owner) return {};
-      return fail(ErrorKind::kInUse,
-                  "address {} is in use on the network already, by the machine with the MAC address "
-                  "{}: give another one",
-                  op.address.str(), owner->str());
+      return fail(
+          ErrorKind::kInUse,
+          "address {} is in use on the network already, by the machine with the MAC address "
+          "{}: give another one",
+          op.address.str(), owner->str());
     });
   }
-  void operator()(const FilterVlans& op) { queue({}, kernel::set_vlan_filtering(op.bridge, op.on)); }
+  void operator()(const FilterVlans& op) {
+    queue({}, kernel::set_vlan_filtering(op.bridge, op.on));
+  }
   void operator()(const AddPortVlan& op) {
     with_index({}, op.port,
                [&](int index) { return kernel::add_port_vlan(index, op.vlan, op.self); });
@@ -221,12 +223,8 @@ class Run {
 
   void operator()(const SetSysctl& op) {
     if (op.ns.is_host()) return now([&] { return kernel::write_sysctl(op.key, op.value); });
-    if (queue_ != Queue::kSettings || op.ns != requests_ns_) flush();
-    if (stopped()) return;
-    queue_ = Queue::kSettings;
-    requests_ns_ = op.ns;
-    settings_.push_back(&op);
-    positions_.push_back(current_);
+    outbox_.make_way_for(Outbox::Kind::kSettings, op.ns);
+    if (!stopped()) outbox_.add(current_, op);
   }
 
   void operator()(const EnsureTable&) {
@@ -250,8 +248,8 @@ class Run {
       return translator::remove(*TRY(kernel_.route()));
     });
   }
-  void operator()(const AddElement& op) { queue_element(Queue::kAdditions, op.element); }
-  void operator()(const DeleteElement& op) { queue_element(Queue::kRemovals, op.element); }
+  void operator()(const AddElement& op) { queue_element(Outbox::Kind::kAdditions, op.element); }
+  void operator()(const DeleteElement& op) { queue_element(Outbox::Kind::kRemovals, op.element); }
 
   void operator()(const FlushFlows& op) {
     now([&]() -> Status {
@@ -266,12 +264,6 @@ class Run {
   void operator()(const SignalProcess&) {}
 
  private:
-  enum class Queue { kNone, kRequests, kSettings, kDeletions, kAdditions, kRemovals };
-  struct Deletion {
-    std::size_t position;
-    IfName name;
-  };
-
   [[nodiscard]] bool stopped() const {
     return mode_ == Mode::kStopAtFirstError && !errors_.empty();
   }
@@ -331,58 +323,6 @@ class Run {
     return socket.request(kernel::set_link_up(TRY(IfName::parse("lo")), true));
   }
 
-  static std::uint32_t mode_of(MacvlanMode mode) {
-    switch (mode) {
-      case MacvlanMode::kBridge:
-        break;
-      case MacvlanMode::kPrivate:
-        return MACVLAN_MODE_PRIVATE;
-      case MacvlanMode::kVepa:
-        return MACVLAN_MODE_VEPA;
-      case MacvlanMode::kPassthru:
-        return MACVLAN_MODE_PASSTHRU;
-      case MacvlanMode::kSource:
-        return MACVLAN_MODE_SOURCE;
-    }
-    return MACVLAN_MODE_BRIDGE;
-  }
-  static std::uint16_t mode_of(IpvlanMode mode) {
-    switch (mode) {
-      case IpvlanMode::kL2:
-        break;
-      case IpvlanMode::kL3:
-        return IPVLAN_MODE_L3;
-      case IpvlanMode::kL3s:
-        return IPVLAN_MODE_L3S;
-    }
-    return IPVLAN_MODE_L2;
-  }
-  static std::uint16_t flags_of(IpvlanFlag flag) {
-    switch (flag) {
-      case IpvlanFlag::kBridge:
-        break;
-      case IpvlanFlag::kPrivate:
-        return IPVLAN_F_PRIVATE;
-      case IpvlanFlag::kVepa:
-        return IPVLAN_F_VEPA;
-    }
-    return 0;
-  }
-
-  static std::uint8_t type_of(RouteKind kind) {
-    switch (kind) {
-      case RouteKind::kUnicast:
-        break;
-      case RouteKind::kBlackhole:
-        return RTN_BLACKHOLE;
-      case RouteKind::kUnreachable:
-        return RTN_UNREACHABLE;
-      case RouteKind::kProhibit:
-        return RTN_PROHIBIT;
-    }
-    return RTN_UNICAST;
-  }
-
   static kernel::Route route(const auto& op, int index) {
     kernel::Route route;
     route.family = op.gateway ? op.gateway->family() : op.destination->ip().family();
@@ -391,14 +331,14 @@ class Run {
     route.link_index = index;
     route.source = op.source;
     route.metric = op.metric;
-    route.type = type_of(op.kind);
+    route.type = kernel_type(op.kind);
     return route;
   }
 
   // The pairs of this plan carry packets from now on and not when the kernel finds the time
-  // (sync_carrier in link.h). Nothing depends on it but the first packets. The sandbox's end has its
-  // part in it too: without a carrier it does not answer neighbour solicitations (addrconf_notify in
-  // net/ipv6/addrconf.c joins the groups for them).
+  // (sync_carrier in link.h). Nothing depends on it but the first packets. The sandbox's end has
+  // its part in it too: without a carrier it does not answer neighbour solicitations
+  // (addrconf_notify in net/ipv6/addrconf.c joins the groups for them).
   void sync_carriers() {
     for (const auto& op : plan_) {
       const auto* veth = std::get_if<AddVeth>(&op);
@@ -409,15 +349,11 @@ class Run {
     }
   }
 
-  // ---- rtnetlink: requests of one namespace wait for each other ---------------------------------
+  // ---- what waits to be sent together -----------------------------------------------------------
 
   void queue(const NsRef& ns, kernel::Request request) {
-    if (queue_ != Queue::kRequests || ns != requests_ns_) flush();
-    if (stopped()) return;
-    queue_ = Queue::kRequests;
-    requests_ns_ = ns;
-    requests_.push_back(std::move(request));
-    positions_.push_back(current_);
+    outbox_.make_way_for(Outbox::Kind::kRequests, ns);
+    if (!stopped()) outbox_.add(current_, std::move(request));
   }
 
   template <typename Build>
@@ -460,152 +396,12 @@ class Run {
     return *found;
   }
 
-  void queue_element(Queue kind, const nft::Element& element) {
-    if (queue_ != kind) flush();
-    if (stopped()) return;
-    queue_ = kind;
-    elements_.push_back(element);
-    positions_.push_back(current_);
+  void queue_element(Outbox::Kind kind, const nft::Element& element) {
+    outbox_.make_way_for(kind);
+    if (!stopped()) outbox_.add(current_, element);
   }
 
-  // ---- sending what waits -----------------------------------------------------------------------
-
-  void flush() {
-    switch (std::exchange(queue_, Queue::kNone)) {
-      case Queue::kNone:
-        break;
-      case Queue::kRequests:
-        flush_requests();
-        break;
-      case Queue::kSettings:
-        flush_settings();
-        break;
-      case Queue::kDeletions:
-        flush_deletions();
-        break;
-      case Queue::kAdditions:
-        flush_elements(true);
-        break;
-      case Queue::kRemovals:
-        flush_elements(false);
-        break;
-    }
-  }
-
-  void flush_requests() {
-    auto requests = std::exchange(requests_, {});
-    const auto positions = std::exchange(positions_, {});
-    const auto socket = namespaces_.route(kernel_, requests_ns_);
-    if (!socket) {
-      for (const auto position : positions) settle(position, std::unexpected(socket.error()));
-      return;
-    }
-    auto results = (*socket)->batch(requests);
-    bool waited = false;
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      if (!results[i] && results[i].error().sys == EADDRINUSE) {
-        results[i] = once_address_is_free(**socket, requests[i]);
-        waited = true;
-      } else if (!results[i] && waited) {
-        results[i] = (*socket)->request(std::move(requests[i]));  // for want of the link being up
-      }
-      settle(positions[i], std::move(results[i]));
-    }
-  }
-
-  // One visit to the namespace for all of them.
-  void flush_settings() {
-    const auto settings = std::exchange(settings_, {});
-    const auto positions = std::exchange(positions_, {});
-    std::vector<Status> results;
-    const auto netns = namespaces_.open(requests_ns_);
-    const auto visited = !netns ? Status(std::unexpected(netns.error()))
-                                : kernel::visit(**netns, namespaces_.home(), [&]() -> Status {
-                                    for (const auto* each : settings) {
-                                      results.push_back(
-                                          kernel::write_sysctl(each->key, each->value));
-                                      if (!results.back() && mode_ == Mode::kStopAtFirstError)
-                                        break;
-                                    }
-                                    return {};
-                                  });
-    if (!visited) results.assign(1, visited);
-    for (std::size_t i = 0; i < results.size(); ++i) settle(positions[i], std::move(results[i]));
-  }
-
-  // The kernel takes a sub-interface of a namespace that has ended down in its own time (cleanup_net
-  // in net/core/net_namespace.c), and until then its MAC address is in use on the parent
-  // (macvlan_open), though its successor has the right to it.
-  static Status once_address_is_free(kernel::Socket& socket, const kernel::Request& request) {
-    constexpr auto kPatience = std::chrono::seconds(3);
-    constexpr auto kPause = std::chrono::milliseconds(10);
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    for (;;) {
-      std::this_thread::sleep_for(kPause);
-      auto done = socket.request(kernel::Request(request));
-      if (done || done.error().sys != EADDRINUSE || std::chrono::steady_clock::now() > end)
-        return done;
-    }
-  }
-
-  void flush_deletions() {
-    const auto deletions = std::exchange(deletions_, {});
-    const auto socket = kernel_.route();
-    if (!socket) {
-      for (const auto& each : deletions) settle(each.position, std::unexpected(socket.error()));
-      return;
-    }
-    indexes_.clear();
-    if (deletions.size() == 1) {
-      auto request = kernel::delete_link(deletions[0].name);
-      return settle(deletions[0].position, (*socket)->request(std::move(request)));
-    }
-    std::vector<kernel::Request> grouping;
-    for (const auto& each : deletions)
-      grouping.push_back(kernel::set_link_group(each.name, kTeardownGroup));
-    const auto grouped = (*socket)->batch(grouping);
-    auto gone = (*socket)->request(kernel::delete_link_group(kTeardownGroup));
-    if (!gone && gone.error().kind == ErrorKind::kNotFound) gone = {};  // all were gone already
-    if (!gone) leave_group(deletions);
-    for (std::size_t i = 0; i < deletions.size(); ++i)
-      settle(deletions[i].position, grouped[i] ? gone : grouped[i]);
-  }
-
-  // What could not be deleted must not wait in the group for the next one's deletion.
-  void leave_group(const std::vector<Deletion>& deletions) {
-    std::vector<kernel::Request> leaving;
-    for (const auto& each : deletions) leaving.push_back(kernel::set_link_group(each.name, 0));
-    (void)(*kernel_.route())->batch(leaving);
-  }
-
-  void flush_elements(bool add) {
-    const auto elements = std::exchange(elements_, {});
-    const auto positions = std::exchange(positions_, {});
-    auto status = commit_elements(elements, add);
-    // One that is there already refuses the whole transaction: when going on, each gets its own.
-    if (!status && mode_ == Mode::kGoOn && elements.size() > 1) {
-      for (std::size_t i = 0; i < elements.size(); ++i)
-        settle(positions[i], commit_elements(std::span(elements).subspan(i, 1), add));
-      return;
-    }
-    for (const auto position : positions) {
-      if (status) {
-        done_.insert(position);
-      } else {
-        settle(position, std::move(status));  // one transaction, one error
-        return;
-      }
-    }
-  }
-
-  Status commit_elements(std::span<const nft::Element> elements, bool add) {
-    nft::Batch batch{std::string(firewall::kTable)};
-    if (add)
-      batch.add_elements(elements);
-    else
-      batch.remove_elements(elements);
-    return TRY(kernel_.nft())->commit(batch);
-  }
+  void flush() { outbox_.flush(); }
 
   Kernel& kernel_;
   Namespaces namespaces_;
@@ -615,13 +411,7 @@ class Run {
   std::set<std::size_t> done_;
   std::vector<Error> errors_;
 
-  Queue queue_ = Queue::kNone;
-  std::vector<std::size_t> positions_;  // of what waits, in the plan
-  NsRef requests_ns_;
-  std::vector<kernel::Request> requests_;
-  std::vector<const SetSysctl*> settings_;  // of plan_
-  std::vector<Deletion> deletions_;
-  std::vector<nft::Element> elements_;
+  Outbox outbox_;
   std::map<std::pair<NsRef, IfName>, int> indexes_;
 };
 

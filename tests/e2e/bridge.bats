@@ -40,7 +40,7 @@ teardown_file() {
   [ "$(snapshot)" = "$before" ]
 }
 
-@test "an unmanaged bridge gets ports, and nothing else is touched" {
+@test "bridge - unmanaged mode (netavark): it gets ports, and nothing else is touched" {
   before=$(snapshot)
   h1 berth network create -o mode=unmanaged -o com.docker.network.bridge.name=lan0 lan
   [ "$(snapshot)" = "$before" ]

@@ -20,7 +20,7 @@ addresses_in() {
   h1 berth exec "$1" -- ip -o addr show dev eth0 | awk '{print $3, $4}'
 }
 
-@test "TestBridgeICC: two containers of a network reach each other and the gateway by IPv6" {
+@test "two containers of a network reach each other, the gateway and the outside by IPv6" {
   h1 berth network create --subnet 10.5.0.0/24 --subnet fd00:5::/64 both
   h1 berth run -d --name one --network both -- sleep 1000
   h1 berth run -d --name two --network both -- sleep 1000
@@ -75,7 +75,7 @@ addresses_in() {
   [[ $output == *"::1/128"* ]]
 }
 
-@test "ports of run follow the way out, and come back" {
+@test "TestDockerNetworkConnectDisconnectWithPortMapping: ports of run follow the way out, and come back" {
   h1 berth network create --subnet 10.5.0.0/24 bnet
   h1 berth network create --subnet 10.6.0.0/24 anet
   h1 berth run -d --name web --network bnet -p 8080:80 -- sleep 1000

@@ -29,7 +29,7 @@ refused() { # words that the refusal must have, then the arguments of run
   [ -z "$(h1 berth ps -aq --filter name=no)" ]
 }
 
-@test "host: the host's namespace, name, hosts file and resolv.conf" {
+@test "TestNetHostnameWithNetHost: the host's namespace, name, hosts file and resolv.conf" {
   h1 berth run -d --name s1 --network host sleep 1000
   [ "$(netns_of s1)" = "$(host_netns)" ]
   [ "$(h1 berth exec s1 hostname)" = "$(hostname)" ]
@@ -49,7 +49,7 @@ refused() { # words that the refusal must have, then the arguments of run
   ! grep -q ^search "$BATS_TEST_TMPDIR/out"
 }
 
-@test "host mode conflicts: ports, MAC and IP addresses, aliases, links, further networks" {
+@test "TestConflictNetworkModeNetHostAndOptions, TestConflictContainerNetworkHostAndLinks: what host refuses" {
   refused "conflicting options: -p and --network host" --network host -p 80:80
   refused "conflicting options: --mac-address and --network host" --network host --mac-address 02:00:00:00:00:01
   refused "conflicting options: --ip and --network host" --network host --ip 10.1.0.9
@@ -128,7 +128,7 @@ refused() { # words that the refusal must have, then the arguments of run
   diff <(h1 berth exec aa cat /etc/hosts) /etc/hosts
 }
 
-@test "container: conflicts" {
+@test "TestConflictContainerNetworkAndLinks, TestConflictNetworkModeAndOptions: what container: refuses" {
   h1 berth run -d --name web --network net sleep 1000
   for option in "-p 80:80" "--ip 10.1.0.9" "--mac-address 02:00:00:00:00:01" "--network-alias a" \
     "--link web" "--hostname h" "--domainname d" "--dns 9.9.9.9" "--dns-search d" "--dns-opt ndots:2" \
@@ -209,7 +209,7 @@ refused() { # words that the refusal must have, then the arguments of run
   h1 berth stop -t 0 web
 }
 
-@test "ns: somebody else's namespace, which stays as it is" {
+@test "podman do not tamper with joined network ns interfaces: ns:PATH stays as it is" {
   ip netns add theirs
   ip -n theirs link set lo up
   ip -n theirs link add dev v0 type veth peer name v1

@@ -20,7 +20,7 @@ default4() { h1 berth exec "$1" ip -4 route show default; }
 default6() { h1 berth exec "$1" ip -6 route show default; }
 has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6"; }
 
-@test "TestCreateWithPriority: the default route goes by the network of the highest priority" {
+@test "TestCreateWithPriority, TestCreateWithMultiNetworks: the default route goes by the highest priority" {
   h1 berth network create --subnet 10.1.0.0/24 n1
   h1 berth network create --subnet 10.2.0.0/24 n2
   h1 berth network create --subnet 10.3.0.0/24 n3
@@ -68,7 +68,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [[ -z $(default4 box) && $(default6 box) == *"via fd06::1 "* ]]
 }
 
-@test "the lower metric wins among equal priorities, and no_default_route never does" {
+@test "route metric, no default route (netavark): the lower metric wins among equal priorities" {
   h1 berth network create --subnet 10.1.0.0/24 -o metric=300 a-dear
   h1 berth network create --subnet 10.2.0.0/24 -o metric=50 b-cheap
   h1 berth network create --subnet 10.3.0.0/24 -o no_default_route=true c-none
@@ -80,7 +80,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [ -z "$(default4 box)" ]
 }
 
-@test "static routes of every kind come with an endpoint and go with it" {
+@test "bridge with static routes, with blackhole routes (netavark): they come and go with an endpoint" {
   h1 berth network create --subnet 10.1.0.0/24 --route 10.8.0.0/16,10.1.0.9 --route 10.8.0.0/16,10.1.0.8,70 \
     --route 10.9.0.0/16,blackhole --route 10.10.0.0/16,unreachable --route 10.11.0.0/16,prohibit,7 n1
   h1 berth network create --subnet 10.2.0.0/24 n2
@@ -129,7 +129,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [[ $output == *"dev eth1"* ]]
 }
 
-@test "settings of one interface: name, link-local address, sysctls" {
+@test "TestSetInterfaceSysctl, TestDockerNetworkConnectLinkLocalIP: settings of one interface" {
   h1 berth network create --subnet 10.1.0.0/24 n1
   h1 berth run -d --name box \
     --network 'name=n1,ifname=lan0,"driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.conf.IFNAME.rp_filter=2"' \
@@ -151,7 +151,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [[ $(h1 berth exec box ip -6 -br addr show eth0) == *fe80::77/64* ]]
 }
 
-@test "ls filters" {
+@test "TestAPINetworkFilter, TestDockerNetworkLsFilter, podman network list --filter" {
   h1 berth network create --label tier=db --subnet 10.1.0.0/24 one
   h1 berth network create --label tier=web two
   h1 berth network create --config-only three
@@ -165,13 +165,40 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [ "$(listed --filter label=tier)" = one,two ]
   [ "$(listed --filter label=tier=db)" = one ]
   [ "$(listed --filter name=o)" = host,none,one,two ]
+  [ "$(listed --filter 'name=^o' --filter 'name=^.wo$')" = one,two ]
+  run h1 berth network ls --filter 'name=['
+  [ "$status" -eq 1 ]
+  [[ $output == *"--filter name=[: the value is no regular expression"* ]]
+  [ "$(h1 berth network ls --filter type=custom --format '{{with .Label "tier"}}{{. | upper}}{{end}}' | paste -sd,)" = DB,,WEB ]
+  [ "$(h1 berth ps -q --filter 'name=^/box$')" = "$(h1 berth ps -q --filter name=box)" ]
+  [ -z "$(h1 berth ps -q --filter 'name=^bo$')" ]
   [ "$(listed --filter scope=swarm)" = "" ]
   [ "$(listed --filter dangling=true)" = one,three ]
   [ "$(listed --filter dangling=false --filter type=custom)" = two ]
   [ "$(listed --filter id="$(h1 berth network inspect -f '{{.Id}}' one)")" = one ]
 }
 
-@test "prune removes what nobody uses, asks first, and takes filters" {
+@test "inspect tells how a sandbox was started, whatever became of it" {
+  h1 berth network create --subnet 10.1.0.0/24 n1
+  h1 berth network create --subnet 10.2.0.0/24 n2
+  h1 berth run -d --name box --network n1 -p 8080:80 -- sleep 1000
+  started() {
+    h1 berth inspect -f '{{.HostConfig.NetworkMode}} {{json .HostConfig.PortBindings}}' box
+  }
+  local before
+  before=$(started)
+  [[ $before == 'n1 {"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}'* ]]
+  h1 berth network connect n2 box
+  h1 berth network disconnect n1 box
+  [ "$(started)" = "$before" ]
+  h1 berth network disconnect n2 box
+  [ "$(started)" = "$before" ]
+  h1 berth stop -t 0 box
+  [ "$(started)" = "$before" ]
+  [ "$(h1 berth inspect -f '{{json .NetworkSettings.Ports}}' box)" = "{}" ]
+}
+
+@test "podman network prune --filter: what nobody uses goes, after a question" {
   h1 berth network create --label keep --subnet 10.1.0.0/24 kept
   h1 berth network create used
   h1 berth network create idle
@@ -205,6 +232,11 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   run h1 berth network inspect -v -f '{{json .Status.IPAM.Subnets}}' n1
   [ "$output" = '{"10.1.0.0/24":{"IPsInUse":6,"DynamicIPsAvailable":126}}' ]
   [ "$(h1 berth network inspect n1 | jq '.[0] | has("Status")')" = false ]
+  h1 berth sandbox create three
+  h1 berth attach three 10.1.0.50/24 10.1.0.150/24 --network n1
+  run h1 berth network inspect -v -f '{{json .Status.IPAM.Subnets}}' n1
+  [ "$output" = '{"10.1.0.0/24":{"IPsInUse":8,"DynamicIPsAvailable":125}}' ]
+  h1 berth sandbox rm three
 
   has_ipv6
   h1 berth network create --ipv4=false --subnet fd07::/48 big
@@ -235,7 +267,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   diff "$BATS_TEST_TMPDIR/before" <(snapshot)
 }
 
-@test "create --ignore and exists" {
+@test "podman network create same name - succeed with ignore, podman network exists" {
   run -1 h1 berth network exists n1
   [ -z "$output" ]
   h1 berth network create --subnet 10.1.0.0/24 n1

@@ -41,13 +41,13 @@ inside() { h1 berth exec "$1" -- curl -sS -m 2 "$2"; }
   [ "$(inside stranger "http://$(address_of h1):8080/")" = "hello from web" ]
 }
 
-@test "from the container itself and its neighbour, through the host's address" {
+@test "TestPortMappedHairpinTCP: from the container itself and its neighbour, through the host's address" {
   [ "$(inside web "http://$(address_of h1):8080/")" = "hello from web" ]
   [ "$(inside peer "http://$(address_of h1):8080/")" = "hello from web" ]
   [ "$(inside peer http://10.1.0.1:8080/)" = "hello from web" ]
 }
 
-@test "published on 127.0.0.1: the host reaches it, the LAN does not" {
+@test "TestAccessPortPublishedOnLoopbackAddress: the host reaches it, the LAN does not" {
   [ "$(fetch h1 http://127.0.0.1:9090/)" = "hello from web" ]
   run fetch h2 "http://$(address_of h1):9090/"
   [ "$status" -ne 0 ]
@@ -73,7 +73,7 @@ inside() { h1 berth exec "$1" -- curl -sS -m 2 "$2"; }
   [ "$status" -ne 0 ]
 }
 
-@test "networks are isolated from each other" {
+@test "isolate networks (netavark): they do not reach each other" {
   run inside stranger http://10.1.0.2/
   [ "$status" -ne 0 ]
   run h1 berth exec stranger -- ping -c1 -W1 10.1.0.2
@@ -111,7 +111,7 @@ inside() { h1 berth exec "$1" -- curl -sS -m 2 "$2"; }
   [[ $output == *"src=10.1.0.2 dst=$(address_of h2) sport=80"* ]]
 }
 
-@test "a port that is taken is refused, with its owner's name" {
+@test "TestPublishedPortAlreadyInUse: refused, with its owner's name" {
   run h1 berth run -d --network front -p 8080:80 -- sleep 1
   [ "$status" -eq 125 ]
   [[ $output == *"8080"*"web"* ]]
@@ -121,7 +121,7 @@ inside() { h1 berth exec "$1" -- curl -sS -m 2 "$2"; }
   [[ $output == *"7171"*"busybox"* ]]
 }
 
-@test "ranges, and a free port where none is given" {
+@test "podman run port forward range; a free port where none is given" {
   h1 berth run -d --name many --network front -p 7000-7002:80-82 -p 6000-6010:90 -p 53/udp -- sleep 1000
   run h1 berth port many
   [[ $output == *"80/tcp -> 0.0.0.0:7000"* && $output == *"82/tcp -> 0.0.0.0:7002"* ]]

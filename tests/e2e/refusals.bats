@@ -111,7 +111,7 @@ refused() { # status word... -- berth arguments: the error is one line that has 
   refused 1 nosuch -- network rm nosuch
 }
 
-@test "bad ports" {
+@test "netavark error - invalid host_ip in port mappings; bad ports" {
   for port in 0 70000 80:70000 a:80 80:81-82 1.2.3:80:80 80/icmp; do
     refused 125 "$port" -- run -p "$port" --network small -- true
   done

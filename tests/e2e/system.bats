@@ -54,7 +54,7 @@ teardown_file() { lab_down; }
   [ ! -e /tmp/never ]
 }
 
-@test "reconcile repairs what somebody else destroyed" {
+@test "test firewall-reload (netavark): reconcile repairs what somebody else destroyed" {
   h1 berth network create --subnet 10.6.0.0/24 -o com.docker.network.bridge.name=br6 fragile
   h1 berth run -d --name victim --network fragile -p 8086:80 -- sleep 1000
   serve victim 80

@@ -92,7 +92,9 @@ TEST_F(EngineAttach, IsRefusedBeforeAnythingChanges) {
   };
   refused(attaching(one, {"10.1.0.1/24"}), ErrorKind::kInUse, {"10.1.0.1", "gateway"});
   refused(attaching(one, {"192.0.2.0/24"}), ErrorKind::kInvalid, {"192.0.2.0", "network address"});
-  refused(attaching(one, {"0.0.0.0/8"}), ErrorKind::kInvalid, {"0.0.0.0"});
+  for (const char* nobodys : {"0.0.0.0/8", "127.0.0.1/8", "224.0.0.1/24", "255.255.255.255/32",
+                              "::1/128", "ff02::5/64"})
+    refused(attaching(one, {nobodys}), ErrorKind::kInvalid, {nobodys, "no address of an interface"});
   refused(attaching(one, {"192.0.2.5/24", "192.0.2.5/28"}), ErrorKind::kInvalid, {"given twice"});
   auto outside = attaching(one, {"192.0.2.5/28"});
   outside.options.gateway4 = ip("10.1.0.1");
@@ -100,6 +102,8 @@ TEST_F(EngineAttach, IsRefusedBeforeAnythingChanges) {
   auto own = attaching(one, {"192.0.2.5/28"});
   own.options.gateway4 = ip("192.0.2.5");
   refused(own, ErrorKind::kInvalid, {"gateway 192.0.2.5"});
+  own.options.gateway4 = ip("192.0.2.15");
+  refused(own, ErrorKind::kInvalid, {"gateway 192.0.2.15", "broadcast"});
   auto taken = attaching(two, {"192.0.2.5/28"});
   taken.options.gateway4 = ip("192.0.2.1");
   refused(taken, ErrorKind::kExists, {"default route", "not berth's"});

@@ -10,7 +10,12 @@
 namespace berth::testing {
 namespace {
 
-class EngineFault : public ::testing::TestWithParam<Scenario> {};
+class EngineFault : public ::testing::TestWithParam<Scenario> {
+ protected:
+  void SetUp() override {
+    if (const auto lacking = GetParam().lacking(); !lacking.empty()) GTEST_SKIP() << lacking;
+  }
+};
 
 TEST_P(EngineFault, AnyOperationFailsAndNothingHasChanged) {
   const auto& scenario = GetParam();

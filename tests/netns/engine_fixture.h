@@ -78,8 +78,8 @@ void run(const std::string& command, const kernel::Netns* netns = nullptr);
 [[nodiscard]] nlohmann::json json_of(const std::string& command,
                                      const kernel::Netns* netns = nullptr);
 
-/// Links, IPv4 addresses and routes, the nft ruleset and net.ipv4.conf of a namespace as text,
-/// without what differs from one making to the next: indexes, handles, times, random hardware
+/// Links, addresses and routes, the nft ruleset, net.ipv4.conf and net.ipv6.conf of a namespace as
+/// text, without what differs from one making to the next: indexes, handles, times, random hardware
 /// addresses, and what the kernel changes when it finds the time (carrier, operational state, IPv6
 /// link-local).
 [[nodiscard]] std::string kernel_state(const kernel::Netns* netns = nullptr);

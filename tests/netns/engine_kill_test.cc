@@ -9,6 +9,10 @@ namespace {
 
 class EngineKill : public ::testing::TestWithParam<Scenario> {
  protected:
+  void SetUp() override {
+    if (const auto lacking = GetParam().lacking(); !lacking.empty()) GTEST_SKIP() << lacking;
+  }
+
   // Has a child process go through the scenario with `faults`; false if it was killed on the way.
   static bool survives(const Scenario& scenario, World& world, const engine::Faults& faults) {
     const auto child = fork();

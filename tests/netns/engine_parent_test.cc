@@ -115,7 +115,13 @@ TEST_F(EngineParent, PassthruTakesTheWholeParent) {
   expect_refused(instance->create_network(request("other")), ErrorKind::kInUse,
                  {"network other", "lan0", "whole", "passthru"});
   TargetNs one, two;
-  connect("whole", one);
+  expect_refused(instance->connect({.network = "whole",
+                                    .target = one.target(),
+                                    .options = {.mac = must(Mac::parse("02:00:00:00:00:07"))}}),
+                 ErrorKind::kInvalid, {"whole", "passthru", "MAC address of lan0"});
+  const auto mac = connect("whole", one).mac.str();
+  EXPECT_EQ(link("eth0", &one.netns)["address"], mac);
+  EXPECT_EQ(link("lan0")["address"], mac);
   expect_refused(instance->connect({.network = "whole", .target = two.target()}), ErrorKind::kInUse,
                  {"whole", "lan0", one.target()});
   must(instance->remove_networks({{"whole"}, true})[0].status);

@@ -1,205 +1,201 @@
-// Random requests, some of them made to fail half-way, against a model of what they should lead to.
-// After every step kernel, store and model agree.
+// Random requests over every driver, some of them made to fail or killed half-way, and damage to
+// the kernel that is reconciled, against a model of what should be true. After every step kernel,
+// store and model agree; once all is removed again, everything is as it was.
 //
-// The seed is printed; BERTH_TEST_SEED and BERTH_TEST_STEPS repeat or prolong a run.
+//   engine_random_model.h   what should be true, and what may be asked for
+//   engine_random_facts.h   how that is compared with kernel and store
+//   engine_random_steps.h   what may happen next
+//
+// The seed is printed; BERTH_TEST_SEED and BERTH_TEST_STEPS repeat or prolong a run. With a seed
+// given every step is printed as it comes.
+#include <sys/wait.h>
+
 #include <chrono>
 #include <cstdlib>
-#include <random>
+#include <filesystem>
 
 #include "base/result.h"
-#include "engine_fixture.h"
+#include "engine_random_steps.h"
+#include "kernel/netlink/link.h"
+#include "translator/translator.h"
 
 namespace berth::testing {
 namespace {
 
-constexpr int kNetworks = 3;
-constexpr int kTargets = 4;
-constexpr int kHostPorts = 4;  // few, so that they collide
-constexpr auto kTimeLimit = std::chrono::seconds(8);
+namespace fs = std::filesystem;
+using random::Model;
+using random::Place;
+using random::Step;
+using random::Steps;
+using Halfway = Step::Halfway;
 
-struct ModelEndpoint {
-  int target;
-  Ip ip;
-  std::set<Port> host_ports;
-  friend auto operator<=>(const ModelEndpoint&, const ModelEndpoint&) = default;
-};
+constexpr unsigned kSteps = 1000;
+constexpr auto kTimeLimit = std::chrono::seconds(150);  // of steps that nobody asked for
 
-class EngineRandom : public EngineTest {
+unsigned from_environment(const char* name, unsigned otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? static_cast<unsigned>(std::stoul(text)) : otherwise;
+}
+
+std::set<std::string> files_below(const std::string& directory) {
+  std::set<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) files.insert(entry.path());
+  return files;
+}
+
+class EngineRandom : public ::testing::Test {
  protected:
-  using Endpoints = std::vector<ModelEndpoint>;  // oldest first
+  // How far a step came.
+  enum class End { kDone, kRefused, kFailed, kKilled, kKilledOnceRecorded };
 
-  ModelEndpoint* endpoint(int network, int target) {
-    if (!model_.contains(network)) return nullptr;
-    for (auto& each : model_[network])
-      if (each.target == target) return &each;
-    return nullptr;
+  void SetUp() override {
+    model_.translator_possible = translator::possible().has_value();
+    if (!model_.translator_possible) fmt::print("Without the translator: none is possible here\n");
+    for (const auto& [name, netns] : place_.foreign) model_.boxes[name];
+    before_ = look();
   }
-  bool port_taken(Port port) const {
-    for (const auto& [network, endpoints] : model_)
-      for (const auto& each : endpoints)
-        if (each.host_ports.contains(port)) return true;
-    return false;
-  }
-  Ip first_free(int network) const {
-    auto address = ip(fmt::format("10.{}.0.2", network));
-    const auto& endpoints = model_.at(network);
-    while (std::ranges::find(endpoints, address, &ModelEndpoint::ip) != endpoints.end())
-      address = Ip::from_number(Ip::Family::kV4, address.number() + 1);
-    return address;
-  }
-  int below(int limit) { return std::uniform_int_distribution(0, limit - 1)(random_); }
 
-  // One random request. Whether it should succeed, whether it did, and what then is true.
-  struct Step {
-    std::string what;
-    bool allowed;
-    Status done;
-    std::function<void()> then;
-  };
-  Step random_step() {
-    const int network = 1 + below(kNetworks);
-    const int target = below(kTargets);
-    const auto port = static_cast<Port>(7000 + below(kHostPorts));
-    const auto name = fmt::format("net{}", network);
-    const auto& reference = targets_[target].target();
-    const bool there = model_.contains(network);
-    auto* attached = endpoint(network, target);
-    const std::vector<std::string> spec = {fmt::format("{}:70", port)};
-    switch (below(8)) {
-      case 0: {
-        CreateNetwork request{
-            .name = name,
-            .subnets = {},
-            .labels = {},
-            .options = {{"com.docker.network.bridge.name", fmt::format("br{}", network)}}};
-        request.subnets.push_back({.subnet = cidr(fmt::format("10.{}.0.0/24", network)),
-                                   .range = {},
-                                   .gateway = {},
-                                   .aux = {}});
-        return {"create " + name, !there, status_of(instance_->create_network(request)),
-                [=, this] { model_[network] = {}; }};
-      }
-      case 1: {
-        const bool force = below(2) == 0;
-        const bool allowed = there ? force || model_[network].empty() : force;
-        return {fmt::format("rm {}{}", force ? "-f " : "", name), allowed,
-                instance_->remove_networks({{name}, force})[0].status,
-                [=, this] { remove(network); }};
-      }
-      case 2:
-      case 3: {
-        const bool publish = below(2) == 0;
-        const auto address = there ? first_free(network) : Ip();
-        return {fmt::format("connect {} {} {}", target, name, publish ? spec[0] : ""),
-                there && !attached && !(publish && port_taken(port)),
-                status_of(
-                    instance_->connect({.network = name,
-                                        .target = reference,
-                                        .ports = publish ? ports(spec) : std::vector<PortSpec>{}})),
-                [=, this] {
-                  model_[network].push_back(
-                      {target, address, publish ? std::set<Port>{port} : std::set<Port>{}});
-                  order_[target].push_back(network);
-                }};
-      }
-      case 4:
-      case 5:
-        return {fmt::format("disconnect {} {}", target, name), attached != nullptr,
-                instance_->disconnect({.network = name, .target = reference}),
-                [=, this] { detach(network, target); }};
-      case 6:
-        return {fmt::format("publish {} {} {}", target, name, spec[0]),
-                attached && !port_taken(port),
-                status_of(instance_->publish({name, reference, ports(spec)})),
-                [=, this] { endpoint(network, target)->host_ports.insert(port); }};
-      default:
-        return {
-            fmt::format("unpublish {} {} {}", target, name, spec[0]),
-            attached && attached->host_ports.contains(port),
-            status_of(instance_->unpublish({name, reference, {{Protocol::kTcp, Ip(), port, 70}}})),
-            [=, this] { endpoint(network, target)->host_ports.erase(port); }};
+  std::string look() {
+    std::vector<TargetNs*> targets{&place_.machine};
+    for (auto& [name, netns] : place_.foreign) targets.push_back(&netns);
+    auto text = picture(place_.instance, targets);
+    for (const auto& file : files_below(place_.instance.config().root)) text += file + "\n";
+    return text;
+  }
+
+  // Does it, and now and then sees to it that an operation of it fails or that its process is
+  // killed.
+  void take(const Step& step) {
+    note(step.name);
+    step.damage();
+    const int chance = steps_.below(8);
+    const bool sturdy = step.halfway == Halfway::kNever;
+    const auto end = sturdy || chance > 2 ? attempt(step)
+                     : chance == 0        ? die_in(step)
+                                          : fail_in(step);
+    note(end == End::kRefused ? ": refused\n" : "\n");
+    if (end == End::kDone) {
+      EXPECT_TRUE(step.allowed) << "it was not refused";
+    } else if (end == End::kRefused) {
+      EXPECT_FALSE(step.allowed) << refusal_;
+    } else if (step.halfway == Halfway::kRepeated) {
+      EXPECT_EQ(attempt(step), End::kDone) << refusal_;
     }
-  }
-  void detach(int network, int target) {
-    std::erase_if(model_[network], [=](const auto& each) { return each.target == target; });
-    std::erase(order_[target], network);
-  }
-  void remove(int network) {
-    if (!model_.contains(network)) return;
-    for (const auto& each : Endpoints(model_[network])) detach(network, each.target);
-    model_.erase(network);
+    const bool killed = end == End::kKilled || end == End::kKilledOnceRecorded;
+    EXPECT_TRUE(!killed || step.allowed) << "it was not refused";
+    if (end == End::kDone || end == End::kKilledOnceRecorded ||
+        (killed && step.halfway == Halfway::kFinished))
+      step.then(model_);
+    ++ends_[end];
+    expect_true(model_, place_);
   }
 
-  void expect_model_is_true() {
-    std::map<int, Endpoints> found;
-    for (const auto& network : must(instance_->networks())) {
-      if (network.predefined) continue;
-      const int number = std::stoi(network.name.substr(3));
-      auto& endpoints = found[number];
-      for (const auto& each : must(instance_->endpoints_of_network(network.id))) {
-        const auto name = must(instance_->sandbox(each.sandbox_id)).name;
-        const auto target = std::ranges::find(targets_, name, &TargetNs::target) - targets_.begin();
-        std::set<Port> host_ports;
-        for (const auto& mapping : each.ports) host_ports.insert(mapping.host_port);
-        endpoints.push_back({static_cast<int>(target), each.address4->ip(), host_ports});
-        // Of the networks of a target the one whose name is the first has the default route.
-        EXPECT_EQ(each.default4, *std::ranges::min_element(order_[target]) == number) << name;
-      }
-      std::ranges::sort(endpoints);
+  void note(const std::string& text) {
+    history_ += text;
+    if (!loud_) return;
+    fmt::print("{}", text);
+    std::fflush(stdout);
+  }
+
+  End attempt(const Step& step) {
+    const auto done = step.act(*place_.instance);
+    if (!done) refusal_ = done.error().message;
+    return done ? End::kDone : End::kRefused;
+  }
+
+  End fail_in(const Step& step) {
+    const auto where = static_cast<std::size_t>(steps_.below(10));
+    bool failed = false;
+    auto& faults = place_.instance.impl().faults;
+    faults.before_op = [&](std::size_t at) -> Status {
+      if (at != where || failed) return {};
+      failed = true;
+      return fail(ErrorKind::kKernel, "made to fail");
+    };
+    const auto end = attempt(step);
+    faults = {};
+    if (!failed) return end;
+    note(fmt::format(" (made to fail at operation {})", where));
+    EXPECT_EQ(end, End::kRefused) << "it went on";
+    return End::kFailed;
+  }
+
+  // Another process does it and is killed: before an operation, or at a step of the commit.
+  End die_in(const Step& step) {
+    constexpr std::array<std::string_view, 4> kAt = {"journalled", "applied", "named", "recorded"};
+    const auto drawn = static_cast<std::size_t>(steps_.below(12));
+    const auto child = fork();
+    if (child == 0) {
+      auto engine = Engine::open(place_.instance.config());
+      if (!engine) _exit(2);
+      auto& faults = EngineAccess::impl(*engine).faults;
+      faults.at = [&](std::string_view at) {
+        if (drawn < kAt.size() && at == kAt[drawn]) raise(SIGKILL);
+      };
+      faults.before_op = [&](std::size_t at) -> Status {
+        if (at + kAt.size() == drawn) raise(SIGKILL);
+        return {};
+      };
+      _exit(step.act(*engine) ? 0 : 1);
     }
-    auto expected = model_;
-    for (auto& [network, endpoints] : expected) std::ranges::sort(endpoints);
-    EXPECT_TRUE(found == expected);
-    EXPECT_EQ(ip_forward(), model_.empty() ? "0" : "1");
-    expect_agreement(instance_);
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status)) {
+      refusal_ = "in another process";
+      EXPECT_LT(WEXITSTATUS(status), 2) << "the instance could not be opened";
+      return WEXITSTATUS(status) == 0 ? End::kDone : End::kRefused;
+    }
+    EXPECT_EQ(WTERMSIG(status), SIGKILL);
+    note(drawn < kAt.size() ? fmt::format(" (killed once {})", kAt[drawn])
+                            : fmt::format(" (killed before operation {})", drawn - kAt.size()));
+    {
+      const auto held = must(place_.instance.impl().lock());
+      place_.instance.impl().remove_stray_files(std::chrono::seconds(0));
+    }
+    return drawn < kAt.size() && kAt[drawn] == "recorded" ? End::kKilledOnceRecorded : End::kKilled;
   }
 
-  template <typename T>
-  static Status status_of(const Result<T>& result) {
-    if (!result) return std::unexpected(result.error());
-    return {};
-  }
-  static unsigned from_environment(const char* name, unsigned otherwise) {
-    const char* text = std::getenv(name);
-    return text != nullptr ? static_cast<unsigned>(std::stoul(text)) : otherwise;
+  void remove_everything() {
+    steps_.end_sharer();
+    RemoveNetworks networks{{}, true};
+    for (const auto& [name, labels] : model_.networks) networks.networks.push_back(name);
+    for (const auto& outcome : place_.instance->remove_networks(networks)) must(outcome.status);
+    RemoveSandboxes boxes;
+    for (const auto& [name, box] : model_.boxes)
+      if (!box.foreign) boxes.targets.push_back(name);
+    for (const auto& outcome : place_.instance->remove_sandboxes(boxes)) must(outcome.status);
   }
 
-  Instance instance_;
-  std::array<TargetNs, kTargets> targets_;
-  std::map<int, Endpoints> model_;
-  std::array<std::vector<int>, kTargets> order_;  // the networks of a target, oldest first
-  std::mt19937 random_;
+  Place place_;
+  Model model_;
+  const unsigned seed_ = from_environment("BERTH_TEST_SEED", std::random_device{}());
+  Steps steps_{place_, model_, seed_};
+  const bool loud_ = std::getenv("BERTH_TEST_SEED") != nullptr;
+  std::string before_, refusal_, history_;
+  std::map<End, int> ends_;
 };
 
 TEST_F(EngineRandom, RequestsLeadToWhatTheModelSays) {
-  const auto seed = from_environment("BERTH_TEST_SEED", std::random_device{}());
-  const auto steps = from_environment("BERTH_TEST_STEPS", 300);
-  fmt::print("BERTH_TEST_SEED={}\n", seed);
-  random_.seed(seed);
-  const auto deadline = std::chrono::steady_clock::now() + kTimeLimit * (steps > 300 ? 100 : 1);
-  std::string history;
-  int succeeded = 0;
-  for (unsigned i = 0; i < steps && std::chrono::steady_clock::now() < deadline; ++i) {
-    bool made_to_fail = false;
-    const int fault_at = below(4) == 0 ? below(6) : -1;
-    instance_.impl().faults.before_op = [&](std::size_t at) -> Status {
-      if (static_cast<int>(at) != fault_at) return {};
-      made_to_fail = true;
-      return fail(ErrorKind::kKernel, "made to fail");
-    };
-    const auto step = random_step();
-    instance_.impl().faults = {};
-    history += fmt::format("{}{}\n", step.what, made_to_fail ? " (made to fail)" : "");
-    EXPECT_EQ(step.done.has_value(), step.allowed && !made_to_fail)
-        << (step.done ? "it succeeded" : step.done.error().message);
-    if (step.done) {
-      step.then();
-      ++succeeded;
-    }
-    expect_model_is_true();
-    ASSERT_FALSE(HasFailure()) << "BERTH_TEST_SEED=" << seed << " after\n" << history;
+  fmt::print("BERTH_TEST_SEED={}\n", seed_);
+  std::fflush(stdout);
+  const auto asked = from_environment("BERTH_TEST_STEPS", 0);
+  const auto steps = asked != 0 ? asked : kSteps;
+  const auto started = std::chrono::steady_clock::now();
+  unsigned taken = 0;
+  for (; taken < steps; ++taken) {
+    if (asked == 0 && std::chrono::steady_clock::now() - started > kTimeLimit) break;
+    take(steps_.next());
+    ASSERT_FALSE(HasFailure()) << "BERTH_TEST_SEED=" << seed_ << " after\n" << history_;
   }
-  EXPECT_GE(succeeded, 5);
+  fmt::print("{} of {} steps in {:.0f} s: {} done, {} refused, {} failed, {} killed{}\n", taken,
+             steps,
+             std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count(),
+             ends_[End::kDone], ends_[End::kRefused], ends_[End::kFailed],
+             ends_[End::kKilled] + ends_[End::kKilledOnceRecorded],
+             taken < steps ? " (the time was up)" : "");
+  remove_everything();
+  expect_same(look(), before_);
+  ASSERT_FALSE(HasFailure()) << "BERTH_TEST_SEED=" << seed_ << " after\n" << history_;
 }
 
 }  // namespace

@@ -1,13 +1,8 @@
+// Networks on bridges, and what they share with all: ports, links, sandboxes.
 #include "engine_scenarios.h"
 
 namespace berth::testing {
 namespace {
-
-template <typename T>
-Status status_of(const Result<T>& result) {
-  if (!result) return std::unexpected(result.error());
-  return {};
-}
 
 void without_icc(CreateNetwork& request) {
   request.options["com.docker.network.bridge.enable_icc"] = "false";
@@ -18,13 +13,6 @@ void with_routes(CreateNetwork& request) {
   without_icc(request);
   request.routes = {must(parse_route("10.201.0.0/16,10.1.0.200")),
                     must(parse_route("10.202.0.0/16,blackhole"))};
-}
-
-void connect(World& world, TargetNs& target, int network,
-             const std::vector<std::string>& specs = {}) {
-  must(world.instance->connect({.network = fmt::format("net{}", network),
-                                .target = target.target(),
-                                .ports = ports(specs)}));
 }
 
 void one_network(World& world) {
@@ -60,33 +48,18 @@ void linked(World& world) {
   }
 }
 
-CreateNetwork macvlan(const std::string& name) {
-  CreateNetwork lan{.name = name, .driver = "macvlan", .subnets = {}, .labels = {}};
-  lan.subnets.push_back(
-      {.subnet = Cidr::parse("192.168.7.0/24").value(), .range = {}, .gateway = {}, .aux = {}});
-  lan.options = {{"parent", "lan0"}, {"host_access", "true"}};
-  return lan;
+// Two sandboxes in one namespace.
+void shared_sandbox(World& world) {
+  busy_networks(world);
+  world.guest.emplace(world.instance, "guest", must(world.instance->sandbox("box")).id);
 }
 
-// A segment with the host's lan0 and lan1 of target two on it.
-void segment(World& world) {
-  run("ip link add lan0 type veth peer name lan1 netns " + world.two.path +
-      " && ip link set lan0 up");
-  run("ip link set lan1 up", &world.two.netns);
-}
-
-void macvlan_network(World& world) {
-  segment(world);
-  must(world.instance->create_network(macvlan("lan")));
-}
-
-void busy_macvlan(World& world) {
-  macvlan_network(world);
-  world.instance.make_network(1);
-  connect(world, world.one, 1);
-  must(world.instance->create_sandbox({.name = "box"}));
-  for (const auto& target : {std::string("box"), world.one.target()})
-    must(world.instance->connect({.network = "lan", .target = target}));
+// Somebody else's namespace with addresses that somebody else has chosen.
+Connect attaching(World& world) {
+  Connect request{.network = "net1", .target = world.one.target()};
+  request.options.addresses = {cidr("10.1.0.9/24"), cidr("192.0.2.9/28"), cidr("fd01::9/64")};
+  request.options.gateway4 = ip("192.0.2.1");
+  return request;
 }
 
 // An administrator's bridge, down and with an address of its own in the subnet.
@@ -96,7 +69,8 @@ void given_bridge(World&) {
 
 CreateNetwork adopting() {
   return {.name = "adopted",
-          .subnets = {{.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = ip("10.7.0.1"), .aux = {}}},
+          .subnets =
+              {{.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = ip("10.7.0.1"), .aux = {}}},
           .adopt = "br7"};
 }
 
@@ -106,7 +80,9 @@ void guarded(CreateNetwork& request) {
   request.options["mac_spoof_check"] = "true";
 }
 
-std::vector<Scenario> make_scenarios() {
+}  // namespace
+
+std::vector<Scenario> bridge_scenarios() {
   return {
       {"CreateFirstNetwork", [](World&) {},
        [](World&, Engine& engine) { return status_of(engine.create_network({.name = "new"})); }},
@@ -157,30 +133,34 @@ std::vector<Scenario> make_scenarios() {
          return status_of(engine.connect({.network = "net1", .target = world.one.target()}));
        }},
       {"AttachGivenAddresses", one_network,
+       [](World& world, Engine& engine) { return status_of(engine.connect(attaching(world))); }},
+      {"Detach",
+       [](World& world) {
+         busy_networks(world);
+         must(world.instance->disconnect({.network = "net1", .target = world.one.target()}));
+         must(world.instance->connect(attaching(world)));
+       },
        [](World& world, Engine& engine) {
-         Connect request{.network = "net1", .target = world.one.target()};
-         request.options.addresses = {cidr("10.1.0.9/24"), cidr("192.0.2.9/28")};
-         request.options.gateway4 = ip("192.0.2.1");
-         return status_of(engine.connect(request));
+         return engine.disconnect({.target = world.one.target(), .address = ip("192.0.2.9")});
+       },
+       true},
+      {"ConnectToAnUnmanagedBridge",
+       [](World& world) {
+         given_bridge(world);
+         must(world.instance->create_network(
+             {.name = "lan",
+              .ipv6 = false,
+              .options = {{"mode", "unmanaged"}, {"com.docker.network.bridge.name", "br7"}}}));
+       },
+       [](World& world, Engine& engine) {
+         return status_of(engine.connect({.network = "lan", .target = world.one.target()}));
+       }},
+      {"ConnectASandboxThatIsShared", shared_sandbox,
+       [](World&, Engine& engine) {
+         return status_of(engine.connect({.network = "bridge", .target = "box"}));
        }},
       {"CreateSandbox", [](World&) {},
        [](World&, Engine& engine) { return status_of(engine.create_sandbox({.name = "new"})); }},
-      {"CreateMacvlan", segment,
-       [](World&, Engine& engine) { return status_of(engine.create_network(macvlan("new"))); }},
-      {"ConnectToMacvlan", macvlan_network,
-       [](World& world, Engine& engine) {
-         return status_of(engine.connect({.network = "lan",
-                                          .target = world.one.target(),
-                                          .options = {.ip4 = Ip::v4(192, 168, 7, 7)}}));
-       }},
-      {"DisconnectFromMacvlan", busy_macvlan,
-       [](World& world, Engine& engine) {
-         return engine.disconnect({.network = "lan", .target = world.one.target()});
-       },
-       true},
-      {"RemoveAMacvlanInUse", busy_macvlan,
-       [](World&, Engine& engine) { return engine.remove_networks({{"lan"}, true})[0].status; },
-       true},
       {"Unpublish", busy_networks,
        [](World& world, Engine& engine) {
          return status_of(engine.unpublish(
@@ -192,6 +172,11 @@ std::vector<Scenario> make_scenarios() {
       {"DisconnectAndMoveTheDefaultRoute", busy_networks,
        [](World& world, Engine& engine) {
          return engine.disconnect({.network = "net1", .target = world.one.target()});
+       },
+       true},
+      {"DisconnectASandboxThatIsShared", shared_sandbox,
+       [](World&, Engine& engine) {
+         return engine.disconnect({.network = "net1", .target = "box"});
        },
        true},
       {"RemoveAnAdoptedNetwork",
@@ -223,10 +208,19 @@ std::vector<Scenario> make_scenarios() {
   };
 }
 
-}  // namespace
+std::string Scenario::lacking() const {
+  auto route = must(kernel::Socket::open(NETLINK_ROUTE));
+  if (needs.empty() || must(kernel::has_link_kind(route, needs))) return {};
+  return fmt::format("this kernel has no {} devices", needs);
+}
 
 const std::vector<Scenario>& scenarios() {
-  static const auto all = make_scenarios();
+  static const auto all = [] {
+    auto every = bridge_scenarios();
+    for (const auto& more : {ipv6_scenarios(), parent_scenarios()})
+      every.insert(every.end(), more.begin(), more.end());
+    return every;
+  }();
   return all;
 }
 

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine_fixture.h"
+#include "fake_sandbox.h"
 #include "translator/translator.h"
 
 namespace berth::testing {
@@ -25,6 +27,7 @@ struct World {
   Host host;  // first: the instance belongs to it
   Instance instance;
   TargetNs one, two;
+  std::optional<FakeSandbox> guest;  ///< in the namespace of a sandbox of berth's
 };
 
 struct Scenario {
@@ -33,9 +36,31 @@ struct Scenario {
   /// The change, by an engine that may be another process's.
   std::function<Status(World&, Engine&)> act;
   bool removes = false;  ///< once begun it is finished, not taken back
+  std::string needs{};   ///< a kind of device that not every kernel has
+
+  /// What this kernel lacks for it, in words; empty: nothing.
+  [[nodiscard]] std::string lacking() const;
 };
 
 [[nodiscard]] const std::vector<Scenario>& scenarios();
+// Parts of it, each in its file.
+[[nodiscard]] std::vector<Scenario> bridge_scenarios();
+[[nodiscard]] std::vector<Scenario> ipv6_scenarios();
+[[nodiscard]] std::vector<Scenario> parent_scenarios();
+
+template <typename T>
+Status status_of(const Result<T>& result) {
+  if (!result) return std::unexpected(result.error());
+  return {};
+}
+
+/// Connects the target to net<number>.
+inline void connect(World& world, TargetNs& target, int network,
+                    const std::vector<std::string>& specs = {}) {
+  must(world.instance->connect({.network = fmt::format("net{}", network),
+                                .target = target.target(),
+                                .ports = ports(specs)}));
+}
 
 inline std::string name_of(const ::testing::TestParamInfo<Scenario>& info) {
   return info.param.name;

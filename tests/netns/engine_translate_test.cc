@@ -88,6 +88,15 @@ TEST_F(EngineTranslate, TheOptionSwitchesItOff) {
   EXPECT_FALSE(there());
 }
 
+TEST_F(EngineTranslate, ARoutedNetworkPublishesOnNoAddressOfTheHost) {
+  instance.make_network(1, [](CreateNetwork& request) {
+    request.options["com.docker.network.bridge.gateway_mode_ipv4"] = "routed";
+  });
+  must(connect(one, {"8080:80"}));
+  EXPECT_EQ(on_ipv6(), Set{});
+  EXPECT_FALSE(there());
+}
+
 TEST_F(EngineTranslate, ItGoesWithTheLastNetwork) {
   instance.make_network(1);
   instance.make_network(2);
@@ -114,10 +123,30 @@ TEST_F(EngineTranslate, TheHostForwardsForOthersOnlyIfTheyCanReachIt) {
   instance.make_network(2);
   must(connect(one, {"8080:80"}));
   EXPECT_TRUE(forwards());
+  run("nft flush ruleset");
+  for (const auto& repair : must(instance->reconcile())) must(repair.status);
+  EXPECT_EQ(shell("nft get element inet berth shared '{ \"forwarding\" }'").status, 0);
   must(instance->remove_networks({{"net2"}, true})[0].status);
   EXPECT_TRUE(forwards());
   must(instance->remove_networks({{"net1"}, true})[0].status);
   EXPECT_FALSE(forwards());
+}
+
+// A network that has nothing to do with it keeps neither the translator nor forwarding for it.
+TEST_F(EngineTranslate, ItGoesWithTheLastNetworkThatPublishes) {
+  run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && "
+      "ip addr add 2001:db8::1/64 dev lan0 nodad");
+  must(instance->create_network({.name = "lan",
+                                 .driver = "macvlan",
+                                 .subnets = {{.subnet = cidr("192.168.7.0/24")}},
+                                 .options = {{"parent", "lan0"}}}));
+  instance.make_network(1);
+  must(connect(one, {"8080:80"}));
+  EXPECT_EQ(must(kernel::read_sysctl("net/ipv6/conf/all/forwarding")), "1");
+  must(instance->remove_networks({{"net1"}, true})[0].status);
+  EXPECT_FALSE(there());
+  EXPECT_EQ(must(kernel::read_sysctl("net/ipv6/conf/all/forwarding")), "0");
+  EXPECT_NE(shell("nft list table inet berth").status, 0);
 }
 
 TEST_F(EngineTranslate, ReconcilePutsItBack) {

@@ -92,6 +92,14 @@ TEST_F(Neighbours, AreNoLongerToldOnceTheInterfaceIsGone) {
   EXPECT_FALSE(ended);
 }
 
+TEST_F(Neighbours, AreNotToldOfAnAddressThatTheInterfaceHasNot) {
+  auto said = std::vector{announcement()};
+  said[0].addresses = {ip("10.1.0.9")};
+  const auto refused = announce(said);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kNotFound);
+}
+
 TEST_F(Neighbours, AreToldNothingByAnotherNamespaceUnderTheSamePath) {
   auto said = std::vector{announcement()};
   said[0].netns_inode = far.netns.inode();

@@ -1,5 +1,6 @@
 // Addresses and routes against the real kernel, IPv4 and IPv6 by the same tests.
 #include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 
 #include <algorithm>
 
@@ -100,8 +101,14 @@ TEST_P(AddressAndRoute, RoutesAreListedAsTheyWereAdded) {
                       .destination = cidr(GetParam().elsewhere),
                       .link_index = index,
                       .metric = 77};
+  const Route nowhere{.family = family,
+                      .destination = cidr(GetParam().elsewhere),
+                      .metric = 78,
+                      .type = RTN_BLACKHOLE};
   must(ns.route.request(add_route(everything)));
   must(ns.route.request(add_route(on_link)));
+  must(ns.route.request(add_route(nowhere)));
+  EXPECT_TRUE(has_route(nowhere));
   EXPECT_TRUE(has_route(everything));
   EXPECT_TRUE(has_route(on_link));
   EXPECT_EQ(std::ranges::count(routes(), cidr(GetParam().subnet), &Route::destination), 1)
@@ -113,11 +120,29 @@ TEST_P(AddressAndRoute, RoutesAreListedAsTheyWereAdded) {
 
   must(ns.route.request(delete_route(everything)));
   must(ns.route.request(delete_route(on_link)));
+  must(ns.route.request(delete_route(nowhere)));
+  EXPECT_FALSE(has_route(nowhere));
   EXPECT_FALSE(has_route(everything));
   EXPECT_FALSE(has_route(on_link));
   const auto gone = ns.route.request(delete_route(everything));
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().kind, ErrorKind::kNotFound);
+}
+
+TEST_P(AddressAndRoute, OfTwoRoutesThatDifferInTheirMetricTheOneThatIsMeantGoes) {
+  const auto family = address.ip().family();
+  const Route plain{.family = family,
+                    .destination = cidr(GetParam().elsewhere),
+                    .metric = default_metric(family),
+                    .type = RTN_BLACKHOLE};
+  auto better = plain, without = plain;
+  better.metric = 7;
+  without.metric = 0;
+  for (const auto& route : {better, without}) must(ns.route.request(add_route(route)));
+  EXPECT_TRUE(has_route(plain));
+  must(ns.route.request(delete_route(without)));
+  EXPECT_FALSE(has_route(plain));
+  EXPECT_TRUE(has_route(better));
 }
 
 TEST_P(AddressAndRoute, AGatewayOutOfReachIsRefusedInWords) {

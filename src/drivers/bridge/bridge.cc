@@ -5,15 +5,6 @@
 namespace berth::drivers::bridge {
 namespace {
 
-// The address is fixed: otherwise a bridge takes its lowest port's and changes it as ports come and
-// go, and neighbours lose it (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id).
-Mac mac_of(const Network& network) {
-  for (const auto& subnet : network.subnets)
-    if (subnet.gateway) return Mac::from_ip(*subnet.gateway);
-  const auto number = static_cast<Uint128>(std::stoul(network.id.substr(0, 8), nullptr, 16));
-  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
-}
-
 bool has_address(const Network& network, const Subnet& subnet) {
   const bool v4 = subnet.cidr.ip().is_v4();
   const auto mode = v4 ? network.bridge.mode4 : network.bridge.mode6;
@@ -40,6 +31,24 @@ plan::Plan access_port(const IfName& port, std::uint16_t vlan, const Facts& fact
 }
 
 }  // namespace
+
+// The address is fixed: otherwise a bridge takes its lowest port's and changes it as ports come and
+// go, and neighbours lose it (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id).
+Mac mac_of(const Network& network) {
+  for (const auto& subnet : network.subnets)
+    if (subnet.gateway && subnet.gateway->is_v4()) return Mac::from_ip(*subnet.gateway);
+  // Of IPv6 gateways most end in ::1: the network's id instead.
+  const auto number = static_cast<Uint128>(std::stoul(network.id.substr(0, 8), nullptr, 16));
+  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
+}
+
+std::vector<Cidr> host_addresses(const Network& network) {
+  std::vector<Cidr> addresses;
+  for (const auto& subnet : network.subnets)
+    if (has_address(network, subnet))
+      addresses.emplace_back(*subnet.gateway, subnet.cidr.prefix());
+  return addresses;
+}
 
 std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint) {
   return endpoint.asked.vlan != 0 ? endpoint.asked.vlan : network.bridge.vlan;
@@ -72,9 +81,8 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
     // (ndisc_send_ns in net/ipv6/ndisc.c).
     set("ipv6", "accept_dad", "0");
   }
-  for (const auto& subnet : network.subnets)
-    if (has_address(network, subnet))
-      plan.push_back(plan::AddAddress{{}, device, Cidr(*subnet.gateway, subnet.cidr.prefix())});
+  for (const auto& address : host_addresses(network))
+    plan.push_back(plan::AddAddress{{}, device, address});
   if (network.ipv4) set("ipv4", "route_localnet", "1");
   return plan;
 }

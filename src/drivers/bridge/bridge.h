@@ -27,12 +27,18 @@
 
 namespace berth::drivers::bridge {
 
+/// The bridge's own addresses: the gateways', unless somebody else is to have them.
+[[nodiscard]] std::vector<Cidr> host_addresses(const Network& network);
+
 /// The bridge device with its gateways' addresses. 127.0.0.1 of the host reaches published ports
 /// through it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall
 /// guards. With IPv6 the host takes no router advertisements from containers.
 [[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
 /// Nothing of a bridge that was there before the network.
 [[nodiscard]] plan::Plan remove(const Network& network);
+
+/// The MAC address of the bridge that create() makes.
+[[nodiscard]] Mac mac_of(const Network& network);
 
 /// The access VLAN of the endpoint's port; 0: none.
 [[nodiscard]] std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint);

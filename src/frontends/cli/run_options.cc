@@ -75,6 +75,8 @@ Result<std::vector<Attachment>> networks_of(const RunOptions& options) {
   std::vector<Attachment> networks;
   for (const auto& text : options.networks) networks.push_back(TRY(parse_attachment(text)));
   if (networks.empty()) networks.push_back({.network = "bridge", .options = {}});
+  for (auto& each : networks)
+    if (each.network == "default") each.network = "bridge";  // Docker's word for it
 
   auto& first = networks.front().options;
   const auto not_twice = [](bool on_both, std::string_view option, std::string_view key) -> Status {

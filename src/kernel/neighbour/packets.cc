@@ -112,8 +112,8 @@ bool advertisement_claims(std::span<const std::uint8_t> packet, const Ip& addres
   std::memcpy(&message, packet.data(), sizeof message);
   const auto type = message.body.nd_na_type;
   const in6_addr nobody{};
-  const bool probes = type == ND_NEIGHBOR_SOLICIT &&
-                      std::memcmp(&message.ip.ip6_src, &nobody, sizeof nobody) == 0;
+  const bool probes =
+      type == ND_NEIGHBOR_SOLICIT && std::memcmp(&message.ip.ip6_src, &nobody, sizeof nobody) == 0;
   return message.ip.ip6_nxt == IPPROTO_ICMPV6 && (type == ND_NEIGHBOR_ADVERT || probes) &&
          std::ranges::equal(message.body.nd_na_target.s6_addr, address.bytes());
 }

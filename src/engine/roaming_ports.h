@@ -1,0 +1,38 @@
+// The ports of `run -p`: which endpoints of the sandbox publish them.
+//
+// What comes in through a port is answered by the default route, so a port belongs, in each family
+// on its own, to the endpoint that the default route of that family goes by (as in Docker). Where
+// no endpoint takes it in IPv6, the translator leads from there to the one of IPv4. A network whose
+// gateway mode is routed needs no default route for that: there the container's port is open on
+// every endpoint. Ports of `network connect -p` stay where they are.
+//
+// Pure.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "berth/network.h"
+#include "engine/ports.h"
+
+namespace berth::engine {
+
+/// What the sandbox keeps of `specs` when `published` has given them numbers on its first way out,
+/// which is on `network`. Of a spec that names no host address that is both families, whichever the
+/// endpoint has. host_port 0: none was needed there, and any will not do elsewhere.
+[[nodiscard]] std::vector<PortMapping> asked_ports(const std::vector<PortSpec>& specs,
+                                                   const Network& network,
+                                                   const Published& published);
+
+/// An endpoint of a sandbox, and the network that it is on.
+struct Attached {
+  Endpoint endpoint;
+  Network network;
+};
+
+/// Puts `ports`, which are a sandbox's, where they belong among its endpoints. `translate`: may
+/// ports on IPv6 lead to IPv4 addresses.
+void distribute(std::span<Attached> endpoints, const std::vector<PortMapping>& ports,
+                bool translate);
+
+}  // namespace berth::engine

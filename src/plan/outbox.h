@@ -1,0 +1,65 @@
+// What operations leave to go to the kernel together: requests on one route socket, sysctls of one
+// sandbox, deletions of the host's links, additions to nft sets, or removals from them; one kind at
+// a time, in order.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "plan/apply.h"
+#include "plan/op.h"
+
+namespace berth::plan {
+
+class Outbox {
+ public:
+  /// Told how the operation at a position of the plan went. Of a transaction that was refused only
+  /// the first one is named: one transaction, one error.
+  using Settle = std::function<void(std::size_t position, Status status)>;
+  /// What a refused transaction is followed by: nothing, or one for each element. What a refused
+  /// sysctl is followed by: nothing, or the next one.
+  enum class AfterRefusal { kStop, kOneByOne };
+
+  Outbox(Kernel& kernel, Namespaces& namespaces, AfterRefusal after_refusal, Settle settle)
+      : kernel_(kernel),
+        namespaces_(namespaces),
+        after_refusal_(after_refusal),
+        settle_(std::move(settle)) {}
+
+  enum class Kind { kNone, kRequests, kSettings, kDeletions, kAdditions, kRemovals };
+  /// Sends what waits, unless it is of that kind, and requests or sysctls for that namespace.
+  void make_way_for(Kind kind, const NsRef& ns = {});
+  /// One more, of the kind that way was made for.
+  void add(std::size_t position, kernel::Request request);
+  void add(std::size_t position, const SetSysctl& setting);
+  void add_deletion(std::size_t position, const IfName& link);
+  void add(std::size_t position, const nft::Element& element);
+
+  /// Sends what waits, and settles it.
+  void flush();
+
+ private:
+  void flush_requests();
+  void flush_settings();
+  void flush_deletions();
+  void flush_elements(bool adding);
+  Status commit(std::span<const nft::Element> elements, bool adding);
+  void leave_group(const std::vector<IfName>& links);
+
+  Kernel& kernel_;
+  Namespaces& namespaces_;
+  AfterRefusal after_refusal_;
+  Settle settle_;
+
+  Kind kind_ = Kind::kNone;
+  NsRef ns_;
+  std::vector<std::size_t> positions_;  // of what waits, in the plan
+  std::vector<kernel::Request> requests_;
+  std::vector<SetSysctl> settings_;
+  std::vector<IfName> deletions_;
+  std::vector<nft::Element> elements_;
+};
+
+}  // namespace berth::plan
