@@ -54,7 +54,8 @@ class HostGateway : public testing::Test {
 
   std::string found() {
     std::string text;
-    for (const auto& ip : host_gateway(state_, sandbox_, endpoints_).value())
+    const auto addresses = host_gateway(state_, sandbox_, endpoints_).value();
+    for (const auto& ip : addresses)
       text += (text.empty() ? "" : " ") + ip.str();
     return text;
   }
