@@ -53,8 +53,8 @@ class HostGateway : public testing::Test {
   }
 
   std::string found() {
-    std::string text;
     const auto addresses = host_gateway(state_, sandbox_, endpoints_).value();
+    std::string text;
     for (const auto& ip : addresses)
       text += (text.empty() ? "" : " ") + ip.str();
     return text;

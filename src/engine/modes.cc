@@ -108,7 +108,7 @@ Result<Mode> mode_of(State& state, const RunProcess& request) {
   return Mode{};
 }
 
-Status check_takes_endpoints(const Sandbox& sandbox, const Network& network) {
+Status check_takes_endpoints(State& state, const Sandbox& sandbox, const Network& network) {
   if (network.driver == Driver::kHost)
     return fail(ErrorKind::kInvalid,
                 "{}: a sandbox cannot be connected to network host or disconnected from it: give "
@@ -127,10 +127,14 @@ Status check_takes_endpoints(const Sandbox& sandbox, const Network& network) {
     case NetworkMode::kPath:
       break;
   }
+  auto mode = network_mode(sandbox);
+  if (sandbox.mode == NetworkMode::kContainer)
+    if (const auto owner = state.sandbox(sandbox.shares))
+      mode = std::string(kContainerPrefix) + owner->name;
   return fail(ErrorKind::kInvalid,
               "{} runs with --network {}: a sandbox that shares its network namespace with another "
               "one or the host cannot be connected to any other network or disconnected from one",
-              sandbox.name, network_mode(sandbox));
+              sandbox.name, mode);
 }
 
 }  // namespace berth::engine

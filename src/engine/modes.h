@@ -35,6 +35,7 @@ struct Mode {
 
 /// Refuses to connect `sandbox` to a network, or to disconnect it, if it has no endpoints by its
 /// mode.
-[[nodiscard]] Status check_takes_endpoints(const Sandbox& sandbox, const Network& network);
+[[nodiscard]] Status check_takes_endpoints(State& state, const Sandbox& sandbox,
+                                           const Network& network);
 
 }  // namespace berth::engine

@@ -93,20 +93,36 @@ std::string mode_form(const Sandbox& sandbox, std::span<const Endpoint> endpoint
   return endpoints.empty() ? "none" : endpoints.front().network_name;
 }
 
-void add_port(Json& out, const PortMapping& port) {
+void add_port(Json& out, const PortMapping& port, const std::string& host_ip) {
   // A port of a routed network is none of the host's.
   out[fmt::format("{}/{}", port.container_port, name(port.protocol))].push_back(
-      {{"HostIp", port.host_ip.str()},
+      {{"HostIp", host_ip},
        {"HostPort", port.host_port == 0 ? "" : fmt::format("{}", port.host_port)}});
 }
 
-// What the sandbox was started with, open or not, and what has been published since.
+// What the sandbox was started with, open or not, and what has been published since. Asked for on
+// every address of the host it is kept once for each family, and has no HostIp in Docker.
 Json bindings_form(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
   Json out = Json::object();
-  for (const auto& port : sandbox.ports) add_port(out, port);
-  for (const auto& endpoint : endpoints)
-    for (const auto& port : endpoint.ports)
-      if (std::ranges::find(sandbox.ports, port) == sandbox.ports.end()) add_port(out, port);
+  const auto has = [&](PortMapping port, Ip::Family family) {
+    port.host_ip = Ip::from_number(family, 0);
+    return std::ranges::find(sandbox.ports, port) != sandbox.ports.end();
+  };
+  for (const auto& port : sandbox.ports) {
+    const bool everywhere = port.host_ip.is_unspecified() && has(port, Ip::Family::kV4) &&
+                            has(port, Ip::Family::kV6);
+    if (everywhere && !port.host_ip.is_v4()) continue;
+    add_port(out, port, everywhere ? "" : port.host_ip.str());
+  }
+  for (const auto& endpoint : endpoints) {
+    for (const auto& port : endpoint.ports) {
+      const bool of_the_start = std::ranges::any_of(sandbox.ports, [&](const PortMapping& each) {
+        return each.protocol == port.protocol && each.container_port == port.container_port &&
+               (each.host_port == port.host_port || each.host_port == 0 || port.host_port == 0);
+      });
+      if (!of_the_start) add_port(out, port, port.host_ip.str());
+    }
+  }
   return out;
 }
 
@@ -186,7 +202,7 @@ Json network_status_form(std::span<const SubnetUse> subnets) {
 Json ports_form(std::span<const Endpoint> endpoints) {
   Json out = Json::object();
   for (const auto& endpoint : endpoints)
-    for (const auto& port : endpoint.ports) add_port(out, port);
+    for (const auto& port : endpoint.ports) add_port(out, port, port.host_ip.str());
   return out;
 }
 

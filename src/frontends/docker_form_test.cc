@@ -70,8 +70,15 @@ TEST(SandboxForm, KeepsHowItWasStarted) {
   EXPECT_EQ(settings({}), R"("mybridge0")" + kPort + "{}");
   auto endpoint = sample_endpoint();
   endpoint.network_name = "another";
-  const std::vector endpoints = {endpoint};
+  std::vector endpoints = {endpoint};
   EXPECT_EQ(settings({.endpoints = endpoints}), R"("mybridge0")" + kPort + kPort);
+
+  // On every address; on a routed network without a port of the host; and one published since.
+  sandbox.ports.push_back({Protocol::kTcp, Ip::parse("::").value(), 12211, 8080});
+  endpoints[0].ports = {{Protocol::kTcp, Ip(), 0, 8080}, {Protocol::kUdp, Ip(), 53, 53}};
+  EXPECT_EQ(sandbox_form(sandbox, {.endpoints = endpoints})["HostConfig"]["PortBindings"].dump(),
+            R"({"8080/tcp":[{"HostIp":"","HostPort":"12211"}],)"
+            R"("53/udp":[{"HostIp":"0.0.0.0","HostPort":"53"}]})");
 }
 
 TEST(PortsForm, ARoutedPortIsNoneOfTheHosts) {

@@ -98,6 +98,9 @@ refused() { # words that the refusal must have, then the arguments of run
   [[ $(h1 berth ps --filter name=app --format '{{.Networks}}') == container:* ]]
   # What changes in the owner is there for both.
   h1 berth network create --subnet 10.2.0.0/24 second
+  run h1 berth network connect second app
+  [ "$status" -eq 1 ]
+  [[ $output == *"app runs with --network container:web: "* ]]
   h1 berth network connect second web
   h1 berth exec app ip -4 -o addr show eth1 | grep -q 10.2.0.2
   h1 berth exec app grep -q $'^10.2.0.2\t' /etc/hosts
