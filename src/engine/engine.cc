@@ -159,20 +159,24 @@ Result<std::vector<Network>> Engine::networks() {
 
 Result<std::vector<Network>> Engine::unused_networks() {
   TRY(impl_->collect_dead());
+  const auto one_state = TRY(impl_->reading());
   return impl_->unused_networks();
 }
 
 Result<std::vector<SubnetUse>> Engine::subnet_use(const Network& network) {
+  const auto one_state = TRY(impl_->reading());
   return impl_->subnet_use(network);
 }
 
 Result<Network> Engine::network(const std::string& reference) {
   Change look(*impl_->store);
+  const auto one_state = TRY(impl_->reading());
   return look.state.network(reference);
 }
 
 Result<std::vector<Endpoint>> Engine::endpoints_of_network(const std::string& network_id) {
   Change look(*impl_->store);
+  const auto one_state = TRY(impl_->reading());
   return look.state.endpoints_of_network(network_id);
 }
 
@@ -278,12 +282,14 @@ Result<std::vector<Sandbox>> Engine::sandboxes() {
 Result<Sandbox> Engine::sandbox(const Target& target) {
   TRY(impl_->collect_stale(target));
   Change look(*impl_->store);
+  const auto one_state = TRY(impl_->reading());
   return impl_->find_sandbox(look.state, target);
 }
 
 Result<std::vector<Endpoint>> Engine::endpoints_of_sandbox(const Sandbox& sandbox) {
   Change look(*impl_->store);
-  return look.state.endpoints(sandbox.endpoints);
+  const auto one_state = TRY(impl_->reading());
+  return look.state.endpoints(TRY(look.state.sandbox(sandbox.id)).endpoints);
 }
 
 std::string Engine::sandbox_file(const Sandbox& sandbox, std::string_view name) const {
@@ -301,9 +307,11 @@ Status Engine::sandbox_exited(const std::string& id, int exit_code) {
 // ---- the instance -------------------------------------------------------------------------------
 
 Result<Info> Engine::info() {
+  const auto one_state = TRY(impl_->reading());
   return impl_->info();
 }
 Result<DiskUse> Engine::disk_use() {
+  const auto one_state = TRY(impl_->reading());
   return impl_->disk_use();
 }
 Result<std::vector<Repair>> Engine::reconcile() {
@@ -317,6 +325,7 @@ std::vector<Error> Engine::reset() {
 
 Result<PlanText> Engine::plan(const Request& request) {
   Change change(*impl_->store);
+  const auto one_state = TRY(impl_->reading());
   TRY(std::visit(
       [&](const auto& each) -> Status {
         auto prepared = impl_->prepare(change, each);

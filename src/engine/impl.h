@@ -14,6 +14,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -107,11 +108,19 @@ class Engine::Impl {
   engine::Faults faults;
   ino_t store_file = 0;  // of the store as it was opened; 0: in memory
 
+  // snapshot.cc
+  /// Keeps all reads of the store on one state while the result lives; where something does so
+  /// already, on that one's.
+  Result<std::shared_ptr<store::Store::ReadTransaction>> reading();
+  std::weak_ptr<store::Store::ReadTransaction> snapshot;
+  /// Refuses changes while reads are kept on one state: what they show may be over by then.
+  Status may_change() const;
+
   // journal.cc
   /// Takes the instance lock and finishes what dead processes left. Released with the descriptor.
   Result<UniqueFd> lock();
-  /// The lock alone. An error if somebody has reset the instance since it was opened; kInUse if
-  /// another process has the lock and `how` is LOCK_NB.
+  /// The lock alone. An error if somebody has reset the instance since it was opened, and while a
+  /// snapshot is held; kInUse if another process has the lock and `how` is LOCK_NB.
   Result<UniqueFd> lock_only(int how = 0);
   /// Finishes what dead processes left, unless a living one is at work.
   Status settle_abandoned();
@@ -376,6 +385,7 @@ class Engine::Impl {
   /// The same under the lock, unless somebody else has recorded it already.
   Status finish_if_known(const Sandbox& sandbox, int exit_code);
   /// Collects sandboxes whose process or namespace is gone without a word (a shim killed by -9).
+  /// Nothing while a snapshot is held: what it shows stays as it is.
   Status collect_dead();
   /// The same for what `reference` names; the lock is not held.
   Status collect_stale(const Target& reference);

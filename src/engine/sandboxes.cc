@@ -249,7 +249,9 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
   const auto refused = [](Error error) { return std::unexpected(RunError{std::move(error)}); };
   std::optional<kernel::Netns> joined;
   auto checked = with_dead_collected([&]() -> Result<Sandbox> {
+    TRY(may_change());
     Change look(*store);
+    const auto one_state = TRY(reading());
     const auto mode = TRY(engine::mode_of(look.state, request));
     auto sandbox = TRY(sandbox_for(look.state, request, mode));
     joined = TRY(namespace_to_join(look.state, mode));
@@ -415,6 +417,7 @@ bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
 }
 
 Status Engine::Impl::collect_dead() {
+  if (!snapshot.expired()) return {};
   Change look(*store);
   for (const auto& sandbox : TRY(look.state.sandboxes()))
     if (is_dead(sandbox)) TRY(finish_if_known(sandbox, 128 + SIGKILL));
@@ -422,6 +425,7 @@ Status Engine::Impl::collect_dead() {
 }
 
 Status Engine::Impl::collect_stale(const Target& reference) {
+  if (!snapshot.expired()) return {};
   Change look(*store);
   if (const auto sandbox = look.state.sandbox(reference); sandbox && is_dead(*sandbox))
     TRY(finish_if_known(*sandbox, 128 + SIGKILL));

@@ -71,6 +71,31 @@ teardown_file() { lab_down; }
   h1 berth network rm fragile
 }
 
+@test "every read is of one moment, whatever others change meanwhile" {
+  h1 berth network create busy
+  h1 berth sandbox create box
+  local stop=$BATS_TEST_TMPDIR/stop i
+  while [ ! -e "$stop" ]; do
+    h1 berth network connect -p 8088:80 busy box
+    h1 berth network disconnect busy box
+  done 3>&- &
+  for i in $(seq 30); do
+    h1 berth ps -a
+    h1 berth inspect box
+    h1 berth inspect busy
+    h1 berth network inspect --verbose busy
+    h1 berth network ls --filter dangling=true
+    h1 berth network prune -f --filter label=none
+    h1 berth port box
+    h1 berth system info
+    h1 berth system df
+  done > "$BATS_TEST_TMPDIR/said"
+  touch "$stop"
+  wait
+  h1 berth rm -f box
+  h1 berth network rm busy
+}
+
 @test "system info and df" {
   run h1 berth system info
   [ "$status" -eq 0 ]
