@@ -189,24 +189,17 @@ Result<Endpoint> Engine::connect(const Connect& request) {
 
 Result<Endpoint> Engine::Impl::connect(const Connect& request) {
   const auto held = TRY(lock());
-  const auto once = [&]() -> Result<Endpoint> {
+  const auto made = with_healed({request.network}, [&]() -> Result<Endpoint> {
     Change change(*store);
-    auto reading = TRY(store->read());  // one lock of the store for all that is looked up
+    auto one_state = TRY(reading());  // one lock of the store for all that is looked up
     auto endpoint = TRY(prepare(change, request));
-    reading.reset();
+    one_state.reset();
     if (auto done = commit(change); !done)
       return std::unexpected(name_the_taker(std::move(done).error(), endpoint.ports));
     return endpoint;
-  };
-  auto endpoint = once();
-  // Something that berth made is gone (nft flush ruleset, ip link del): mend that and try again.
-  if (!endpoint && endpoint.error().kind == ErrorKind::kNotFound && endpoint.error().sys != 0) {
-    Change look(*store);
-    const auto network = look.state.network(request.network);
-    if (network && heal(*network)) endpoint = once();
-  }
-  if (!endpoint) return endpoint;
-  auto leased = take_lease(endpoint->id);
+  });
+  if (!made) return made;
+  auto leased = take_lease(made->id);
   if (!leased) {
     Change change(*store);
     if (prepare(change, Disconnect{request.network, request.target})) (void)commit(change);

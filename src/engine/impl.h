@@ -151,8 +151,24 @@ class Engine::Impl {
   Status remove(engine::Change& change, const std::vector<Network>& networks);
   /// Adds what makes the network's kernel objects to the change, unless they are there.
   Result<engine::Realised> realise(engine::Change& change, const Network& network);
+  /// Refuses a network that stands on something which is gone or called otherwise by now: its
+  /// parent, its bridge.
+  Status check_ground(const Network& network);
   /// Makes the missing parts of a network's kernel objects, as after `nft flush ruleset`.
   Status heal(const Network& network);
+  /// body(), under the lock, and once more if that failed because something that berth made for one
+  /// of `networks` is gone and that could be mended.
+  template <typename Body>
+  auto with_healed(const std::vector<std::string>& networks, Body body) -> decltype(body()) {
+    auto done = body();
+    if (done || done.error().kind != ErrorKind::kNotFound || done.error().sys == 0) return done;
+    for (const auto& reference : networks) {
+      engine::Change look(*store);
+      const auto network = look.state.network(reference);
+      if (!network || !heal(*network)) return done;
+    }
+    return networks.empty() ? done : body();
+  }
   Status load_instance();
   Result<bool> table_intact();
   Status add_predefined_networks();

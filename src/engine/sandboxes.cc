@@ -70,6 +70,12 @@ Result<Sandbox> new_sandbox(engine::State& state, const std::string& name,
   return sandbox;
 }
 
+// The networks that a sandbox of mode kNetworks starts on.
+std::vector<Attachment> networks_of(const RunProcess& request) {
+  if (!request.networks.empty()) return request.networks;
+  return {{.network = "bridge", .options = {}}};
+}
+
 // Which of the networks' endpoints publishes the sandbox's ports: the one that the default route
 // will go by, among those whose ports can be published. Also checks that each is there once.
 Result<std::size_t> publisher_among(engine::State& state, const std::vector<Attachment>& networks) {
@@ -194,8 +200,7 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const CreateSandbox& reque
 
 Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const RunProcess& request,
                                                        engine::TargetSandbox target) {
-  auto networks = request.networks;
-  if (networks.empty()) networks.push_back({.network = "bridge", .options = {}});
+  const auto networks = networks_of(request);
   const auto publisher = TRY(publisher_among(change.state, networks));
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < networks.size(); ++i) {
@@ -317,8 +322,10 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     }
     sandbox.netns_inode = netns->inode();
   }
-  const auto attach = [&]() -> Status {
-    const auto held = TRY(lock());
+  std::vector<std::string> networks;
+  if (sandbox.mode == NetworkMode::kNetworks)
+    for (const auto& each : networks_of(request)) networks.push_back(each.network);
+  const auto attach_once = [&]() -> Status {
     Change attaching(*store);
     sandbox.name = TRY(name_for(attaching.state, sandbox.name));
     std::vector<Endpoint> endpoints;
@@ -347,6 +354,11 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     attaching.verb = "run " + sandbox.name;
     if (auto done = commit(attaching); !done)
       return std::unexpected(name_the_taker(std::move(done).error(), ports));
+    return {};
+  };
+  const auto attach = [&]() -> Status {
+    const auto held = TRY(lock());
+    TRY(with_healed(networks, attach_once));
     for (const auto& id : sandbox.endpoints) TRY(take_lease(id));
     Change look(*store);
     return write_files(look.state, sandbox);

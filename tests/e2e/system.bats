@@ -71,6 +71,24 @@ teardown_file() { lab_down; }
   h1 berth network rm fragile
 }
 
+@test "run makes anew what somebody else destroyed of its networks" {
+  h1 berth network create --subnet 10.6.0.0/24 -o com.docker.network.bridge.name=br6 fragile
+  h1 ip link del br6
+  h1 berth run -d --name risen --network fragile -p 8086:80 -- sleep 1000
+  serve risen 80
+  [ "$(fetch h1 http://127.0.0.1:8086/)" = "hello from risen" ]
+  h1 berth rm -f risen
+  h1 nft flush ruleset
+  h1 ip link del br6
+  h1 ip link del berth0 2> /dev/null || true
+  h1 berth run -d --name risen --network bridge --network fragile -- sleep 1000
+  [ "$(h1 berth exec risen -- ls /sys/class/net | xargs)" = "eth0 eth1 lo" ]
+  run h1 berth system reconcile
+  [ -z "$output" ]
+  h1 berth rm -f risen
+  h1 berth network rm fragile
+}
+
 @test "every read is of one moment, whatever others change meanwhile" {
   h1 berth network create busy
   h1 berth sandbox create box
