@@ -238,7 +238,7 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request)
   auto sandbox = TRY(sandbox_for(change.state, request, mode));
   plan::NsRef ns{run_path("netns/" + engine::short_id(sandbox.id)), 0};
   if (const auto joined = TRY(namespace_to_join(change.state, mode))) {
-    ns = {mode.owner ? mode.owner->netns_path : mode.path, joined->inode()};
+    ns = {mode.owner ? engine::own_netns_path(*mode.owner) : mode.path, joined->inode()};
     if (joined->inode() == TRY(kernel.inode())) ns.path.clear();
   } else {
     change.plan.push_back(plan::AddNetns{ns.path});
