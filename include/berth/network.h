@@ -284,8 +284,9 @@ struct Sandbox {
   std::vector<std::string> argv;
   std::string rootfs;  ///< empty: the host's file system
   NetworkMode mode = NetworkMode::kNetworks;
+  std::string first_network;  ///< the name of the first one that it was started on; empty: none
   std::string shares;  ///< of kContainer: the id of the sandbox whose namespace it is
-  std::vector<std::string> extra_hosts;  ///< NAME:IP, for lines of /etc/hosts
+  std::vector<std::string> extra_hosts;  ///< NAME:IP or NAME:host-gateway, for /etc/hosts
   Labels labels;
   bool auto_remove = false;
   bool tty = false;

@@ -7,7 +7,8 @@
 //
 // in a .cc file, in the struct's namespace, makes it one that is written and read by its members'
 // names. A member that a document lacks is an error; with BERTH_JSON_FIELDS_OR_DEFAULT it takes the
-// value that a default-made object has.
+// value that a default-made object has, and texts, lists and optional values that are empty are not
+// written: by default they have to be empty, too. That halves an endpoint's document.
 #pragma once
 
 #include <charconv>
@@ -21,6 +22,16 @@
 #include "base/json_values.h"
 
 namespace berth::json {
+
+template <typename T>
+[[nodiscard]] bool is_empty(const T& value) {
+  if constexpr (requires { value.has_value(); })
+    return !value.has_value();
+  else if constexpr (requires { value.empty(); })
+    return value.empty();
+  else
+    return false;
+}
 
 class Writer {
  public:
@@ -118,13 +129,16 @@ class Writer {
 #define BERTH_JSON_EACH(what, ...) \
   NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(BERTH_JSON_##what, __VA_ARGS__))
 #define BERTH_JSON_WRITE(field) writer.member(#field, value.field);
+#define BERTH_JSON_WRITE_UNLESS_EMPTY(field) \
+  if (!json::is_empty(value.field)) writer.member(#field, value.field);
 #define BERTH_JSON_READ(field) document.at(#field).get_to(value.field);
 #define BERTH_JSON_READ_OR_DEFAULT(field) value.field = document.value(#field, made.field);
 
-#define BERTH_JSON_WRITABLE(Type, ...)                                               \
+// `how` is WRITE or WRITE_UNLESS_EMPTY.
+#define BERTH_JSON_WRITABLE(Type, how, ...)                                          \
   [[maybe_unused]] static void write_members([[maybe_unused]] json::Writer& writer,  \
                                              [[maybe_unused]] const Type& value) {   \
-    BERTH_JSON_EACH(WRITE, __VA_ARGS__)                                              \
+    BERTH_JSON_EACH(how, __VA_ARGS__)                                                \
   }                                                                                  \
   [[maybe_unused]] static void write_json(json::Writer& writer, const Type& value) { \
     writer.begin('{');                                                               \
@@ -133,13 +147,13 @@ class Writer {
   }
 
 #define BERTH_JSON_FIELDS(Type, ...)                                                    \
-  BERTH_JSON_WRITABLE(Type, __VA_ARGS__)                                                \
+  BERTH_JSON_WRITABLE(Type, WRITE, __VA_ARGS__)                                         \
   [[maybe_unused]] static void from_json(const nlohmann::json& document, Type& value) { \
     BERTH_JSON_EACH(READ, __VA_ARGS__)                                                  \
   }
 
 #define BERTH_JSON_FIELDS_OR_DEFAULT(Type, ...)                                         \
-  BERTH_JSON_WRITABLE(Type, __VA_ARGS__)                                                \
+  BERTH_JSON_WRITABLE(Type, WRITE_UNLESS_EMPTY, __VA_ARGS__)                            \
   [[maybe_unused]] static void from_json(const nlohmann::json& document, Type& value) { \
     const Type made{};                                                                  \
     BERTH_JSON_EACH(READ_OR_DEFAULT, __VA_ARGS__)                                       \

@@ -32,6 +32,11 @@ TEST(JsonWriter, WritesMembersInOrder) {
             R"("inner":{"x":{"numbers":[1,65535],"ip":"10.0.0.1"},"y":{"numbers":[],"ip":null}}})");
 }
 
+TEST(JsonWriter, LeavesOutWhatIsEmptyWhereReadingHasADefault) {
+  EXPECT_EQ(written(Outer{"", false, 0, {}}), R"({"on":false,"count":0})");
+  EXPECT_EQ(nlohmann::json::parse(R"({"on":true,"count":1})").get<Outer>().name, "");
+}
+
 TEST(JsonWriter, EscapesWhatJsonDoesNotTake) {
   EXPECT_EQ(written(std::string("a\"b\\c\n\x01")), R"("a\"b\\c\n\u0001")");
   EXPECT_EQ(written(std::string("{")), R"("{")");

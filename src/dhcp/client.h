@@ -28,8 +28,9 @@
 namespace berth::dhcp {
 
 inline constexpr std::string_view kEventProgram = "berth-dhcp-event";
-/// The descriptor under which the client and its events have the host's network namespace.
-inline constexpr int kHostNetnsFd = 3;
+/// The descriptor under which the client and its events have the host's network namespace. High,
+/// because udhcpc takes the lowest ones for itself, open or not.
+inline constexpr int kHostNetnsFd = 100;
 inline constexpr const char* kDirectoryVariable = "BERTH_DHCP_DIRECTORY";
 
 struct Spec {

@@ -7,6 +7,11 @@
 
 namespace berth::drivers {
 
+std::vector<Cidr> host_addresses(const Network& network) {
+  if (network.driver == Driver::kBridge) return bridge::host_addresses(network);
+  return network.parent.host_addresses;
+}
+
 plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts) {
   switch (network.driver) {
     case Driver::kBridge:

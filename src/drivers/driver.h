@@ -8,6 +8,10 @@
 
 namespace berth::drivers {
 
+/// The host's own addresses on the network, with their subnets' prefix lengths: the bridge's, or those
+/// of the host's sub-interface.
+[[nodiscard]] std::vector<Cidr> host_addresses(const Network& network);
+
 /// What every endpoint of the network stands on. `mtu`: bytes, of the endpoints.
 [[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
 /// Its end: deletions of links alone.

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace berth::drivers {
 namespace {
 
@@ -15,6 +13,10 @@ std::optional<Ip> host_address_beside(const Network& network, const Cidr& addres
 }
 
 }  // namespace
+
+bool is_asked_by_arp(const Network& network) {
+  return network.driver != Driver::kIpvlan || network.parent.ipvlan_mode == IpvlanMode::kL2;
+}
 
 plan::Plan make_parent(const Network& network, std::uint32_t mtu) {
   plan::Plan plan;
@@ -54,9 +56,12 @@ plan::Plan configure_host_access(const Network& network, const Facts& facts) {
   if (facts.ipv6 && carries_ipv6(network.link.mtu))
     set("ipv6", "disable_ipv6", network.ipv6 ? "0" : "1");
   if (facts.ipv6 && network.ipv6) set("ipv6", "accept_ra", "0");
+  plan.push_back(plan::SetLinkUp{{}, device});
+  if (is_asked_by_arp(network))
+    for (const auto& address : network.parent.host_addresses)
+      plan.push_back(plan::ProbeAddress{{}, device, address.ip()});
   for (const auto& address : network.parent.host_addresses)
     plan.push_back(plan::AddAddress{{}, device, Cidr(address.ip(), address.ip().bits())});
-  plan.push_back(plan::SetLinkUp{{}, device});
   return plan;
 }
 
@@ -77,22 +82,6 @@ plan::Plan detach_from_parent(const Network& network, const Endpoint& endpoint,
                               const plan::NsRef& sandbox) {
   auto plan = plan::inverse(host_routes(network, endpoint));
   plan.push_back(plan::DeleteLink{endpoint.ifname, sandbox});
-  return plan;
-}
-
-plan::Plan configure_among_others(const Network& network, const Endpoint& endpoint,
-                                  const plan::NsRef& sandbox, const Facts& facts) {
-  auto plan = configure(network, endpoint, sandbox, facts);
-  plan::Plan probes;
-  for (const auto& asked : {endpoint.asked.ip4, endpoint.asked.ip6})
-    if (asked) probes.push_back(plan::ProbeAddress{sandbox, endpoint.ifname, *asked});
-  for (const auto& asked : endpoint.asked.addresses)
-    probes.push_back(plan::ProbeAddress{sandbox, endpoint.ifname, asked.ip()});
-  if (probes.empty()) return plan;
-  probes.insert(probes.begin(), plan::SetLinkUp{sandbox, endpoint.ifname});
-  const auto first_address = std::ranges::find_if(
-      plan, [](const plan::Op& op) { return std::holds_alternative<plan::AddAddress>(op); });
-  plan.insert(first_address, probes.begin(), probes.end());
   return plan;
 }
 

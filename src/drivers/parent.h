@@ -25,7 +25,11 @@ namespace berth::drivers {
 /// The ends of the host's sub-interface and of the network's own parent: deletions of links alone.
 [[nodiscard]] plan::Plan remove_parent(const Network& network);
 
-/// Settings and addresses of the host's sub-interface, which is there and down, and sets it up.
+/// Do sub-interfaces take part in the segment's ARP? Not in ipvlan's l3 modes.
+[[nodiscard]] bool is_asked_by_arp(const Network& network);
+
+/// Settings of the host's sub-interface, which is there and down; sets it up, and gives it its
+/// addresses if nobody on the segment has them.
 [[nodiscard]] plan::Plan configure_host_access(const Network& network, const Facts& facts);
 
 /// The host's routes to an endpoint by its own sub-interface; none without host_access.
@@ -33,10 +37,5 @@ namespace berth::drivers {
 /// Takes them back, and then deletes the sandbox's interface.
 [[nodiscard]] plan::Plan detach_from_parent(const Network& network, const Endpoint& endpoint,
                                             const plan::NsRef& sandbox);
-
-/// configure() on a segment with others' machines on it: an address that was asked for is given to
-/// the interface only if nobody has it.
-[[nodiscard]] plan::Plan configure_among_others(const Network& network, const Endpoint& endpoint,
-                                                const plan::NsRef& sandbox, const Facts& facts);
 
 }  // namespace berth::drivers

@@ -4,8 +4,12 @@
 // as one change; a second one gives the endpoint what the lease says. Whatever the server says
 // later comes by record_dhcp_event(), from a process that the client starts.
 
+#include <sys/file.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "base/result.h"
 #include "dhcp/client.h"
@@ -60,8 +64,18 @@ Result<Endpoint> Engine::Impl::take_lease(const std::string& endpoint_id) {
   after.gateway4 = lease && way_out ? lease->router : std::nullopt;
   if (after.address4 == before.address4 && after.gateway4 == before.gateway4) return before;
 
+  if (after.gateway4 && !after.address4->contains(*after.gateway4))
+    return fail(
+        ErrorKind::kUnsupported,
+        "DHCP on network {}: the server gives {} and the router {}, which is outside of that "
+        "subnet: a router on the network itself is needed",
+        network.name, after.address4->str(), after.gateway4->str());
+
   const auto target = TRY(this->target(change, before.sandbox_id));
-  if (before.default4)
+  auto leaving = before;
+  leaving.default6 = false;
+  if (!after.gateway4) TRY(hand_on_default_routes(change, target.sandbox, leaving, {before}));
+  if (before.default4 && change.plan.empty())  // there is nobody to hand it on to
     if (const auto old = drivers::default_route(network, before, target.ns, Ip::Family::kV4))
       change.plan.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,
                                               old->kind, old->metric});
@@ -80,6 +94,7 @@ Result<Endpoint> Engine::Impl::take_lease(const std::string& endpoint_id) {
     if (const auto route = drivers::default_route(network, after, target.ns, Ip::Family::kV4))
       change.plan.push_back(*route);
   state.put(after);
+  TRY(settle_ports(change, target.sandbox));
   TRY(note_move(change, target.sandbox, after));
   change.verb = fmt::format("DHCP lease of {} on {}", target.sandbox.name, network.name);
   TRY(commit(change));
@@ -110,6 +125,15 @@ Status record_dhcp_event(const Config& config, std::string_view event) {
   return kernel::run_in(host, [&]() -> Status {
     auto engine = TRY(Engine::open(config));
     auto& impl = EngineAccess::impl(engine);
+    // Who stops the client holds the lock, and waits for the client, which waits for this process.
+    const auto is_locked = [&] {
+      const auto tried = impl.lock_only(LOCK_NB);
+      return !tried && tried.error().kind == ErrorKind::kInUse;
+    };
+    while (is_locked()) {
+      if (dhcp::is_attended(directory)) return {};
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
     const auto held = TRY(impl.lock());
     const std::string path(directory);
     auto taken = impl.take_lease(path.substr(path.rfind('/') + 1));

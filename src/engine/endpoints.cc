@@ -1,11 +1,13 @@
 // Attaching sandboxes to networks, and taking them off again.
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "base/result.h"
 #include "drivers/bridge/bridge.h"
 #include "drivers/driver.h"
+#include "drivers/mac_from_id.h"
 #include "engine/asked.h"
 #include "engine/given_addresses.h"
 #include "engine/host_facts.h"
@@ -15,6 +17,7 @@
 #include "engine/ports.h"
 #include "engine/renamed.h"
 #include "engine/routes.h"
+#include "engine/segment.h"
 #include "kernel/netlink/link.h"
 #include "model/options.h"
 
@@ -23,39 +26,40 @@ namespace {
 
 using engine::Change;
 
-bool in_use(const IfName& name, const engine::TargetSandbox& target,
-            const std::vector<Endpoint>& endpoints) {
-  return std::ranges::find(endpoints, name, &Endpoint::ifname) != endpoints.end() ||
-         std::ranges::find(target.links, name.str()) != target.links.end();
-}
+// Whether something in the sandbox has the name: an endpoint or, in a namespace of somebody else's,
+// any link.
+using InUse = std::function<Result<bool>(const IfName&)>;
 
 // The name asked for; else eth0, eth1, ...: the first one that nothing in the sandbox has.
-Result<IfName> ifname_for(const engine::TargetSandbox& target, const Network& network,
-                          const EndpointOptions& asked, const std::vector<Endpoint>& endpoints) {
+Result<IfName> ifname_for(const Sandbox& sandbox, const Network& network,
+                          const EndpointOptions& asked, const InUse& in_use) {
   if (!asked.ifname.empty()) {
-    if (!in_use(asked.ifname, target, endpoints)) return asked.ifname;
+    if (!TRY(in_use(asked.ifname))) return asked.ifname;
     return fail(ErrorKind::kExists, "{} has an interface {} already: give another name",
-                target.sandbox.name, asked.ifname.str());
+                sandbox.name, asked.ifname.str());
   }
   const auto& prefix = network.link.ifname_prefix;
   for (int i = 0;; ++i) {
     auto name = TRY(IfName::parse(fmt::format("{}{}", prefix.empty() ? "eth" : prefix, i)));
-    if (!in_use(name, target, endpoints)) return name;
+    if (!TRY(in_use(name))) return name;
   }
 }
 
 // The address of one family: the one asked for, else the first free one of the subnets in turn.
+// `hosts`: addresses of the host on the segment.
 Result<std::optional<Cidr>> address_on(engine::State& state, const Network& network,
-                                       Ip::Family family, const std::optional<Ip>& asked) {
+                                       std::span<const Ip> hosts, Ip::Family family,
+                                       const std::optional<Ip>& asked) {
   std::optional<Error> exhausted;
   for (const auto& subnet : network.subnets) {
     if (subnet.cidr.ip().family() != family) continue;
     if (asked) {
       if (!subnet.cidr.contains(*asked)) continue;
       TRY(state.reserve(network, subnet, *asked));
+      TRY(engine::check_not_hosts(network, hosts, *asked));
       return Cidr(*asked, subnet.cidr.prefix());
     }
-    auto free = state.allocate(network, subnet);
+    auto free = state.allocate(network, engine::keeping(subnet, hosts));
     if (free) return Cidr(*free, subnet.cidr.prefix());
     if (free.error().kind != ErrorKind::kExhausted) return std::unexpected(free.error());
     exhausted = free.error();
@@ -94,12 +98,10 @@ bool switches_ipv6_off(const Endpoint& endpoint) {
   return std::ranges::find(endpoint.sysctls, off) != endpoint.sysctls.end();
 }
 
-Result<Mac> mac_for(const Endpoint& endpoint) {
+Mac mac_for(const Endpoint& endpoint) {
   if (endpoint.asked.mac) return *endpoint.asked.mac;
   if (endpoint.address4) return Mac::from_ip(endpoint.address4->ip());
-  // The last bytes of IPv6 addresses repeat from subnet to subnet: four of the id's instead.
-  const auto number = static_cast<Uint128>(std::stoul(endpoint.id.substr(0, 8), nullptr, 16));
-  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
+  return drivers::mac_from_id(endpoint.id);
 }
 
 }  // namespace
@@ -137,26 +139,38 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.network_name = network.name;
   endpoint.sandbox_id = sandbox.id;
   TRY(engine::settle_links(state, sandbox, endpoint.asked.links));
-  endpoint.ifname = TRY(ifname_for(target, network, endpoint.asked, endpoints));
+  const auto in_use = [&](const IfName& name) -> Result<bool> {
+    if (std::ranges::find(endpoints, name, &Endpoint::ifname) != endpoints.end()) return true;
+    if (sandbox.kind != SandboxKind::kForeign) return false;
+    const auto& socket = *TRY(change.namespaces.route(kernel, target.ns));
+    return TRY(kernel::link_index(socket, name)).has_value();
+  };
+  endpoint.ifname = TRY(ifname_for(sandbox, network, endpoint.asked, in_use));
   endpoint.sysctls = TRY(model::endpoint_sysctls(endpoint.asked.driver_options, endpoint.ifname));
   endpoint.mtu = realised.mtu;
 
+  const auto hosts = TRY(engine::addresses_of_host(*TRY(kernel.route()), network));
   if (endpoint.asked.addresses.empty()) {
-    endpoint.address4 = TRY(address_on(state, network, Ip::Family::kV4, endpoint.asked.ip4));
+    const auto& [ip4, ip6] = std::tie(endpoint.asked.ip4, endpoint.asked.ip6);
+    endpoint.address4 = TRY(address_on(state, network, hosts, Ip::Family::kV4, ip4));
     if (!switches_ipv6_off(endpoint))
-      endpoint.address6 = TRY(address_on(state, network, Ip::Family::kV6, endpoint.asked.ip6));
+      endpoint.address6 = TRY(address_on(state, network, hosts, Ip::Family::kV6, ip6));
     endpoint.gateway4 = gateway_for(network, endpoint.address4);
     endpoint.gateway6 = gateway_for(network, endpoint.address6);
   } else {
     TRY(engine::take_given_addresses(state, network, target, endpoints, endpoint));
+    for (const auto& address : endpoint.asked.addresses)
+      TRY(engine::check_not_hosts(network, hosts, address.ip()));
   }
   endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
   if (switches_ipv6_off(endpoint))
     std::erase_if(endpoint.routes,
                   [](const Route& each) { return !each.destination.ip().is_v4(); });
   TRY(check_vlan(network, endpoint));
-  endpoint.mac = TRY(mac_for(endpoint));
+  endpoint.mac = mac_for(endpoint);
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
+  if (endpoint.asked.mac)
+    TRY(engine::check_mac(state, *TRY(kernel.route()), network, *endpoint.asked.mac));
   if (!request.ports.empty()) {
     const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
     auto published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
@@ -258,7 +272,8 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
     }
     if (alive(sandbox))
       if (const auto left = engine::under_another_name(
-              kernel, TRY(namespace_of(change.state, sandbox)), endpoint))
+              kernel, TRY(namespace_of(change.state, sandbox)), endpoint,
+              TRY(change.state.endpoints(sandbox.endpoints))))
         change.plan.push_back(plan::DeleteLink{*left, TRY(namespace_of(change.state, sandbox))});
     TRY(note_move(change, sandbox, endpoint));
     TRY(change.state.erase(endpoint));

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/result.h"
@@ -183,23 +184,44 @@ Result<std::vector<Endpoint>> Engine::endpoints_of_network(const std::string& ne
 // ---- endpoints ----------------------------------------------------------------------------------
 
 Result<Endpoint> Engine::connect(const Connect& request) {
-  TRY(impl_->collect_stale(request.target));
   return impl_->with_dead_collected([&] { return impl_->connect(request); });
 }
 
 Result<Endpoint> Engine::Impl::connect(const Connect& request) {
-  const auto held = TRY(lock());
-  const auto made = with_healed({request.network}, [&]() -> Result<Endpoint> {
-    Change change(*store);
-    auto one_state = TRY(reading());  // one lock of the store for all that is looked up
-    auto endpoint = TRY(prepare(change, request));
+  (void)foreign_path(request.target);  // a runtime is not waited for under the lock
+  const auto held = TRY(lock_only());
+  auto one_state = TRY(reading());  // one lock of the store for all that is looked up
+  if (!TRY(journal_is_empty())) {
     one_state.reset();
+    TRY(settle_journal(Kernel::kAsLeft));
+  }
+  bool by_dhcp = false;
+  std::vector<Sandbox> dead;
+  const auto once = [&]() -> Result<Endpoint> {
+    Change change(*store);
+    if (!one_state) one_state = TRY(reading());
+    auto endpoint = prepare(change, request);
+    one_state.reset();
+    dead = std::move(change.dead);
+    if (!dead.empty())
+      return fail(ErrorKind::kInUse, "{} is taken by {}, whose end is not recorded",
+                  request.target, dead.front().name);
+    if (!endpoint) return endpoint;
+    by_dhcp = std::ranges::any_of(change.plan, [](const plan::Op& op) {
+      return std::holds_alternative<plan::StartDhcp>(op);
+    });
     if (auto done = commit(change); !done)
-      return std::unexpected(name_the_taker(std::move(done).error(), endpoint.ports));
+      return std::unexpected(name_the_taker(std::move(done).error(), endpoint->ports));
     return endpoint;
+  };
+  const auto endpoint = with_healed({request.network}, [&]() -> Result<Endpoint> {
+    auto made = once();
+    if (dead.empty()) return made;
+    for (const auto& each : dead) TRY(finish(each, 128 + SIGKILL));
+    return once();
   });
-  if (!made) return made;
-  auto leased = take_lease(made->id);
+  if (!endpoint || !by_dhcp) return endpoint;
+  auto leased = take_lease(endpoint->id);
   if (!leased) {
     Change change(*store);
     if (prepare(change, Disconnect{request.network, request.target})) (void)commit(change);

@@ -16,6 +16,32 @@ bool is_link_local(const Ip& ip) {
   return (ip.is_v4() ? kV4 : kV6).contains(ip);
 }
 
+// Options of what the firewall does, which an unmanaged bridge has none of.
+Status check_wants_no_firewall(const Network& network) {
+  const auto& bridge = network.bridge;
+  const auto opens = [](GatewayMode mode) {
+    return mode == GatewayMode::kRouted || mode == GatewayMode::kNatUnprotected;
+  };
+  const struct {
+    bool given;
+    std::string_view option;
+  } options[] = {
+      {opens(bridge.mode4), "com.docker.network.bridge.gateway_mode_ipv4"},
+      {opens(bridge.mode6), "com.docker.network.bridge.gateway_mode_ipv6"},
+      {bridge.host_binding.has_value(), model::kOptionHostBinding},
+      {!bridge.trusted.empty(), "com.docker.network.bridge.trusted_host_interfaces"},
+      {bridge.snat4.has_value(), "com.docker.network.host_ipv4"},
+      {bridge.snat6.has_value(), "com.docker.network.host_ipv6"},
+  };
+  for (const auto& [given, option] : options)
+    if (given)
+      return fail(ErrorKind::kInvalid,
+                  "network {}: option {}: an unmanaged bridge has no firewall, so it would do "
+                  "nothing: leave it out, or take the bridge with --adopt",
+                  network.name, option);
+  return {};
+}
+
 }  // namespace
 
 bool on_given_bridge(const Network& network) {
@@ -54,7 +80,7 @@ Status read_adoption(Network& network, const std::string& adopt) {
                               model::kOptionBridgeName));
   if (!bridge.vrf.empty())
     return refuse("an unmanaged bridge is left as it is: put it into its VRF yourself");
-  return {};
+  return check_wants_no_firewall(network);
 }
 
 Status check_sharing(const Network& network, const std::vector<Network>& others) {

@@ -53,6 +53,9 @@ struct Change {
   Direction direction = Direction::kMake;
   store::Durability durability = store::Durability::kNormal;
   bool force = false;  ///< removing: go on past the kernel's errors
+  /// Met while preparing: what they name is the request's target now, and they have ended without a
+  /// word. Their ends are to be recorded first.
+  std::vector<Sandbox> dead;
 
   /// Making: called once the plan is applied, for what is known only then. It may write to `state`
   /// (not to its plan); its error takes the change back.
@@ -88,7 +91,6 @@ struct TargetSandbox {
   bool loopback_down = false;     ///< foreign: its lo is to be set up
   bool foreign_default4 = false;  ///< foreign: has a default route of somebody else's
   bool foreign_default6 = false;
-  std::vector<std::string> links;  ///< foreign: names in use
 
   [[nodiscard]] bool has_foreign_default(Ip::Family family) const {
     return family == Ip::Family::kV4 ? foreign_default4 : foreign_default6;
@@ -122,6 +124,7 @@ class Engine::Impl {
   /// The lock alone. An error if somebody has reset the instance since it was opened, and while a
   /// snapshot is held; kInUse if another process has the lock and `how` is LOCK_NB.
   Result<UniqueFd> lock_only(int how = 0);
+  Result<bool> journal_is_empty();
   /// Finishes what dead processes left, unless a living one is at work.
   Status settle_abandoned();
   /// Finishes what the journal holds: in kernel and store, or, where a restart of the machine has
@@ -314,16 +317,18 @@ class Engine::Impl {
     auto done = body();
     if (done) return done;
     const auto kind = done.error().kind;
+    // A MAC address that the kernel says is in use has been waited for already (plan/outbox.cc).
     const bool held_by_somebody =
-        kind == ErrorKind::kInUse || kind == ErrorKind::kExists || kind == ErrorKind::kExhausted;
+        (kind == ErrorKind::kInUse && done.error().sys != EADDRINUSE) ||
+        kind == ErrorKind::kExists || kind == ErrorKind::kExhausted;
     if (!held_by_somebody || config.only_plan || !collect_dead()) return done;
     done = body();
     // A namespace that is gone takes its interfaces down a moment later (cleanup_net in
-    // net/core/net_namespace.c), and until then they hold their addresses and their parent.
+    // net/core/net_namespace.c), and until then they hold their parent.
     constexpr auto kPause = std::chrono::milliseconds(20);
     constexpr int kTries = 100;
     for (int i = 0; i < kTries && !done; ++i) {
-      if (done.error().sys != EADDRINUSE && done.error().sys != EBUSY) break;
+      if (done.error().sys != EBUSY) break;
       std::this_thread::sleep_for(kPause);
       done = body();
     }
@@ -382,7 +387,7 @@ class Engine::Impl {
   Status note_move(engine::Change& change, const Sandbox& sandbox, const Endpoint& endpoint);
   /// Writes the files of those that a change moves, as `state` has them.
   Status write_moved(engine::State& state, const std::vector<engine::Change::Moved>& moved);
-  /// Writes every hosts file that is not as it should be; the names of their sandboxes.
+  /// Puts berth's lines in every hosts file right; the names of those sandboxes that needed it.
   Result<std::vector<std::string>> mend_hosts();
   void remove_files(const Sandbox& sandbox);
   /// Removes directories of sandboxes that have no record: what a killed `run` left. One that is
@@ -401,7 +406,7 @@ class Engine::Impl {
   /// The same under the lock, unless somebody else has recorded it already.
   Status finish_if_known(const Sandbox& sandbox, int exit_code);
   /// Collects sandboxes whose process or namespace is gone without a word (a shim killed by -9).
-  /// Nothing while a snapshot is held: what it shows stays as it is.
+  /// Nothing for a plan, and while a snapshot is held: what it shows stays as it is.
   Status collect_dead();
   /// The same for what `reference` names; the lock is not held.
   Status collect_stale(const Target& reference);

@@ -111,10 +111,14 @@ Result<UniqueFd> Engine::Impl::lock() {
   return fd;
 }
 
-Status Engine::Impl::settle_abandoned() {
+Result<bool> Engine::Impl::journal_is_empty() {
   bool empty = true;
   TRY(store->scan("journal/", [&](std::string_view, std::string_view) { return empty = false; }));
-  if (empty) return {};
+  return empty;
+}
+
+Status Engine::Impl::settle_abandoned() {
+  if (TRY(journal_is_empty())) return {};
   const auto held = TRY(lock_only(LOCK_NB));
   return settle_journal(Kernel::kAsLeft);
 }

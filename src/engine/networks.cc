@@ -203,6 +203,9 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
   if (same_name != others.end())
     return fail(ErrorKind::kExists, "network {} exists already: give another name", asked.name);
   std::erase_if(others, [](const Network& each) { return each.config_only; });  // never made
+  if (!asked.ipam_options.empty())
+    return fail(ErrorKind::kInvalid, "network {}: --ipam-opt {}: no ipam driver has options",
+                asked.name, asked.ipam_options.begin()->first);
   if (asked.config_only && !asked.adopt.empty())
     return fail(ErrorKind::kInvalid,
                 "network {}: a template (--config-only) has no bridge: give --adopt to the networks "
@@ -284,7 +287,10 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
 
 Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& network) {
   if (const auto there = TRY(change.state.realised(network))) {
-    TRY(check_ground(network));
+    // That a parent is a bridge's port by now is the kernel's to say, which it does when it refuses.
+    if (!engine::has_parent(network) ||
+        !TRY(kernel::link_index(*TRY(kernel.route()), network.parent.device)))
+      TRY(check_ground(network));
     return *there;
   }
   if (engine::has_parent(network)) return realise_on_parent(change, network);

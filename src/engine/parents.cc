@@ -13,6 +13,7 @@
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/segment.h"
 #include "ipam/allocator.h"
 #include "kernel/netlink/link.h"
 #include "model/options.h"
@@ -175,10 +176,16 @@ Status Engine::Impl::complete_parent(Network& network, const std::vector<Network
 Status Engine::Impl::choose_host_addresses(Change& change, Network& network) {
   auto& parent = network.parent;
   if (!parent.host_access) return {};
+  const auto hosts = TRY(engine::addresses_of_host(*TRY(kernel.route()), network));
   for (const auto& subnet : network.subnets) {
     const auto kept = subnet.aux.find(std::string(kHostAddressName));
-    const auto ip =
-        kept != subnet.aux.end() ? kept->second : TRY(change.state.allocate(network, subnet));
+    if (kept != subnet.aux.end()) {
+      TRY(change.state.check_free(network, kept->second));
+      TRY(engine::check_not_hosts(network, hosts, kept->second));
+    }
+    const auto ip = kept != subnet.aux.end()
+                        ? kept->second
+                        : TRY(change.state.allocate(network, engine::keeping(subnet, hosts)));
     parent.host_addresses.emplace_back(ip, subnet.cidr.prefix());
   }
   return {};

@@ -25,8 +25,12 @@ std::string describe(const PortMapping& mapping) {
   return fmt::format("{}:{}/{}", host, mapping.host_port, name(mapping.protocol));
 }
 
+// The mappings of one container port: one for each host address that it is to be published on, all
+// with one host port.
+using Bindings = std::vector<PortMapping>;
+
 // Whether berth has given the port away; the error names who has it.
-Status check_not_published(State& state, const PortMapping& wanted) {
+Status check_not_published(State& state, const Bindings& wanted) {
   const auto owner = TRY(state.port_owner(wanted));
   if (!owner) return {};
   std::string holder = "this request already";
@@ -35,7 +39,7 @@ Status check_not_published(State& state, const PortMapping& wanted) {
     holder = sandbox ? sandbox->name : endpoint->sandbox_id;
   }
   return fail(ErrorKind::kInUse, "port {} is taken by {} (as {}): give another host port",
-              describe(wanted), holder, describe(owner->mapping));
+              describe(owner->wanted), holder, describe(owner->mapping));
 }
 
 // Whether a program of the host listens there; the error names it where /proc tells.
@@ -52,21 +56,31 @@ Status check_not_bound(const PortMapping& wanted) {
               describe(wanted), owner.value_or("a program"));
 }
 
-Status check_free(State& state, const Others& others, const PortMapping& wanted) {
+// Of all: where every address of both families is wanted, one socket tells, unless somebody is
+// there.
+Status check_not_bound(const Bindings& wanted) {
+  const auto wants = [&](Ip::Family family) {
+    return std::ranges::find(wanted, Ip::from_number(family, 0), &PortMapping::host_ip) !=
+           wanted.end();
+  };
+  if (wants(Ip::Family::kV4) && wants(Ip::Family::kV6)) {
+    const auto& first = wanted.front();
+    const auto free = kernel::port_free(first.protocol, std::nullopt, first.host_port);
+    if (free && *free) return {};
+  }
+  for (const auto& each : wanted) TRY(check_not_bound(each));
+  return {};
+}
+
+Status check_binding(State& state, const Others& others, const Bindings& wanted) {
   TRY(check_not_published(state, wanted));
-  TRY(check_not_others(others, wanted));
+  for (const auto& each : wanted) TRY(check_not_others(others, each));
   return check_not_bound(wanted);
 }
 
-// The mappings of one container port: one for each host address that it is to be published on.
-using Bindings = std::vector<PortMapping>;
-
-Status check_free(State& state, const Others& others, Bindings& wanted, Port host_port) {
-  for (auto& each : wanted) {
-    each.host_port = host_port;
-    TRY(check_free(state, others, each));
-  }
-  return {};
+Status check_binding(State& state, const Others& others, Bindings& wanted, Port host_port) {
+  for (auto& each : wanted) each.host_port = host_port;
+  return check_binding(state, others, wanted);
 }
 
 // A port of the host's ephemeral range that nobody has on any of the addresses: the kernel knows who
@@ -76,9 +90,11 @@ Status take_any_free_port(State& state, const Others& others, Bindings& wanted) 
   const auto protocol = wanted.front().protocol;
   std::vector<Ip> addresses;
   for (const auto& each : wanted) addresses.push_back(each.host_ip);
-  const auto is_free = [&](PortMapping& each) {
-    const auto owner = state.port_owner(each);
-    return owner && !*owner && check_not_others(others, each);
+  const auto is_free = [&] {
+    const auto owner = state.port_owner(wanted);
+    return owner && !*owner && std::ranges::all_of(wanted, [&](const PortMapping& each) {
+      return check_not_others(others, each).has_value();
+    });
   };
   for (int i = 0; i < kTries; ++i) {
     auto drawn = kernel::any_free_port_on(protocol, addresses);
@@ -86,7 +102,7 @@ Status take_any_free_port(State& state, const Others& others, Bindings& wanted) 
       drawn = kernel::any_free_port_on(Protocol::kTcp, addresses);
     const auto port = TRY(std::move(drawn));
     for (auto& each : wanted) each.host_port = port;
-    if (std::ranges::all_of(wanted, is_free)) return {};
+    if (is_free()) return {};
   }
   return fail(ErrorKind::kExhausted, "no free {} port found on {} in {} tries", name(protocol),
               wanted.front().host_ip.str(), kTries);
@@ -214,14 +230,14 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
       } else if (choose) {
         Status free = fail(ErrorKind::kExhausted, "no port");
         for (int host = spec.host_first; host <= spec.host_last && !free; ++host)
-          free = check_free(state, others, wanted, static_cast<Port>(host));
+          free = check_binding(state, others, wanted, static_cast<Port>(host));
         if (!free)
           return fail(ErrorKind::kExhausted,
                       "none of the ports {}-{} of {} is free; the last one: {}", spec.host_first,
                       spec.host_last, wanted.front().host_ip.str(), free.error().message);
       } else {
-        TRY(check_free(state, others, wanted,
-                       static_cast<Port>(spec.host_first + (port - spec.container_first))));
+        TRY(check_binding(state, others, wanted,
+                          static_cast<Port>(spec.host_first + (port - spec.container_first))));
       }
       for (std::size_t i = 0; i < wanted.size(); ++i) {
         state.take_port(wanted[i], endpoint.id);
@@ -233,7 +249,7 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
 }
 
 Status check_free(State& state, const Others& others, const std::vector<PortMapping>& wanted) {
-  for (const auto& each : wanted) TRY(check_free(state, others, each));
+  for (const auto& each : wanted) TRY(check_binding(state, others, {each}));
   return {};
 }
 
@@ -275,11 +291,11 @@ Result<plan::Plan> port_changes(const Network& network, const Endpoint& endpoint
                                 const std::vector<PortMapping>& after, const std::string& owner) {
   plan::Plan plan;
   const auto old = TRY(elements_of(network, endpoint, before, owner));
-  const auto wanted = TRY(elements_of(network, endpoint, after, owner));
+  auto wanted = TRY(elements_of(network, endpoint, after, owner));
   for (const auto& element : old)
-    if (!wanted.contains(element)) plan.push_back(plan::DeleteElement{element});
-  for (const auto& element : wanted)
-    if (!old.contains(element)) plan.push_back(plan::AddElement{element});
+    if (wanted.erase(element) == 0) plan.push_back(plan::DeleteElement{element});
+  while (!wanted.empty())
+    plan.push_back(plan::AddElement{std::move(wanted.extract(wanted.begin()).value())});
   const auto flush = [&](const PortMapping& mapping, const std::vector<PortMapping>& others) {
     if (mapping.protocol != Protocol::kUdp || mapping.host_port == 0) return;
     if (std::ranges::find(others, mapping) != others.end()) return;

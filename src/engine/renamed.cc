@@ -25,7 +25,8 @@ Result<std::vector<kernel::LinkInfo>> links_of(plan::Kernel& kernel, const plan:
 }  // namespace
 
 std::optional<IfName> under_another_name(plan::Kernel& kernel, const plan::NsRef& sandbox,
-                                         const Endpoint& endpoint) {
+                                         const Endpoint& endpoint,
+                                         std::span<const Endpoint> endpoints) {
   const bool is_veth = !endpoint.host_ifname.empty();
   if (is_veth && is_there(kernel, endpoint.host_ifname)) return std::nullopt;
   const auto links = links_of(kernel, sandbox);
@@ -33,8 +34,13 @@ std::optional<IfName> under_another_name(plan::Kernel& kernel, const plan::NsRef
   if (!is_veth &&
       std::ranges::find(*links, endpoint.ifname, &kernel::LinkInfo::name) != links->end())
     return std::nullopt;
+  // An ipvlan device has its parent's MAC address, as others have: there it tells nothing.
+  const std::string_view kind = is_veth ? "veth" : "macvlan";
   const auto is_it = [&](const kernel::LinkInfo& link) {
-    return link.mac == endpoint.mac && (link.kind == "veth") == is_veth && link.kind != "dummy";
+    const bool anothers = std::ranges::any_of(endpoints, [&](const Endpoint& each) {
+      return each.id != endpoint.id && each.ifname == link.name;
+    });
+    return link.mac == endpoint.mac && link.kind == kind && !anothers;
   };
   const auto found = std::ranges::find_if(*links, is_it);
   if (found == links->end()) return std::nullopt;

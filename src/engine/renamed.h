@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "berth/network.h"
 #include "plan/apply.h"
@@ -13,10 +14,12 @@
 namespace berth::engine {
 
 /// What the sandbox's end of an endpoint is called, where deleting by name would leave it there:
-/// its host end, or itself, is called otherwise by now. What cannot be looked up counts as gone.
+/// its host end, or itself, is called otherwise by now. `endpoints` are all of the sandbox. What
+/// cannot be looked up counts as gone.
 [[nodiscard]] std::optional<IfName> under_another_name(plan::Kernel& kernel,
                                                        const plan::NsRef& sandbox,
-                                                       const Endpoint& endpoint);
+                                                       const Endpoint& endpoint,
+                                                       std::span<const Endpoint> endpoints);
 
 /// What the bridge that was made for a network is called by now; none: there is no such bridge.
 [[nodiscard]] Result<std::optional<IfName>> renamed_bridge(plan::Kernel& kernel,

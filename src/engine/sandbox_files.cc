@@ -1,7 +1,7 @@
 // The files of a sandbox, in <run>/sandboxes/<id>: what it sees as /etc/hosts, hostname and
-// resolv.conf, and its log. Who shares another's network sees the other's. They come before the
-// record and go after it; what a process that was killed in between leaves is found by having no
-// record and no lock.
+// resolv.conf, and its log. Who shares another's network sees the other's. What the sandbox itself
+// writes there stays (sandbox/shared_file.h). The files come before the record and go after it;
+// what a process that was killed in between leaves is found by having no record and no lock.
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,10 +12,12 @@
 
 #include "base/result.h"
 #include "engine/host_facts.h"
+#include "engine/host_gateway.h"
 #include "engine/impl.h"
 #include "engine/links.h"
 #include "sandbox/files.h"
 #include "sandbox/resolv_conf.h"
+#include "sandbox/shared_file.h"
 
 namespace berth {
 namespace {
@@ -29,6 +31,11 @@ constexpr const char* kHostResolvConf = "/etc/resolv.conf";
 // Are its /etc/hosts, hostname and resolv.conf its own, and berth's to write?
 bool has_names(const Sandbox& sandbox) {
   return sandbox.kind != SandboxKind::kForeign && sandbox.shares.empty();
+}
+
+Status update(const std::string& path, const std::string& text, sandbox::Merge merge) {
+  TRY(sandbox::update_shared(path, text, merge));
+  return {};
 }
 
 Status make_directory(const std::string& path) {
@@ -65,21 +72,22 @@ Status Engine::Impl::write_resolv_conf(engine::State& state, const Sandbox& sand
   if (sandbox.mode == NetworkMode::kHost) {
     // As it is, as long as nothing is asked for: the host's loopback is the sandbox's too.
     const auto text = TRY(sandbox::read_text(kHostResolvConf));
-    if (overrides.empty()) return sandbox::write_in_place(path, text);
+    if (overrides.empty()) return update(path, text, sandbox::keep_changed);
     const auto conf = sandbox::for_host_network(sandbox::parse_resolv_conf(text), overrides);
-    return sandbox::write_in_place(path, sandbox::to_text(conf));
+    return update(path, sandbox::to_text(conf), sandbox::keep_changed);
   }
   // What somebody else's namespace has is not known: nothing is kept from it.
   bool ipv6 = sandbox.mode == NetworkMode::kPath;
   for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
     ipv6 = ipv6 || endpoint.address6;
   const auto conf = sandbox::for_sandbox(TRY(sandbox::read_host_resolv_conf()), overrides, ipv6);
-  return sandbox::write_in_place(path, sandbox::to_text(conf));
+  return update(path, sandbox::to_text(conf), sandbox::keep_changed);
 }
 
 Status Engine::Impl::write_hosts(engine::State& state, const Sandbox& sandbox) {
   if (!has_names(sandbox)) return {};
-  return sandbox::write_in_place(directory_of(sandbox) + "/hosts", TRY(hosts_text(state, sandbox)));
+  return update(directory_of(sandbox) + "/hosts", TRY(hosts_text(state, sandbox)),
+                sandbox::merge_lines);
 }
 
 Result<std::string> Engine::Impl::hosts_text(engine::State& state, const Sandbox& sandbox) const {
@@ -88,12 +96,13 @@ Result<std::string> Engine::Impl::hosts_text(engine::State& state, const Sandbox
                            .extra = {},
                            .addresses = {},
                            .ipv6 = engine::has_ipv6()};
+  const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
+  const auto host = TRY(engine::host_gateway(state, sandbox, endpoints));
   for (const auto& line : sandbox.extra_hosts)
-    std::ranges::move(TRY(sandbox::resolve(TRY(sandbox::parse_add_host(line)), {})),
+    std::ranges::move(sandbox::resolve(TRY(sandbox::parse_add_host(line)), host),
                       std::back_inserter(hosts.extra));
   if (sandbox.mode == NetworkMode::kHost)
     return TRY(sandbox::read_text(kHostHosts)) + sandbox::hosts_lines(hosts.extra);
-  const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   std::ranges::move(TRY(engine::link_entries(state, endpoints)), std::back_inserter(hosts.extra));
   for (const auto& endpoint : endpoints)
     for (const auto& address : {endpoint.address4, endpoint.address6})
@@ -133,12 +142,10 @@ Result<std::vector<std::string>> Engine::Impl::mend_hosts() {
   for (const auto& sandbox : TRY(look.state.sandboxes())) {
     // The host's own is copied once, as in Docker: it may have changed since.
     if (!has_names(sandbox) || sandbox.mode == NetworkMode::kHost || !alive(sandbox)) continue;
-    const auto path = directory_of(sandbox) + "/hosts";
-    const auto text = TRY(hosts_text(look.state, sandbox));
-    if (const auto now = sandbox::read_text(path); now && *now == text) continue;
     TRY(make_directory(directory_of(sandbox)));
-    TRY(sandbox::write_in_place(path, text));
-    mended.push_back(sandbox.name);
+    const auto text = TRY(hosts_text(look.state, sandbox));
+    if (TRY(sandbox::update_shared(directory_of(sandbox) + "/hosts", text, sandbox::merge_lines)))
+      mended.push_back(sandbox.name);
   }
   return mended;
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/result.h"
+#include "engine/host_gateway.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "engine/ports.h"
@@ -22,6 +23,8 @@ namespace {
 
 using engine::Change;
 namespace fs = std::filesystem;
+
+constexpr std::string_view kDefaultNetwork = "bridge";
 
 // A name that is free and allowed, or one made up.
 Result<std::string> name_for(engine::State& state, const std::string& asked) {
@@ -73,7 +76,7 @@ Result<Sandbox> new_sandbox(engine::State& state, const std::string& name,
 // The networks that a sandbox of mode kNetworks starts on.
 std::vector<Attachment> networks_of(const RunProcess& request) {
   if (!request.networks.empty()) return request.networks;
-  return {{.network = "bridge", .options = {}}};
+  return {{.network = std::string(kDefaultNetwork), .options = {}}};
 }
 
 // Which of the networks' endpoints publishes the sandbox's ports: the one that the default route
@@ -135,6 +138,8 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
     if (!fs::is_directory(sandbox.rootfs))
       return fail(ErrorKind::kInvalid, "rootfs {} is not a directory", request.rootfs);
   }
+  for (const auto& text : request.add_hosts)
+    sandbox.extra_hosts.push_back(sandbox::to_text(TRY(sandbox::parse_add_host(text))));
   sandbox.dns = request.dns;
   sandbox.dns_search = request.dns_search;
   sandbox.dns_options = request.dns_options;
@@ -142,33 +147,13 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
   sandbox.mode = mode.mode;
   if (mode.owner) sandbox.shares = mode.owner->id;
   TRY(take_names(sandbox, mode, request));
-  if (mode.mode == NetworkMode::kNetworks) TRY(publisher_among(state, request.networks));
-  return sandbox;
-}
-
-// What --add-host asks for, as NAME:IP. host-gateway is the host as the sandbox reaches it.
-Result<std::vector<std::string>> extra_hosts(const std::vector<std::string>& asked,
-                                             const std::vector<Ip>& gateways) {
-  std::vector<std::string> hosts;
-  for (const auto& text : asked)
-    for (const auto& entry : TRY(sandbox::resolve(TRY(sandbox::parse_add_host(text)), gateways)))
-      hosts.push_back(entry.name + ":" + entry.ip.str());
-  return hosts;
-}
-
-// The host's addresses as the sandbox reaches them: the gateway of its default route in each
-// family, else the first gateway that it has; in the host's own network the loopback's.
-std::vector<Ip> host_addresses(const Sandbox& sandbox, const std::vector<Endpoint>& endpoints) {
-  if (sandbox.mode == NetworkMode::kHost) return {Ip::v4(127, 0, 0, 1)};
-  std::optional<Ip> gateway4, gateway6;
-  for (const auto& endpoint : endpoints) {
-    if (endpoint.gateway4 && (endpoint.default4 || !gateway4)) gateway4 = endpoint.gateway4;
-    if (endpoint.gateway6 && (endpoint.default6 || !gateway6)) gateway6 = endpoint.gateway6;
+  if (mode.mode == NetworkMode::kNetworks) {
+    TRY(publisher_among(state, request.networks));
+    sandbox.first_network = request.networks.empty()
+                                ? std::string(kDefaultNetwork)
+                                : TRY(state.network(request.networks[0].network)).name;
   }
-  std::vector<Ip> addresses;
-  for (const auto& gateway : {gateway4, gateway6})
-    if (gateway) addresses.push_back(*gateway);
-  return addresses;
+  return sandbox;
 }
 
 class ForegroundProcess : public RunningProcess {
@@ -244,8 +229,10 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request)
     change.plan.push_back(plan::AddNetns{ns.path});
   }
   sandbox.netns_path = ns.path;
+  std::vector<Endpoint> endpoints;
   if (sandbox.mode == NetworkMode::kNetworks)
-    TRY(attach_all(change, request, {.sandbox = sandbox, .ns = ns}));
+    endpoints = TRY(attach_all(change, request, {.sandbox = sandbox, .ns = ns}));
+  TRY(engine::check_host_gateway(change.state, sandbox, endpoints));
   change.plan.push_back(plan::StartProcess{ns, sandbox.hostname, sandbox.rootfs, sandbox.argv});
   return sandbox;
 }
@@ -349,7 +336,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
       if (!owner || !alive(*owner))
         return fail(ErrorKind::kNotFound, "{} has just ended", request.networks.front().network);
     }
-    sandbox.extra_hosts = TRY(extra_hosts(request.add_hosts, host_addresses(sandbox, endpoints)));
+    TRY(engine::check_host_gateway(attaching.state, sandbox, endpoints));
     attaching.state.put(sandbox);
     attaching.verb = "run " + sandbox.name;
     if (auto done = commit(attaching); !done)
@@ -429,7 +416,7 @@ bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
 }
 
 Status Engine::Impl::collect_dead() {
-  if (!snapshot.expired()) return {};
+  if (config.only_plan || !snapshot.expired()) return {};
   Change look(*store);
   for (const auto& sandbox : TRY(look.state.sandboxes()))
     if (is_dead(sandbox)) TRY(finish_if_known(sandbox, 128 + SIGKILL));
@@ -437,16 +424,23 @@ Status Engine::Impl::collect_dead() {
 }
 
 Status Engine::Impl::collect_stale(const Target& reference) {
-  if (!snapshot.expired()) return {};
-  Change look(*store);
-  if (const auto sandbox = look.state.sandbox(reference); sandbox && is_dead(*sandbox))
-    TRY(finish_if_known(*sandbox, 128 + SIGKILL));
-  // The kernel gives the number of a namespace that is gone to the next one.
+  if (config.only_plan || !snapshot.expired()) return {};
+  std::vector<Sandbox> dead;
   const auto netns = open_foreign(reference);
-  if (!netns) return {};  // nothing foreign, or not there: the request itself will say so
-  const auto sandbox = TRY(look.state.sandbox_by_netns(netns->inode()));
-  if (!sandbox || !is_dead(*sandbox)) return {};
-  return finish_if_known(*sandbox, 128 + SIGKILL);
+  {
+    Change look(*store);
+    const auto one_state = TRY(reading());
+    if (auto sandbox = look.state.sandbox(reference); sandbox && is_dead(*sandbox))
+      dead.push_back(*std::move(sandbox));
+    // The kernel gives the number of a namespace that is gone to the next one. One that is not
+    // foreign or not there is none of ours to tell: the request itself will say so.
+    if (netns) {
+      auto sandbox = TRY(look.state.sandbox_by_netns(netns->inode()));
+      if (sandbox && is_dead(*sandbox)) dead.push_back(*std::move(sandbox));
+    }
+  }
+  for (const auto& each : dead) TRY(finish_if_known(each, 128 + SIGKILL));
+  return {};
 }
 
 }  // namespace berth

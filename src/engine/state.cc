@@ -1,9 +1,13 @@
 #include "engine/state.h"
 
+#include <fmt/compile.h>
+
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "base/result.h"
+#include "engine/given_bridge.h"
 #include "engine/ids.h"
 #include "ipam/allocator.h"
 #include "model/json.h"
@@ -49,11 +53,38 @@ std::string share_key(const Sandbox& sandbox) {
 }
 
 std::string port_prefix(const PortMapping& mapping) {
-  return fmt::format("port/{}/{:05}/", name(mapping.protocol), mapping.host_port);
+  return fmt::format(FMT_COMPILE("port/{}/{:05}/"), name(mapping.protocol), mapping.host_port);
 }
 
 std::string port_key(const PortMapping& mapping) {
   return port_prefix(mapping) + hex(mapping.host_ip.bytes());
+}
+
+// One request after another is about the same few networks: to read their documents anew each time
+// would be a tenth of an attach. What is returned is good until the next call.
+Result<const Network*> parsed(std::string_view id, std::string_view text) {
+  constexpr std::size_t kMost = 64;
+  struct Document {
+    std::string text;
+    Network network;
+  };
+  thread_local std::map<std::string, Document, std::less<>> known;
+  const auto found = known.find(id);
+  if (found != known.end() && found->second.text == text) return &found->second.network;
+  auto network = TRY(model::network_from_json(text));
+  if (known.size() >= kMost) known.clear();
+  auto& kept = known[std::string(id)];
+  kept = {std::string(text), std::move(network)};
+  return &kept.network;
+}
+
+bool share_a_segment(const Network& network, const Network& other) {
+  if (has_parent(network))
+    return has_parent(other) && other.parent.device == network.parent.device;
+  if (!on_given_bridge(other) || other.bridge.device != network.bridge.device) return false;
+  // Ports of no VLAN are in the bridge's default one, which may be any.
+  const auto vlan = network.bridge.vlan, others = other.bridge.vlan;
+  return vlan == others || vlan == 0 || others == 0;
 }
 
 }  // namespace
@@ -110,23 +141,23 @@ Result<Network> State::network(std::string_view reference) {
 Result<Network> State::network_by_id(std::string_view id) {
   const auto text = TRY(tx_.get(fmt::format("network/{}", id)));
   if (!text) return fail(ErrorKind::kNotFound, "no such network: {}", id);
-  // One request after another is about the same network: to read its document anew each time would
-  // be a twentieth of an attach.
-  thread_local std::pair<std::string, Network> last;
-  if (last.first != *text) last = {*text, TRY(model::network_from_json(*text))};
-  return last.second;
+  return *TRY(parsed(id, *text));
+}
+
+Status State::each_network(const std::function<void(const Network&)>& visit) {
+  Status read;
+  TRY(tx_.scan("network/", [&](std::string_view key, std::string_view text) {
+    const auto network = parsed(key.substr(key.find('/') + 1), text);
+    if (!network) read = std::unexpected(in_context(network.error(), "{}", key));
+    if (network) visit(**network);
+    return read.has_value();
+  }));
+  return read;
 }
 
 Result<std::vector<Network>> State::networks() {
   std::vector<Network> networks;
-  Status read;
-  TRY(tx_.scan("network/", [&](std::string_view key, std::string_view text) {
-    auto network = model::network_from_json(text);
-    if (!network) read = std::unexpected(in_context(network.error(), "{}", key));
-    if (network) networks.push_back(*std::move(network));
-    return read.has_value();
-  }));
-  TRY(read);
+  TRY(each_network([&](const Network& network) { networks.push_back(network); }));
   std::ranges::sort(networks, {}, &Network::name);
   return networks;
 }
@@ -322,11 +353,11 @@ Result<std::vector<std::string>> State::linkers(std::string_view name) {
 
 Result<std::vector<Network>> State::on_one_segment(const Network& network) {
   std::vector<Network> sharing = {network};
-  if (!has_parent(network)) return sharing;
-  for (auto& other : TRY(networks()))
-    if (other.id != network.id && has_parent(other) && !other.config_only &&
-        other.parent.device == network.parent.device)
-      sharing.push_back(std::move(other));
+  if (!has_parent(network) && !on_given_bridge(network)) return sharing;
+  TRY(each_network([&](const Network& other) {
+    if (other.id != network.id && !other.config_only && share_a_segment(network, other))
+      sharing.push_back(other);
+  }));
   return sharing;
 }
 
@@ -377,6 +408,9 @@ Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
     return scanned ? read : scanned;
   };
   auto ip = ipam::first_free(subnet, hint, taken_from);
+  // What the subnet kept when the hint was written may be free by now: an address of the host's.
+  if (!ip && hint && ip.error().kind == ErrorKind::kExhausted)
+    ip = ipam::first_free(subnet, std::nullopt, taken_from);
   if (!ip) return std::unexpected(in_context(ip.error(), "network {}", network.name));
   tx_.put(hint_key(network.id, subnet.cidr), ip->str());
   return ip;
@@ -426,21 +460,25 @@ Status State::lower_hint(const Network& network, const Ip& ip) {
 
 // ---- ports --------------------------------------------------------------------------------------
 
-Result<std::optional<State::PortOwner>> State::port_owner(const PortMapping& wanted) {
+Result<std::optional<State::PortOwner>> State::port_owner(std::span<const PortMapping> wanted) {
   std::optional<PortOwner> owner;
+  if (wanted.empty()) return owner;
   Status read;
-  const auto prefix = port_prefix(wanted);
+  const auto prefix = port_prefix(wanted.front());
   TRY(tx_.scan(prefix, [&](std::string_view key, std::string_view endpoint_id) {
     const auto host_ip = ip_from_hex(key.substr(prefix.size()));
     if (!host_ip) {
       read = std::unexpected(host_ip.error());
       return false;
     }
-    const bool one_includes_the_other =
-        host_ip->family() == wanted.host_ip.family() &&
-        (host_ip->is_unspecified() || wanted.host_ip.is_unspecified());
-    if (*host_ip == wanted.host_ip || one_includes_the_other) {
-      owner = PortOwner{wanted, std::string(endpoint_id)};
+    const auto clashing = std::ranges::find_if(wanted, [&](const PortMapping& each) {
+      const bool one_includes_the_other =
+          host_ip->family() == each.host_ip.family() &&
+          (host_ip->is_unspecified() || each.host_ip.is_unspecified());
+      return *host_ip == each.host_ip || one_includes_the_other;
+    });
+    if (clashing != wanted.end()) {
+      owner = PortOwner{*clashing, *clashing, std::string(endpoint_id)};
       owner->mapping.host_ip = *host_ip;
     }
     return !owner;

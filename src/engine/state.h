@@ -23,8 +23,10 @@
 // Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,7 +93,8 @@ class State {
 
   // Addresses.
   /// The networks whose endpoints share a segment, and so must not share an address: those on one
-  /// parent. `network` is the first of them; a bridge is a segment of its own.
+  /// parent, and those on one bridge that was there before them, unless their VLANs keep them apart.
+  /// `network` is the first of them; a bridge that berth makes is a segment of its own.
   Result<std::vector<Network>> on_one_segment(const Network& network);
   Result<Ip> allocate(const Network& network, const Subnet& subnet);
   Status reserve(const Network& network, const Subnet& subnet, const Ip& ip);
@@ -100,11 +103,13 @@ class State {
 
   // Ports.
   struct PortOwner {
-    PortMapping mapping;
+    PortMapping mapping;  ///< what it has
+    PortMapping wanted;   ///< what that clashes with
     std::string endpoint_id;
   };
-  /// Who holds a port that `wanted` would clash with: on the same address, or one of them on all.
-  Result<std::optional<PortOwner>> port_owner(const PortMapping& wanted);
+  /// Who holds a port that one of `wanted` would clash with: on the same address, or one of them on
+  /// all. They are of one protocol and host port: that takes one look.
+  Result<std::optional<PortOwner>> port_owner(std::span<const PortMapping> wanted);
   /// Takes `mapping` for `endpoint` before put(endpoint), so that the next look sees it taken.
   void take_port(const PortMapping& mapping, std::string_view endpoint_id);
   void free_port(const PortMapping& mapping);
@@ -117,6 +122,7 @@ class State {
   Result<std::vector<plan::SetSysctl>> switched_for(Ip::Family family);
 
  private:
+  Status each_network(const std::function<void(const Network&)>& visit);
   /// The id that `reference` means among the documents at `kind`, by the name index `index`.
   Result<std::string> resolve(std::string_view kind, std::string_view index, std::string_view what,
                               std::string_view reference);

@@ -35,7 +35,7 @@ class StateTest : public ::testing::Test {
     return made;
   }
   std::string owner_of(const PortMapping& wanted) {
-    const auto owner = state_.port_owner(wanted).value();
+    const auto owner = state_.port_owner(std::span(&wanted, 1)).value();
     return owner ? owner->endpoint_id : "";
   }
 
@@ -97,7 +97,6 @@ TEST_F(StateTest, APortOnEveryAddressClashesWithThatOfAnyOne) {
   EXPECT_EQ(owner_of({Protocol::kTcp, Ip::v4(127, 0, 0, 1), 81, 1}), owner.id);
   EXPECT_EQ(owner_of({Protocol::kTcp, Ip::v4(192, 0, 2, 1), 81, 1}), "");
   EXPECT_EQ(owner_of({Protocol::kUdp, Ip(), 80, 1}), "");
-  EXPECT_EQ(owner_of({Protocol::kTcp, Ip::from_number(Ip::Family::kV6, 0), 80, 1}), "");
   EXPECT_EQ(owner_of({Protocol::kTcp, Ip(), 8, 1}), "") << "port 8 is no prefix of port 80";
   const auto everywhere6 = Ip::from_number(Ip::Family::kV6, 0);
   EXPECT_EQ(owner_of({Protocol::kTcp, everywhere6, 80, 1}), "") << "of IPv6";
@@ -146,6 +145,36 @@ TEST(Ids, AreSixtyFourHexDigitsThatDiffer) {
   EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
   EXPECT_NE(id, random_id());
   EXPECT_EQ(short_id(id), id.substr(0, 12));
+}
+
+TEST_F(StateTest, NetworksOfOneGivenBridgeAreOneSegmentUnlessVlansKeepThemApart) {
+  const auto add = [&](const std::string& name, const std::string& bridge, std::uint16_t vlan,
+                       bool managed = false) {
+    Network made;
+    made.id = random_id();
+    made.name = name;
+    made.bridge.device = IfName::parse(bridge).value();
+    made.bridge.managed = managed;
+    made.bridge.adopted = managed;
+    made.bridge.vlan = vlan;
+    state_.put(made);
+    return made;
+  };
+  const auto beside = [&](const Network& network) {
+    std::vector<std::string> names;
+    for (const auto& each : state_.on_one_segment(network).value()) names.push_back(each.name);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  const auto ten = add("ten", "br7", 10);
+  const auto twenty = add("twenty", "br7", 20);
+  const auto all = add("all", "br7", 0, /*managed=*/true);
+  add("elsewhere", "br8", 10);
+  add("unmanaged", "br0", 0);  // cannot be, beside a bridge that berth made
+  EXPECT_EQ(beside(ten), (Names{"ten", "all"}));
+  EXPECT_EQ(beside(twenty), (Names{"twenty", "all"}));
+  EXPECT_EQ(beside(all), (Names{"all", "ten", "twenty"}));
+  EXPECT_EQ(beside(network_), (Names{"net"}));
 }
 
 }  // namespace

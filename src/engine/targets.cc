@@ -3,6 +3,7 @@
 
 #include <linux/netlink.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/result.h"
@@ -86,9 +87,18 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
                                                    const Target& reference) {
   auto& state = change.state;
   engine::TargetSandbox target;
+  const auto note_if_dead = [&](const Sandbox& sandbox) {
+    if (std::ranges::find(change.dead, sandbox.id, &Sandbox::id) == change.dead.end() &&
+        is_dead(sandbox))
+      change.dead.push_back(sandbox);
+  };
   const auto path = TRY(foreign_path(reference));
+  // What was connected under that name may be gone and another namespace there.
+  if (path)
+    if (const auto named = state.sandbox_named(reference); named && *named) note_if_dead(**named);
   if (!path) {
     target.sandbox = TRY(state.sandbox(reference));
+    note_if_dead(target.sandbox);
     if (!alive(target.sandbox))
       return fail(ErrorKind::kNotFound, "sandbox {} is not running: start it first",
                   target.sandbox.name);
@@ -103,7 +113,9 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
       return fail(ErrorKind::kInvalid,
                   "{} is the host's own network namespace: give the one of a container", reference);
     target.ns = {*path, netns->inode()};
+    // The kernel gives the number of a namespace that is gone to the next one.
     auto known = TRY(state.sandbox_by_netns(netns->inode()));
+    if (known) note_if_dead(*known);
     if (known && alive(*known)) {
       target.sandbox = *std::move(known);
       target.ns.path = target.sandbox.netns_path;
@@ -123,10 +135,7 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
   // A foreign namespace may hold anything: look before adding to it.
   change.namespaces.keep(target.ns, *std::move(netns));
   auto& socket = *TRY(change.namespaces.route(kernel, target.ns));
-  for (const auto& link : TRY(kernel::list_links(socket))) {
-    target.links.push_back(link.name.str());
-    if (link.name.str() == "lo") target.loopback_down = !link.up;
-  }
+  target.loopback_down = !TRY(kernel::link_is_up(socket, TRY(IfName::parse("lo"))));
   bool own4 = false, own6 = false;
   for (const auto& endpoint : TRY(state.endpoints(target.sandbox.endpoints))) {
     own4 = own4 || endpoint.default4;

@@ -8,6 +8,7 @@
 #include "engine/ports.h"
 #include "kernel/netlink/address.h"
 #include "model/options.h"
+#include "translator/foreign.h"
 #include "translator/translator.h"
 
 namespace berth {
@@ -54,13 +55,14 @@ Result<bool> Engine::Impl::use_translator(Change& change, const Network& network
     return std::unexpected(in_context(
         std::move(added).error(),
         "network {}: a port on IPv6 for a container's IPv4 address needs the translator, which "
-        "this kernel does not allow (publish on an IPv4 address)",
+        "cannot be here (publish on an IPv4 address)",
         network.name));
   }
   return true;
 }
 
 Status Engine::Impl::add_translator(Change& change) {
+  TRY(translator::check_names(*TRY(kernel.route())));
   if (TRY(translator::is_there(*TRY(kernel.route())))) return {};
   const auto possible = engine::has_ipv6()
                             ? translator::possible()

@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "engine/impl.h"
+#include "engine/segment.h"
 #include "ipam/allocator.h"
 
 namespace berth {
@@ -37,15 +38,26 @@ Result<Network> Engine::Impl::prepare(engine::Change& change, const UpdateNetwor
 Result<std::vector<SubnetUse>> Engine::Impl::subnet_use(const Network& network) {
   std::vector<SubnetUse> uses;
   if (network.config_only || network.subnets.empty()) return uses;
+  // What allocation passes over: what is given out and kept on the whole segment.
   engine::Change look(*store);
-  const auto endpoints = TRY(look.state.endpoints_of_network(network.id));
-  for (const auto& subnet : network.subnets) {
+  auto kept = TRY(engine::addresses_of_host(*TRY(kernel.route()), network));
+  std::vector<std::pair<std::string, Ip>> leased;  // the network's id, and an endpoint's address
+  for (const auto& each : TRY(look.state.on_one_segment(network))) {
+    for (const auto& address : each.parent.host_addresses) kept.push_back(address.ip());
+    for (const auto& subnet : each.subnets) {
+      if (subnet.gateway) kept.push_back(*subnet.gateway);
+      for (const auto& [name, ip] : subnet.aux) kept.push_back(ip);
+    }
+    for (const auto& endpoint : TRY(look.state.endpoints_of_network(each.id)))
+      for (const auto& address : addresses_of(endpoint)) leased.emplace_back(each.id, address.ip());
+  }
+  for (const auto& asked : network.subnets) {
+    const auto subnet = engine::keeping(asked, kept);
     Uint128 in_use = 0, of_range = 0;
-    for (const auto& endpoint : endpoints) {
-      const auto& address = subnet.cidr.ip().is_v4() ? endpoint.address4 : endpoint.address6;
-      if (!address || !subnet.cidr.contains(address->ip())) continue;
-      ++in_use;
-      if (subnet.range.value_or(subnet.cidr).contains(address->ip())) ++of_range;
+    for (const auto& [of, ip] : leased) {
+      if (!subnet.cidr.contains(ip)) continue;
+      if (of == network.id) ++in_use;
+      if (subnet.range.value_or(subnet.cidr).contains(ip)) ++of_range;
     }
     auto whole = subnet;
     whole.range.reset();

@@ -89,7 +89,25 @@ Json state_form(const Sandbox& sandbox) {
 
 std::string mode_form(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
   if (sandbox.mode != NetworkMode::kNetworks) return network_mode(sandbox);
+  if (!sandbox.first_network.empty()) return sandbox.first_network;
   return endpoints.empty() ? "none" : endpoints.front().network_name;
+}
+
+void add_port(Json& out, const PortMapping& port) {
+  // A port of a routed network is none of the host's.
+  out[fmt::format("{}/{}", port.container_port, name(port.protocol))].push_back(
+      {{"HostIp", port.host_ip.str()},
+       {"HostPort", port.host_port == 0 ? "" : fmt::format("{}", port.host_port)}});
+}
+
+// What the sandbox was started with, open or not, and what has been published since.
+Json bindings_form(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
+  Json out = Json::object();
+  for (const auto& port : sandbox.ports) add_port(out, port);
+  for (const auto& endpoint : endpoints)
+    for (const auto& port : endpoint.ports)
+      if (std::ranges::find(sandbox.ports, port) == sandbox.ports.end()) add_port(out, port);
+  return out;
 }
 
 Json network_settings(const Sandbox& sandbox, std::span<const Endpoint> endpoints) {
@@ -167,12 +185,8 @@ Json network_status_form(std::span<const SubnetUse> subnets) {
 
 Json ports_form(std::span<const Endpoint> endpoints) {
   Json out = Json::object();
-  for (const auto& endpoint : endpoints) {
-    for (const auto& port : endpoint.ports) {
-      out[fmt::format("{}/{}", port.container_port, name(port.protocol))].push_back(
-          {{"HostIp", port.host_ip.str()}, {"HostPort", port.host_port == 0 ? "" : fmt::format("{}", port.host_port)}});
-    }
-  }
+  for (const auto& endpoint : endpoints)
+    for (const auto& port : endpoint.ports) add_port(out, port);
   return out;
 }
 
@@ -230,7 +244,7 @@ Json sandbox_form(const Sandbox& sandbox, const SandboxDetails& details) {
           {"LogPath", details.log_path},
           {"HostConfig",
            {{"NetworkMode", mode},
-            {"PortBindings", ports_form(details.endpoints)},
+            {"PortBindings", bindings_form(sandbox, details.endpoints)},
             {"AutoRemove", sandbox.auto_remove},
             {"Dns", sandbox.dns},
             {"DnsOptions", sandbox.dns_options},

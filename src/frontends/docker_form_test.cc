@@ -57,6 +57,30 @@ TEST(EndpointForm, IsWhatDockerInspectShows) {
 })");
 }
 
+TEST(SandboxForm, KeepsHowItWasStarted) {
+  auto sandbox = sample_sandbox();
+  sandbox.first_network = "mybridge0";
+  sandbox.ports = {{Protocol::kTcp, Ip(), 12211, 8080}};
+  const auto settings = [&](const SandboxDetails& details) {
+    const auto form = sandbox_form(sandbox, details);
+    return form["HostConfig"]["NetworkMode"].dump() + form["HostConfig"]["PortBindings"].dump() +
+           form["NetworkSettings"]["Ports"].dump();
+  };
+  const std::string kPort = R"({"8080/tcp":[{"HostIp":"0.0.0.0","HostPort":"12211"}]})";
+  EXPECT_EQ(settings({}), R"("mybridge0")" + kPort + "{}");
+  auto endpoint = sample_endpoint();
+  endpoint.network_name = "another";
+  const std::vector endpoints = {endpoint};
+  EXPECT_EQ(settings({.endpoints = endpoints}), R"("mybridge0")" + kPort + kPort);
+}
+
+TEST(PortsForm, ARoutedPortIsNoneOfTheHosts) {
+  auto endpoint = sample_endpoint();
+  endpoint.ports = {{Protocol::kTcp, Ip(), 0, 80}};
+  const std::vector endpoints = {endpoint};
+  EXPECT_EQ(ports_form(endpoints).dump(), R"({"80/tcp":[{"HostIp":"0.0.0.0","HostPort":""}]})");
+}
+
 TEST(EndpointForm, ShowsWhatWasAskedFor) {
   auto endpoint = sample_endpoint();
   endpoint.asked.ip4 = endpoint.address4->ip();

@@ -15,9 +15,14 @@ const SpecialBlock* special_block(const Cidr& cidr) {
   static const SpecialBlock kBlocks[] = {
       {{Ip::v4(0, 0, 0, 0), 8}, "unspecified addresses"},                       // RFC 1122, 3.2.1.3
       {{Ip::v4(127, 0, 0, 0), 8}, "loopback addresses"},                        // RFC 1122, 3.2.1.3
+      {{Ip::v4(192, 0, 0, 0), 29}, "addresses of translators"},                 // RFC 7335
       {{Ip::v4(224, 0, 0, 0), 4}, "multicast addresses"},                       // RFC 5771
       {{Ip::from_number(Ip::Family::kV6, 0), 128}, "the unspecified address"},  // RFC 4291, 2.5.2
       {{Ip::from_number(Ip::Family::kV6, 1), 128}, "the loopback address"},     // RFC 4291, 2.5.3
+      {{Ip::from_number(Ip::Family::kV6, Uint128{0xffff} << 32), 96},
+       "IPv4 addresses in IPv6's form"},  // RFC 4291, 2.5.5.2
+      {{Ip::from_number(Ip::Family::kV6, Uint128{0x0064ff9b0001} << 80), 48},
+       "addresses of translators"},  // RFC 8215
       {{Ip::from_number(Ip::Family::kV6, Uint128{0xff} << 120), 8}, "multicast addresses"},  // 2.7
   };
   for (const auto& special : kBlocks)
@@ -82,6 +87,13 @@ Status check_subnet(const Cidr& cidr, bool wants_gateway) {
         ErrorKind::kInvalid,
         "invalid subnet {}: it has {} in it ({}), and containers need ordinary unicast ones",
         cidr.str(), special->what, special->block.str());
+  // Every interface is in this one, so a network may be as well, but not in a part of it or in more.
+  static const Cidr kLinkLocal(Ip::from_number(Ip::Family::kV6, Uint128{0xfe80} << 112), 64);
+  if (cidr != kLinkLocal && cidr.overlaps(kLinkLocal))
+    return fail(ErrorKind::kInvalid,
+                "invalid subnet {}: it overlaps {}, the link-local subnet of every interface: give "
+                "that or another one",
+                cidr.str(), kLinkLocal.str());
   return check_room(cidr, wants_gateway);
 }
 

@@ -65,7 +65,8 @@ TEST(CompleteSubnet, RefusesHostBits) {
 TEST(CompleteSubnet, RefusesSpecialBlocks) {
   for (const auto* text :
        {"0.0.0.0/0", "0.0.0.0/24", "127.0.0.0/8", "127.5.0.0/16", "126.0.0.0/7", "224.0.0.0/24",
-        "239.1.0.0/16", "192.0.0.0/2", "::/0", "::/64", "ff02::/64"})
+        "239.1.0.0/16", "192.0.0.0/2", "::/0", "::/64", "ff02::/64", "192.0.0.0/24",
+        "::ffff:10.0.0.0/120", "64:ff9b:1::/96", "64:ff9b:1:ffff::/64", "fe80::/10", "fe80::/65"})
     EXPECT_NE(refusal({cidr(text), {}, {}, {}}), "accepted") << text;
   EXPECT_EQ(refusal({cidr("224.0.0.0/24"), {}, {}, {}}),
             "invalid subnet 224.0.0.0/24: it has multicast addresses in it (224.0.0.0/4), and "
@@ -74,7 +75,8 @@ TEST(CompleteSubnet, RefusesSpecialBlocks) {
 
 TEST(CompleteSubnet, TakesTheBlocksBesideSpecialOnes) {
   for (const auto* text : {"1.0.0.0/8", "126.0.0.0/8", "128.0.0.0/8", "223.0.0.0/8", "240.0.0.0/24",
-                           "169.254.0.0/16", "fe80::/64", "fd00::/8"})
+                           "169.254.0.0/16", "fe80::/64", "fe80:1::/64", "64:ff9b:2::/64", "192.0.1.0/24",
+                           "fd00::/8"})
     EXPECT_TRUE(complete_subnet({cidr(text), {}, {}, {}})) << text;
 }
 

@@ -49,7 +49,7 @@ BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id,
                              default6, mac, mtu, sysctls, routes, ports, translated,
                              asked)
 BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, domainname, kind, state, netns_path,
-                             netns_inode, argv, rootfs, mode, shares, extra_hosts, labels,
+                             netns_inode, argv, rootfs, mode, first_network, shares, extra_hosts, labels,
                              auto_remove, tty, log, pid, pid_start, shim_pid, shim_start, exit_code,
                              created, started, finished, endpoints, ports, dns, dns_search,
                              dns_options)

@@ -108,6 +108,7 @@ Sandbox full_sandbox() {
   sandbox.argv = {"sh", "-c", "echo \"ü\""};
   sandbox.rootfs = "/srv";
   sandbox.mode = NetworkMode::kContainer;
+  sandbox.first_network = "net";
   sandbox.shares = std::string(64, 'd');
   sandbox.ports = {{Protocol::kUdp, ip("127.0.0.1"), 53, 5353}};
   sandbox.dns = {"10.0.0.53"};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <numeric>
 #include <ranges>
 #include <span>
@@ -305,12 +306,18 @@ std::string slashed(std::string_view key) {
 }  // namespace
 
 Status read_options(Network& network, const Labels& options) {
+  std::map<decltype(Option::read), Given> read;  // what means the same is read by the same
   for (const auto& [option, value] : options) {
     const auto is_named = [&](const Option& each) {
       return is_called(each, option) && (each.drivers & bit_of(network.driver)) != 0;
     };
     const auto known = std::ranges::find_if(kOptions, is_named);
     if (known == std::end(kOptions)) return unknown(network, option);
+    const auto [same, first] = read.emplace(known->read, Given{option, value});
+    if (!first && same->second.value != value)
+      return fail(ErrorKind::kInvalid,
+                  "option {}={}: that is {} by another name, which is {}: give one of them", option,
+                  value, same->second.name, same->second.value);
     TRY(known->read(network, {option, value}));
   }
   return {};

@@ -48,7 +48,7 @@ class Run {
         mode_(mode),
         outbox_(
             kernel_, namespaces_,
-            mode == Mode::kGoOn ? Outbox::AfterRefusal::kOneByOne : Outbox::AfterRefusal::kStop,
+            mode == Mode::kGoOn ? Outbox::AfterRefusal::kGoOn : Outbox::AfterRefusal::kStop,
             [this](std::size_t position, Status status) { settle(position, std::move(status)); }) {}
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -161,10 +161,11 @@ class Run {
 
   void operator()(const ProbeAddress& op) {
     now([&]() -> Status {
-      const auto& netns = *TRY(namespaces_.open(op.ns));
-      const auto owner = TRY(kernel::run_in(netns, [&]() -> Result<std::optional<Mac>> {
-        return kernel::who_has(op.link, op.address);
-      }));
+      sync_carriers();  // else a bridge port that has just come up lets the question go nowhere
+      const auto ask = [&] { return kernel::who_has(op.link, op.address); };
+      const auto owner = op.ns.is_host()
+                             ? TRY(ask())
+                             : TRY(kernel::run_in(*TRY(namespaces_.open(op.ns)), ask));
       if (!owner) return {};
       return fail(
           ErrorKind::kInUse,
@@ -222,10 +223,9 @@ class Run {
   }
 
   void operator()(const SetSysctl& op) {
-    now([&]() -> Status {
-      if (op.ns.is_host()) return kernel::write_sysctl(op.key, op.value);
-      return kernel::write_sysctl_in(*TRY(namespaces_.open(op.ns)), op.key, op.value);
-    });
+    if (op.ns.is_host()) return now([&] { return kernel::write_sysctl(op.key, op.value); });
+    outbox_.make_way_for(Outbox::Kind::kSettings, op.ns);
+    if (!stopped()) outbox_.add(current_, op);
   }
 
   void operator()(const EnsureTable&) {
@@ -290,13 +290,23 @@ class Run {
   }
 
   // A parent that cannot take a sub-interface says no more than "invalid" or "busy"
-  // (macvlan_common_newlink, netdev_rx_handler_register).
-  static Error explained(const Op& op, Error error) {
+  // (macvlan_common_newlink, netdev_rx_handler_register), and a macvlan that clashes with another
+  // one says so when it is set up (macvlan_open).
+  [[nodiscard]] Error explained(const Op& op, Error error) const {
+    if (const auto* up = std::get_if<SetLinkUp>(&op); up && error.sys == EADDRINUSE) {
+      for (const auto& each : plan_) {
+        const auto* made = std::get_if<AddMacvlan>(&each);
+        if (!made || made->ns != up->ns || made->name != up->name) continue;
+        error.message += fmt::format(
+            ": its MAC address {} is that of {} or of another sub-interface of it: give another one",
+            made->mac.str(), made->parent.str());
+      }
+      return error;
+    }
     const auto* macvlan = std::get_if<AddMacvlan>(&op);
     const auto* ipvlan = std::get_if<AddIpvlan>(&op);
     if ((!macvlan && !ipvlan) || (error.sys != EINVAL && error.sys != EBUSY)) return error;
     error.kind = ErrorKind::kInUse;
-    error.sys = EBUSY;  // what it is, so that it is tried again
     error.message += fmt::format(
         ": {} takes no {} now: something else has it (a bridge, a bond, a passthru macvlan, or "
         "sub-interfaces of another kind)",

@@ -102,7 +102,8 @@ class Diff {
         return other.link_index == (found ? found->index : 0) && other.gateway == route->gateway &&
                other.family == named.family() &&
                (default_route ? !other.destination : other.destination == route->destination) &&
-               (route->metric == 0 || other.metric == route->metric) &&
+               other.metric == (route->metric != 0 ? route->metric
+                                                   : kernel::default_metric(named.family())) &&
                (!route->source || other.source == route->source);
       };
       if (std::ranges::none_of(there, same)) missing.push_back(op);

@@ -1,9 +1,11 @@
 // The namespaces that one request looks into and its plan then speaks to: each is opened once, and
 // has one route socket, since entering a namespace to open one costs more than what it is for.
-// Being open keeps a namespace alive, so this object lives no longer than the request.
+// Being open keeps a namespace alive, so this object lives no longer than the request. It belongs
+// to one thread.
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "kernel/netlink/socket.h"
 #include "kernel/netns/netns.h"
@@ -22,8 +24,11 @@ class Namespaces {
   void keep(const NsRef& ns, kernel::Netns netns) { opened_.emplace(ns, std::move(netns)); }
   /// A route socket that speaks for it; for the host, `host`'s own.
   Result<kernel::Socket*> route(Kernel& host, const NsRef& ns);
+  /// For kernel::visit(): where this thread comes back to.
+  const Result<kernel::Home>& home();
 
  private:
+  std::optional<Result<kernel::Home>> home_;  // once it was needed
   std::map<NsRef, kernel::Netns> opened_;
   std::map<NsRef, kernel::Socket> sockets_;
 };

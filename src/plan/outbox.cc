@@ -9,6 +9,7 @@
 #include "firewall/table.h"
 #include "kernel/netlink/link.h"
 #include "kernel/nft/batch.h"
+#include "kernel/sysctl/sysctl.h"
 
 namespace berth::plan {
 namespace {
@@ -45,6 +46,11 @@ void Outbox::add(std::size_t position, kernel::Request request) {
   requests_.push_back(std::move(request));
 }
 
+void Outbox::add(std::size_t position, const SetSysctl& setting) {
+  positions_.push_back(position);
+  settings_.push_back(&setting);
+}
+
 void Outbox::add_deletion(std::size_t position, const IfName& link) {
   positions_.push_back(position);
   deletions_.push_back(link);
@@ -61,6 +67,8 @@ void Outbox::flush() {
       break;
     case Kind::kRequests:
       return flush_requests();
+    case Kind::kSettings:
+      return flush_settings();
     case Kind::kDeletions:
       return flush_deletions();
     case Kind::kAdditions:
@@ -90,6 +98,26 @@ void Outbox::flush_requests() {
     }
     settle_(positions[i], std::move(results[i]));
   }
+}
+
+// One visit to the namespace for all of them.
+void Outbox::flush_settings() {
+  const auto settings = std::exchange(settings_, {});
+  const auto positions = std::exchange(positions_, {});
+  if (settings.empty()) return;
+  std::vector<Status> results;
+  const auto write_all = [&]() -> Status {
+    for (const auto* each : settings) {
+      results.push_back(kernel::write_sysctl(each->key, each->value));
+      if (!results.back() && after_refusal_ == AfterRefusal::kStop) break;
+    }
+    return {};
+  };
+  const auto netns = namespaces_.open(ns_);
+  const auto visited = netns ? kernel::visit(**netns, namespaces_.home(), write_all)
+                             : Status(std::unexpected(netns.error()));
+  if (!visited) results.assign(1, visited);
+  for (std::size_t i = 0; i < results.size(); ++i) settle_(positions[i], std::move(results[i]));
 }
 
 void Outbox::flush_deletions() {
@@ -126,7 +154,7 @@ void Outbox::flush_elements(bool adding) {
   if (elements.empty()) return;
   auto status = commit(elements, adding);
   // One that is there already refuses the whole transaction.
-  if (!status && after_refusal_ == AfterRefusal::kOneByOne && elements.size() > 1) {
+  if (!status && after_refusal_ == AfterRefusal::kGoOn && elements.size() > 1) {
     for (std::size_t i = 0; i < elements.size(); ++i)
       settle_(positions[i], commit(std::span(elements).subspan(i, 1), adding));
     return;

@@ -1,5 +1,6 @@
-// What operations leave to go to the kernel together: requests on one route socket, deletions of
-// the host's links, additions to nft sets, or removals from them; one kind at a time, in order.
+// What operations leave to go to the kernel together: requests on one route socket, sysctls of one
+// sandbox, deletions of the host's links, additions to nft sets, or removals from them; one kind at
+// a time, in order.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +18,9 @@ class Outbox {
   /// Told how the operation at a position of the plan went. Of a transaction that was refused only
   /// the first one is named: one transaction, one error.
   using Settle = std::function<void(std::size_t position, Status status)>;
-  /// What a refused transaction is followed by: nothing, or one for each element.
-  enum class AfterRefusal { kStop, kOneByOne };
+  /// What follows a refusal: nothing, or what is left, elements of a refused transaction one by
+  /// one.
+  enum class AfterRefusal { kStop, kGoOn };
 
   Outbox(Kernel& kernel, Namespaces& namespaces, AfterRefusal after_refusal, Settle settle)
       : kernel_(kernel),
@@ -26,11 +28,12 @@ class Outbox {
         after_refusal_(after_refusal),
         settle_(std::move(settle)) {}
 
-  enum class Kind { kNone, kRequests, kDeletions, kAdditions, kRemovals };
-  /// Sends what waits, unless it is of that kind, and requests for that namespace.
+  enum class Kind { kNone, kRequests, kSettings, kDeletions, kAdditions, kRemovals };
+  /// Sends what waits, unless it is of that kind and for that namespace.
   void make_way_for(Kind kind, const NsRef& ns = {});
   /// One more, of the kind that way was made for.
   void add(std::size_t position, kernel::Request request);
+  void add(std::size_t position, const SetSysctl& setting);  ///< which outlives the next flush()
   void add_deletion(std::size_t position, const IfName& link);
   void add(std::size_t position, const nft::Element& element);
 
@@ -39,6 +42,7 @@ class Outbox {
 
  private:
   void flush_requests();
+  void flush_settings();
   void flush_deletions();
   void flush_elements(bool adding);
   Status commit(std::span<const nft::Element> elements, bool adding);
@@ -53,6 +57,7 @@ class Outbox {
   NsRef ns_;
   std::vector<std::size_t> positions_;  // of what waits, in the plan
   std::vector<kernel::Request> requests_;
+  std::vector<const SetSysctl*> settings_;
   std::vector<IfName> deletions_;
   std::vector<nft::Element> elements_;
 };

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/result.h"
@@ -44,15 +45,21 @@ Status check_name(std::string_view name) {
 
 Result<ContainerProcess> running(std::int64_t pid) {
   if (pid <= 0) return fail(ErrorKind::kNotFound, "the container is not running: start it first");
+  if (pid > std::numeric_limits<pid_t>::max())
+    return fail(ErrorKind::kInvalid, "{} is no number of a process", pid);
   return ContainerProcess{static_cast<pid_t>(pid), std::nullopt};
 }
 
+// `key`: where the process's number stands.
 template <typename Body>
-Result<ContainerProcess> read_document(std::string_view what, std::string_view json, Body body) {
+Result<ContainerProcess> read_document(std::string_view what, std::string_view key,
+                                       std::string_view json, Body body) {
   try {
     return body(nlohmann::json::parse(json));
-  } catch (const nlohmann::json::exception& error) {
-    return fail(ErrorKind::kInvalid, "{} cannot be read: {}", what, error.what());
+  } catch (const nlohmann::json::parse_error&) {
+    return fail(ErrorKind::kInvalid, "{} is no JSON", what);
+  } catch (const nlohmann::json::exception&) {
+    return fail(ErrorKind::kInvalid, "{} has no number of a process in {}", what, key);
   }
 }
 
@@ -106,16 +113,28 @@ Result<std::string> read_file(const std::string& path) {
   return read_all(file.get(), path);
 }
 
+// A second look at it would find it empty.
+const Result<std::string>& standard_input() {
+  static const auto text = read_all(STDIN_FILENO, "standard input");
+  return text;
+}
+
 Result<std::string> find_state(std::string_view which) {
-  if (which == "-") return read_all(STDIN_FILENO, "standard input");
+  if (which == "-") return standard_input();
   if (which.find('/') != which.npos) return read_file(std::string(which));
-  TRY(check_name(which));
-  for (const auto& [root, file] : kStateFiles) {
-    auto text = read_file(fmt::format("{}{}{}", root, which, file));
-    if (text || text.error().kind != ErrorKind::kNotFound) return text;
+  const auto is_id = check_name(which);
+  if (is_id) {
+    for (const auto& [root, file] : kStateFiles) {
+      auto text = read_file(fmt::format("{}{}{}", root, which, file));
+      if (text || text.error().kind != ErrorKind::kNotFound) return text;
+    }
   }
+  auto text = read_file(std::string(which));
+  if (text || text.error().kind != ErrorKind::kNotFound) return text;
+  if (!is_id) return std::unexpected(is_id.error());
   return fail(ErrorKind::kNotFound,
-              "neither runc nor crun has a container of that id: give the file of its state");
+              "neither runc nor crun has a container of that id, and there is no file of that name: "
+              "give the id, or the file of its state");
 }
 
 }  // namespace
@@ -138,7 +157,7 @@ Result<ContainerProcess> find_process(std::string_view reference, const std::str
 }
 
 Result<ContainerProcess> read_docker_answer(std::string_view json) {
-  return read_document("Docker's answer", json, [](const nlohmann::json& document) {
+  return read_document("Docker's answer", "State.Pid", json, [](const nlohmann::json& document) {
     return running(document.at("State").at("Pid").get<std::int64_t>());
   });
 }
@@ -153,7 +172,7 @@ Result<ContainerProcess> read_oci_state(std::string_view json) {
       process.start_time = start->get<std::uint64_t>();
     return process;
   };
-  return read_document("the container's state", json, read);
+  return read_document("the container's state", "pid or init_process_pid", json, read);
 }
 
 }  // namespace berth::runtimes

@@ -22,7 +22,8 @@ struct ContainerProcess {
   std::optional<std::uint64_t> start_time;  ///< clock ticks since boot, where the runtime says
 };
 
-/// docker:NAME, podman:NAME, oci:ID, oci:FILE (with a '/' in it), oci:- (standard input)?
+/// docker:NAME, podman:NAME, oci:ID, oci:FILE (an id comes before a file of that name
+/// without a '/'), oci:- (standard input)?
 [[nodiscard]] bool is_container(std::string_view reference);
 
 /// The first process of that container. kNotFound where there is none of that name or it does not

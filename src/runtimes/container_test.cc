@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "runtimes/command.h"
@@ -34,9 +35,11 @@ TEST(OciState, RefusesWhatSaysNoProcess) {
                  "not running");
   expect_refused(read_oci_state(R"({"pid": 0})"), ErrorKind::kNotFound, "not running");
   expect_refused(read_oci_state(R"({"id": "web"})"), ErrorKind::kInvalid, "pid");
-  expect_refused(read_oci_state(R"({"pid": "x"})"), ErrorKind::kInvalid, "state");
-  expect_refused(read_oci_state("[]"), ErrorKind::kInvalid, "state");
-  expect_refused(read_oci_state("{"), ErrorKind::kInvalid, "state");
+  expect_refused(read_oci_state(R"({"pid": "x"})"), ErrorKind::kInvalid,
+                 "the container's state has no number of a process in pid");
+  expect_refused(read_oci_state("[]"), ErrorKind::kInvalid, "has no number of a process");
+  expect_refused(read_oci_state("{"), ErrorKind::kInvalid, "the container's state is no JSON");
+  expect_refused(read_oci_state(R"({"pid": 4294967297})"), ErrorKind::kInvalid, "no number");
 }
 
 TEST(DockerAnswer, HasTheProcess) {
@@ -62,6 +65,19 @@ TEST(Container, WhoDoesNotAnswerIsNamed) {
                  "DOCKER_HOST");
   expect_refused(find_process("oci:/nowhere/state.json", ""), ErrorKind::kNotFound, "/nowhere");
   expect_refused(find_process("oci:nobody-has-this", ""), ErrorKind::kNotFound, "runc");
+}
+
+TEST(Container, AFileNeedsNoSlash) {
+  std::string directory = testing::TempDir() + "berth-oci-XXXXXX";
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  std::ofstream(directory + "/state.json") << R"({"pid": 4711})";
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(directory);
+  const auto found = find_process("oci:state.json", "");
+  std::filesystem::current_path(before);
+  std::filesystem::remove_all(directory);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->pid, 4711);
 }
 
 TEST(Command, GivesWhatIsPrintedAndHowItEnded) {

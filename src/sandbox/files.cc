@@ -67,14 +67,12 @@ Result<AddHost> parse_add_host(std::string_view text) {
   return AddHost{std::string(name), *ip};
 }
 
-Result<std::vector<HostEntry>> resolve(const AddHost& host, std::span<const Ip> gateways) {
-  if (host.ip) return std::vector{HostEntry{host.name, *host.ip}};
-  if (gateways.empty()) {
-    return fail(ErrorKind::kInvalid,
-                "--add-host {}:host-gateway: the sandbox has no network with a gateway that could "
-                "stand for the host; give an IP address instead",
-                host.name);
-  }
+std::string to_text(const AddHost& host) {
+  return host.name + ":" + (host.ip ? host.ip->str() : std::string(kHostGateway));
+}
+
+std::vector<HostEntry> resolve(const AddHost& host, std::span<const Ip> gateways) {
+  if (host.ip) return {{host.name, *host.ip}};
   std::vector<HostEntry> entries;
   for (const auto& gateway : gateways) entries.push_back({host.name, gateway});
   return entries;

@@ -32,9 +32,11 @@ struct AddHost {
 /// "name:ip" or "name=ip"; the ip may be IPv6, with or without brackets, or "host-gateway".
 [[nodiscard]] Result<AddHost> parse_add_host(std::string_view text);
 
-/// One entry, or for "host-gateway" one for each of `gateways`; kInvalid if there is none.
-[[nodiscard]] Result<std::vector<HostEntry>> resolve(const AddHost& host,
-                                                     std::span<const Ip> gateways);
+/// The same as it is kept: "name:ip" or "name:host-gateway".
+[[nodiscard]] std::string to_text(const AddHost& host);
+
+/// One entry, or for "host-gateway" one for each of the host's addresses.
+[[nodiscard]] std::vector<HostEntry> resolve(const AddHost& host, std::span<const Ip> gateways);
 
 struct HostsFile {
   std::string hostname;

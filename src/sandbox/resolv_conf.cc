@@ -135,13 +135,6 @@ ResolvConf for_sandbox(const ResolvConf& host, const DnsOverrides& overrides, bo
   return conf;
 }
 
-InternalDns for_internal_dns(const ResolvConf& host, const DnsOverrides& overrides,
-                             const Ip& server) {
-  InternalDns result{.conf = with_overrides(host, overrides), .upstreams = {}};
-  result.upstreams = std::exchange(result.conf.nameservers, {server});
-  return result;
-}
-
 Result<ResolvConf> read_host_resolv_conf(const std::string& path, const std::string& behind_stub) {
   auto conf = parse_resolv_conf(TRY(read_text(path)));
   if (conf.nameservers == std::vector{kResolvedStub}) {

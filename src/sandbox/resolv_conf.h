@@ -3,11 +3,10 @@
 // Theory of operation: parse the host's file, apply what the user overrides, fit it to the sandbox,
 // write it. A nameserver on the host's loopback cannot be reached from another network namespace,
 // so it is dropped; when systemd-resolved's stub (127.0.0.53) is all there is, the file that lists
-// its upstreams is read instead. With berth's own DNS server the sandbox asks that alone, and what
-// the host would have asked are its upstreams.
+// its upstreams is read instead.
 //
 // Source: moby daemon/libnetwork/internal/resolvconf/resolvconf.go (Parse, TransformForLegacyNw,
-// TransformForIntNS, the default servers) and resolvconf_path.go. A nameserver with a zone
+// the default servers) and resolvconf_path.go. A nameserver with a zone
 // ("fe80::1%eth0") is dropped as well: the zone is an interface that the sandbox does not have.
 #pragma once
 
@@ -53,19 +52,11 @@ struct DnsOverrides {
 /// For a sandbox in the host's network namespace, where the host's loopback is its own.
 [[nodiscard]] ResolvConf for_host_network(const ResolvConf& host, const DnsOverrides& overrides);
 
-/// For a sandbox without berth's DNS server. `ipv6`: whether the sandbox has IPv6; without it IPv6
+/// For a sandbox in a network namespace of its own. `ipv6`: whether the sandbox has IPv6; without it IPv6
 /// nameservers of the host are dropped. Overrides are taken as they are. With none left: 8.8.8.8
 /// and 8.8.4.4 (and 2001:4860:4860::8888 and ::8844), as Docker does.
 [[nodiscard]] ResolvConf for_sandbox(const ResolvConf& host, const DnsOverrides& overrides,
                                      bool ipv6);
-
-/// For a sandbox that asks berth's DNS server at `server`, which resolves through `upstreams`.
-struct InternalDns {
-  ResolvConf conf;
-  std::vector<Ip> upstreams;
-};
-[[nodiscard]] InternalDns for_internal_dns(const ResolvConf& host, const DnsOverrides& overrides,
-                                           const Ip& server);
 
 /// The host's configuration: `path`, or `behind_stub` where `path` names systemd-resolved's stub
 /// alone. A missing file is an empty configuration.

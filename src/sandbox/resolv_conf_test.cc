@@ -58,13 +58,6 @@ TEST(ResolvConf, OverridesReplaceTheHosts) {
             "nameserver 127.0.0.1\noptions ndots:1\n");
 }
 
-TEST(ResolvConf, InternalDnsKeepsTheServersAsUpstreams) {
-  const auto host = parse_resolv_conf("nameserver 127.0.0.53\nsearch a.example\n");
-  const auto internal = for_internal_dns(host, {}, ip("127.0.0.11"));
-  EXPECT_EQ(to_text(internal.conf), "nameserver 127.0.0.11\nsearch a.example\n");
-  EXPECT_EQ(internal.upstreams, std::vector{ip("127.0.0.53")});
-}
-
 class HostResolvConf : public testing::Test {
  protected:
   void SetUp() override { ASSERT_NE(mkdtemp(directory_.data()), nullptr); }

@@ -15,6 +15,7 @@
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
 #include "kernel/netns/netns.h"
+#include "translator/foreign.h"
 #include "translator/program.h"
 
 namespace berth::translator {
@@ -98,12 +99,13 @@ Result<std::vector<UniqueFd>> load() {
   return loaded;
 }
 
+// Is it one of the pair, whatever somebody has changed of it since?
+bool is_own(const kernel::LinkInfo& link) {
+  return link.kind == "veth" && link.mac == hardware_address();
+}
+
 Status make_pair(kernel::Socket& route) {
-  for (const auto name : {kDevice6, kDevice4})
-    if (const auto there = TRY(kernel::find_link(route, device(name)));
-        there && there->kind != "veth")
-      return fail(ErrorKind::kExists,
-                  "an interface {} exists already and is not the translator's: remove it", name);
+  TRY(check_names(route));
   TRY(remove(route));
   const auto mac = hardware_address();
   return route.request(
@@ -149,6 +151,14 @@ Result<bool> is_there(const kernel::Socket& route) {
   return TRY(kernel::link_index(route, device(kDevice6))).has_value();
 }
 
+Status check_names(kernel::Socket& route) {
+  for (const auto name : {kDevice6, kDevice4})
+    if (const auto there = TRY(kernel::find_link(route, device(name))); there && !is_own(*there))
+      return fail(ErrorKind::kExists,
+                  "an interface {} exists already and is not the translator's: remove it", name);
+  return {};
+}
+
 Result<bool> intact(kernel::Socket& route) {
   const auto pair = TRY(find_pair(route));
   if (!pair || !pair->v6.up || !pair->v4.up) return false;
@@ -183,6 +193,8 @@ Status ensure(kernel::Socket& route) {
 
 Status remove(kernel::Socket& route) {
   for (const auto name : {kDevice6, kDevice4}) {
+    const auto there = TRY(kernel::find_link(route, device(name)));
+    if (!there || !is_own(*there)) continue;
     auto gone = route.request(kernel::delete_link(device(name)));
     if (!gone && gone.error().kind != ErrorKind::kNotFound) return gone;
   }

@@ -60,6 +60,9 @@ inside() {
   inside ping -c1 -W2 203.0.113.1
   h1 berth exec oci:box -- ip -o addr show dev eth0 | grep -q 203.0.113.9
   h1 berth detach oci:box
+  run berth lab exec t/h1 -- berth attach oci:- 203.0.113.9/24 --network lan <<< '{"pid": 0}'
+  [ "$status" -eq 1 ]
+  [[ $output == *"oci:-: the container is not running"* ]]
   rm -r /run/runc/box
 }
 

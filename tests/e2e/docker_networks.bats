@@ -430,6 +430,13 @@ END
   [[ $(endpoint box n1 'Aliases | join(" ")') == *other* && $(endpoint box n1 'Aliases | join(" ")') != *store* ]]
 }
 
+@test "TestDockerNetworkConnectWithAliasOnDefaultNetworks: none there" {
+  refused db bridge -- run --network-alias db -- true
+  start box
+  h1 berth network disconnect bridge box
+  refused db bridge -- network connect --alias db bridge box
+}
+
 @test "TestDockerNetworkCreateDeleteSpecialCharacters: a name may have dots, hyphens and underscores, and no others" {
   h1 berth network create dot.net-work_1
   h1 berth network rm dot.net-work_1

@@ -55,3 +55,10 @@ look() {
   [[ $output == *"commands only"* ]]
   berth lab down taken
 }
+
+@test "nothing is left of the instance after its last lab and a reset" {
+  berth lab up last
+  berth lab down last
+  berth system reset -f
+  [ ! -e "$BERTH_RUN" ]
+}

@@ -192,10 +192,10 @@ pings() { # from to
 }
 
 # A DHCP server on h2 with a single address: who wants it waits until it is given back.
-dhcp_server_up() {
-  local dir=$BATS_TEST_TMPDIR
-  touch "$dir/leases"
-  printf '%s\n' 'start 10.79.0.100' 'end 10.79.0.100' 'interface eth0' "lease_file $dir/leases" \
+dhcp_server_up() { # the address [10.79.0.100]
+  local dir=$BATS_TEST_TMPDIR address=${1:-10.79.0.100}
+  : > "$dir/leases"
+  printf '%s\n' "start $address" "end $address" 'interface eth0' "lease_file $dir/leases" \
     "pidfile $dir/pid" 'opt subnet 255.255.255.0' 'opt router 10.79.0.1' 'opt lease 3600' > "$dir/udhcpd.conf"
   berth lab exec t/h2 -- ip addr add 10.79.0.1/24 dev eth0
   berth lab exec t/h2 -- busybox udhcpd -f "$dir/udhcpd.conf" > "$dir/log" 2>&1 3>&- &
@@ -207,7 +207,16 @@ dhcp_server_up() {
 }
 dhcp_server_down() {
   kill "$(cat "$BATS_TEST_TMPDIR/pid")"
+  rm -f "$BATS_TEST_TMPDIR/pid"
   berth lab exec t/h2 -- ip addr del 10.79.0.1/24 dev eth0
+}
+# Waits until inspect shows this address of a container on network lan.
+address_becomes() { # name address
+  for _ in $(seq 80); do
+    [ "$(inspect "$1" '.[0].NetworkSettings.Networks.lan.IPAddress')" = "$2" ] && return 0
+    sleep 0.1
+  done
+  return 1
 }
 # Waits until a line of the server's log matches $1, at least $2 times.
 server_says() {
@@ -233,6 +242,16 @@ server_says() {
   pkill -USR1 -f 'udhcpc -i' # which renews the lease
   server_says 'sending ACK' 2
   [ "$(inspect m1 '.[0].NetworkSettings.Networks.lan.IPAddress')" = "$ip" ]
+  dhcp_server_down
+  pkill -USR2 -f 'udhcpc -i' # which gives the lease back
+  address_becomes m1 ""
+  [[ $(h1 berth exec m1 -- ip -4 -o addr show dev eth0) != *"$ip"* ]]
+  [[ $(h1 berth exec m1 -- cat /etc/hosts) != *"$ip"* ]]
+  dhcp_server_up 10.79.0.101
+  pkill -USR1 -f 'udhcpc -i' # which asks anew
+  address_becomes m1 10.79.0.101
+  ip=10.79.0.101
+  pings m1 10.79.0.1
   pkill -KILL -f 'udhcpc -i'
   run h1 berth system reconcile
   [[ $output == *"m1 on lan"*"udhcpc"* ]]
@@ -256,4 +275,19 @@ server_says() {
   [ -z "$(h1 berth ps -aq)" ]
   run -1 h1 berth network create -d ipvlan --ipam-driver dhcp -o parent=eth0 lan2
   [[ $output == *"dhcp"*"macvlan"* ]]
+}
+
+@test "host-gateway is the host's own sub-interface, and no router of the segment" {
+  create lan -o parent=eth0 -o host_access=true
+  create lan2 -o parent=eth0
+  start m1 lan --add-host me:host-gateway
+  local host
+  host=$(h1 berth network inspect lan | jq -r '.[0].IPAM.Config[0].AuxiliaryAddresses.host')
+  [ "$(h1 berth exec m1 -- awk '$2 == "me" {print $1}' /etc/hosts)" = "$host" ]
+  pings m1 me
+  run h1 berth run --rm --network lan2 --add-host me:host-gateway true
+  [ "$status" -eq 125 ]
+  [[ $output == *"host_access=true"* ]]
+  # Of lan2 there is nothing in the kernel.
+  [ "$(h1 berth network prune --dry-run)" = "# removes network lan2" ]
 }

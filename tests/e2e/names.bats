@@ -54,12 +54,20 @@ ff02::2\tip6-allrouters'
   h1 berth run -d --name s1 --hostname box --network net --add-host db:10.9.9.9 --add-host six:[fd00::9] \
     --add-host me:host-gateway sleep 1000
   [ "$(lines s1)" = $'10.9.9.9\tdb\nfd00::9\tsix\n10.1.0.1\tme\n10.1.0.2\tbox' ]
-  [ "$(inspect s1 '.[0].HostConfig.ExtraHosts | join(" ")')" = "db:10.9.9.9 six:fd00::9 me:10.1.0.1" ]
+  [ "$(inspect s1 '.[0].HostConfig.ExtraHosts | join(" ")')" = "db:10.9.9.9 six:fd00::9 me:host-gateway" ]
+  h1 berth network connect other s1
   h1 berth network disconnect net s1
-  [ "$(lines s1)" = $'10.9.9.9\tdb\nfd00::9\tsix\n10.1.0.1\tme' ]
-  run h1 berth run --rm --network none --add-host me:host-gateway true
-  [ "$status" -eq 125 ]
-  [[ $output == *host-gateway* ]]
+  [ "$(lines s1)" = $'10.9.9.9\tdb\nfd00::9\tsix\n10.2.0.1\tme\n10.2.0.2\tbox' ]
+  h1 berth network disconnect other s1
+  [ "$(lines s1)" = $'10.9.9.9\tdb\nfd00::9\tsix' ]
+  h1 berth network connect net s1
+  [[ $(lines s1) == *$'10.1.0.1\tme'* ]]
+  for words in "run --network none" "plan run --network none" "run --network host" ; do
+    run h1 berth $words --add-host me:host-gateway true
+    [[ $words == *none* ]] || { [ "$status" -eq 0 ]; continue; }
+    [ "$status" -ne 0 ]
+    [[ $output == *host-gateway* ]]
+  done
 }
 
 @test "TestLegacyLink: by name, by alias, in Docker's form" {
@@ -185,6 +193,23 @@ ff02::2\tip6-allrouters'
   [ "$v4" = $'nameserver 10.9.9.1\nsearch lan' ]
   [ "$host" = "$(cat "$BATS_TEST_TMPDIR/conf")" ]
   [ "$overridden" = $'nameserver 127.0.0.53\nnameserver 10.9.9.1\nnameserver fd00::1\nsearch corp' ]
+}
+
+@test "what a sandbox writes into its hosts file and resolv.conf stays" {
+  h1 berth network create --subnet 10.3.0.0/24 --ipv6 dual
+  h1 berth run -d --name s1 --hostname box --network net --dns 9.9.9.9 sleep 1000
+  h1 berth run -d --name s2 --network net --dns 9.9.9.9 sleep 1000
+  h1 berth exec s1 sh -c 'echo 10.0.0.1 mine >> /etc/hosts; echo nameserver 10.0.0.53 > /etc/resolv.conf'
+  h1 berth network connect other s1
+  [ "$(lines s1)" = $'10.1.0.2\tbox\n10.2.0.2\tbox\n10.0.0.1 mine' ]
+  h1 berth network disconnect net s1
+  h1 berth network connect dual s1
+  [[ $(lines s1) == $'10.2.0.2\tbox\n10.3.0.2\tbox\nfd'*$'\tbox\n10.0.0.1 mine' ]]
+  [ "$(h1 berth exec s1 cat /etc/resolv.conf)" = "nameserver 10.0.0.53" ]
+  run h1 berth system reconcile
+  [[ $output != *hosts* ]]
+  h1 berth rm -f s1 s2
+  h1 berth network rm dual
 }
 
 @test "reconcile writes a hosts file that went wrong again" {

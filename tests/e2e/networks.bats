@@ -165,10 +165,37 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [ "$(listed --filter label=tier)" = one,two ]
   [ "$(listed --filter label=tier=db)" = one ]
   [ "$(listed --filter name=o)" = host,none,one,two ]
+  [ "$(listed --filter 'name=^o' --filter 'name=^.wo$')" = one,two ]
+  run h1 berth network ls --filter 'name=['
+  [ "$status" -eq 1 ]
+  [[ $output == *"--filter name=[: the value is no regular expression"* ]]
+  [ "$(h1 berth network ls --filter type=custom --format '{{with .Label "tier"}}{{. | upper}}{{end}}' | paste -sd,)" = DB,,WEB ]
+  [ "$(h1 berth ps -q --filter 'name=^/box$')" = "$(h1 berth ps -q --filter name=box)" ]
+  [ -z "$(h1 berth ps -q --filter 'name=^bo$')" ]
   [ "$(listed --filter scope=swarm)" = "" ]
   [ "$(listed --filter dangling=true)" = one,three ]
   [ "$(listed --filter dangling=false --filter type=custom)" = two ]
   [ "$(listed --filter id="$(h1 berth network inspect -f '{{.Id}}' one)")" = one ]
+}
+
+@test "inspect tells how a sandbox was started, whatever became of it" {
+  h1 berth network create --subnet 10.1.0.0/24 n1
+  h1 berth network create --subnet 10.2.0.0/24 n2
+  h1 berth run -d --name box --network n1 -p 8080:80 -- sleep 1000
+  started() {
+    h1 berth inspect -f '{{.HostConfig.NetworkMode}} {{json .HostConfig.PortBindings}}' box
+  }
+  local before
+  before=$(started)
+  [[ $before == 'n1 {"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}'* ]]
+  h1 berth network connect n2 box
+  h1 berth network disconnect n1 box
+  [ "$(started)" = "$before" ]
+  h1 berth network disconnect n2 box
+  [ "$(started)" = "$before" ]
+  h1 berth stop -t 0 box
+  [ "$(started)" = "$before" ]
+  [ "$(h1 berth inspect -f '{{json .NetworkSettings.Ports}}' box)" = "{}" ]
 }
 
 @test "podman network prune --filter: what nobody uses goes, after a question" {
@@ -205,6 +232,11 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   run h1 berth network inspect -v -f '{{json .Status.IPAM.Subnets}}' n1
   [ "$output" = '{"10.1.0.0/24":{"IPsInUse":6,"DynamicIPsAvailable":126}}' ]
   [ "$(h1 berth network inspect n1 | jq '.[0] | has("Status")')" = false ]
+  h1 berth sandbox create three
+  h1 berth attach three 10.1.0.50/24 10.1.0.150/24 --network n1
+  run h1 berth network inspect -v -f '{{json .Status.IPAM.Subnets}}' n1
+  [ "$output" = '{"10.1.0.0/24":{"IPsInUse":8,"DynamicIPsAvailable":125}}' ]
+  h1 berth sandbox rm three
 
   has_ipv6
   h1 berth network create --ipv4=false --subnet fd07::/48 big

@@ -163,6 +163,16 @@ TEST_F(EngineBridge, AdoptionIsRefusedWhereItContradictsItself) {
   auto virtual_router = on_bridge("lan", "unmanaged");
   virtual_router.options["vrf"] = "red";
   expect_refused(instance->create_network(virtual_router), ErrorKind::kInvalid, {"VRF"});
+  const Labels of_the_firewall = {{"com.docker.network.bridge.gateway_mode_ipv4", "routed"},
+                                  {"com.docker.network.bridge.host_binding_ipv4", "127.0.0.1"},
+                                  {"com.docker.network.bridge.trusted_host_interfaces", "lan0"},
+                                  {"com.docker.network.host_ipv4", "10.0.0.9"}};
+  for (const auto& [option, value] : of_the_firewall) {
+    auto request = on_bridge("lan", "unmanaged");
+    request.options[option] = value;
+    expect_refused(instance->create_network(request), ErrorKind::kInvalid,
+                   {option, "unmanaged", "no firewall"});
+  }
   expect_same(picture(instance), before);
 }
 
@@ -183,6 +193,39 @@ TEST_F(EngineBridge, BesideTheOneThatAdoptedItABridgeTakesUnmanagedNetworks) {
   EXPECT_TRUE(reaches(one, "10.8.0.3"));
   must(remove("lan"));
   EXPECT_TRUE(reaches(one, "10.8.0.3"));
+}
+
+// Its networks share one segment, and so do machines of others'.
+TEST_F(EngineBridge, NoAddressIsGivenTwiceOnOneGivenBridge) {
+  TargetNs machine, three;
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
+  run("ip link add port7 master br7 up type veth peer name nic netns " + machine.path);
+  run("ip link set nic up && ip addr add 10.7.0.77/24 dev nic", &machine.netns);
+  must(instance->create_network({.name = "lan", .adopt = "br7"}));
+  must(instance->create_network(on_bridge("beside", "unmanaged")));
+  must(instance->create_network(on_bridge("third", "unmanaged")));
+  const auto first = connect("lan", one);
+  const auto second = connect("beside", two);
+  EXPECT_EQ(first.address4, cidr("10.7.0.2/24"));
+  EXPECT_EQ(second.address4, cidr("10.7.0.3/24"));
+  EXPECT_NE(first.mac, second.mac);
+  const auto before = picture(instance, {&three});
+  const auto refuse = [&](const char* network, const char* address,
+                          const std::vector<std::string>& said) {
+    expect_refused(instance->connect({.network = network,
+                                      .target = three.target(),
+                                      .options = {.ip4 = ip(address)}}),
+                   ErrorKind::kInUse, said);
+    expect_same(picture(instance, {&three}), before);
+  };
+  refuse("lan", "10.7.0.3", {"10.7.0.3", two.target()});
+  refuse("third", "10.7.0.2", {"10.7.0.2", one.target()});
+  for (const auto* network : {"lan", "third"})
+    refuse(network, "10.7.0.77", {"10.7.0.77", "in use on the network already"});
+  connect("third", three, {.ip4 = ip("10.7.0.78")});
+  EXPECT_TRUE(reaches(three, "10.7.0.77"));
+  EXPECT_TRUE(reaches(three, "10.7.0.2"));
+  expect_agreement(instance, {"port7"});
 }
 
 TEST_F(EngineBridge, IsolatedPortsReachTheGatewayAndNotEachOther) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "engine_fixture.h"
 
@@ -208,6 +209,127 @@ TEST_F(EngineParent, TheHostsAddressCanBeChosen) {
   expect_agreement(instance);
 }
 
+TEST_F(EngineParent, TwoNetworksWithIPv6AloneReachTheHostOnOneParent) {
+  for (const std::string subnet : {"fd91::/64", "fd92::/64"}) {
+    auto lan = request("lan" + subnet.substr(2, 2), {{"host_access", "true"}});
+    lan.ipv4 = false;
+    lan.subnets = {{.subnet = cidr(subnet), .range = {}, .gateway = {}, .aux = {}}};
+    make(lan);
+  }
+  TargetNs one, two;
+  EXPECT_TRUE(answers(connect("lan91", one).address6->ip().str(), nullptr));
+  EXPECT_TRUE(answers(connect("lan92", two).address6->ip().str(), nullptr));
+  expect_agreement(instance);
+}
+
+TEST_F(EngineParent, WhatIsAvailableIsWhatIsGivenOut) {
+  run("ip addr add 192.168.7.3/24 dev lan0");
+  auto lan = request("lan", {{"host_access", "true"}});  // which takes .2
+  lan.subnets[0].range = cidr("192.168.7.0/29");
+  const auto made = make(lan);
+  auto other = request("beside");
+  other.subnets[0].aux = {{"printer", ip("192.168.7.4")}};
+  make(other);
+  TargetNs a, b, c;
+  EXPECT_EQ(connect("beside", a).address4->str(), "192.168.7.5/24");
+  const auto use = [&] { return must(instance->subnet_use(made)).at(0); };
+  EXPECT_EQ(use().in_use, 0U);
+  EXPECT_EQ(use().available, 2U) << "192.168.7.6 and .7";
+  EXPECT_EQ(use().reserved, 6U) << "0, 255, the gateway, .2, .3 and .4";
+  connect("lan", b);
+  EXPECT_EQ(use().in_use, 1U);
+  connect("lan", c);
+  EXPECT_EQ(use().available, 0U);
+  TargetNs d;
+  expect_refused(instance->connect({.network = "lan", .target = d.target()}),
+                 ErrorKind::kExhausted, {"lan"});
+}
+
+// A sub-interface cannot ask its parent, so no probe would tell.
+TEST_F(EngineParent, TheHostsOwnAddressesAreNobodyElses) {
+  run("ip addr add 192.168.7.2/24 dev lan0 && ip addr add fd07::2/64 dev lan0 nodad");
+  auto lan = request("lan", {{"host_access", "true"}});
+  lan.ipv6 = true;
+  lan.subnets.push_back({.subnet = cidr("fd07::/64"), .range = {}, .gateway = {}, .aux = {}});
+  auto chosen = lan;
+  chosen.name = "chosen";
+  chosen.subnets[0].aux = {{"host", ip("192.168.7.2")}};
+  const auto before = picture(instance);
+  expect_refused(instance->create_network(chosen), ErrorKind::kInUse,
+                 {"192.168.7.2", "the host", "lan0"});
+  run("ip addr add 192.168.7.77/24 dev lan1", &machine.netns);
+  chosen.subnets[0].aux = {{"host", ip("192.168.7.77")}};
+  expect_refused(instance->create_network(chosen), ErrorKind::kInUse,
+                 {"192.168.7.77", "in use on the network already"});
+  expect_same(picture(instance), before);
+
+  const auto made = make(lan);
+  EXPECT_EQ(made.parent.host_addresses[0].str(), "192.168.7.3/24");
+  EXPECT_EQ(made.parent.host_addresses[1].str(), "fd07::3/64");
+  chosen.subnets[0].aux = {{"host", ip("192.168.7.3")}};
+  expect_refused(instance->create_network(chosen), ErrorKind::kInUse, {"192.168.7.3", "the host"});
+  TargetNs one, two;
+  for (const auto& options :
+       {EndpointOptions{.ip4 = ip("192.168.7.2")}, EndpointOptions{.ip6 = ip("fd07::2")},
+        EndpointOptions{.addresses = {cidr("192.168.7.2/24")}}})
+    expect_refused(
+        instance->connect({.network = "lan", .target = one.target(), .options = options}),
+        ErrorKind::kInUse, {"taken by the host, on lan0"});
+  const auto first = connect("lan", one);
+  EXPECT_EQ(first.address4->str(), "192.168.7.4/24");
+  EXPECT_EQ(first.address6->str(), "fd07::4/64");
+  EXPECT_TRUE(answers("192.168.7.4", nullptr));
+  expect_agreement(instance);
+}
+
+// An address that the host had when others were given out is free when the subnet has no other.
+TEST_F(EngineParent, AnAddressThatTheHostLetsGoIsGivenOut) {
+  run("ip addr add 192.168.7.2/24 dev lan0");
+  auto lan = request("lan");
+  lan.subnets[0].range = cidr("192.168.7.2/31");
+  make(lan);
+  TargetNs one, two;
+  EXPECT_EQ(connect("lan", one).address4->str(), "192.168.7.3/24");
+  expect_refused(instance->connect({.network = "lan", .target = two.target()}),
+                 ErrorKind::kExhausted, {"lan"});
+  run("ip addr del 192.168.7.2/24 dev lan0");
+  EXPECT_EQ(connect("lan", two).address4->str(), "192.168.7.2/24");
+}
+
+TEST_F(EngineParent, AMacAddressThatTheSegmentHasIsRefusedAtOnce) {
+  const auto lan = make(request("lan", {{"host_access", "true"}}));
+  make(request("beside"));
+  TargetNs one, two;
+  const auto mac = connect("lan", one).mac;
+  const auto before = picture(instance, {&two});
+  const auto refuse = [&](const std::string& taken, const std::vector<std::string>& said) {
+    for (const auto* network : {"lan", "beside"})
+      expect_refused(instance->connect({.network = network,
+                                        .target = two.target(),
+                                        .options = {.mac = must(Mac::parse(taken))}}),
+                     ErrorKind::kInUse, said);
+    expect_same(picture(instance, {&two}), before);
+  };
+  refuse(mac.str(), {mac.str(), "taken by " + one.target()});
+  refuse(link("lan0")["address"], {"the host's lan0"});
+  const auto shim = lan.parent.host_device.str();
+  refuse(link(shim)["address"], {"the host's " + shim});
+}
+
+// What a namespace that ends has is waited for; somebody else's is not waited for again and again.
+TEST_F(EngineParent, AMacAddressOfAnothersSubInterfaceIsNamedAfterOneWait) {
+  make(request("lan"));
+  run("ip link add link lan0 name other address 02:00:00:00:00:07 type macvlan mode bridge && "
+      "ip link set other up");
+  TargetNs one;
+  const auto begin = std::chrono::steady_clock::now();
+  expect_refused(instance->connect({.network = "lan",
+                                    .target = one.target(),
+                                    .options = {.mac = must(Mac::parse("02:00:00:00:00:07"))}}),
+                 ErrorKind::kInUse, {"02:00:00:00:00:07", "lan0", "give another one"});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+}
+
 TEST_F(EngineParent, HostAccessIsRefusedWhereTheKernelKeepsSubInterfacesApart) {
   const auto with = [&](Labels options) {
     options["host_access"] = "true";
@@ -320,10 +442,15 @@ TEST_F(EngineParent, InternalWithAParentHasNoWayOut) {
 }
 
 TEST_F(EngineParent, ANamespaceThatIsGoneFreesItsAddressInTime) {
-  make(request("whole", {{"macvlan_mode", "passthru"}}));
-  for (int i = 0; i < 5; ++i) {
-    TargetNs one;
-    connect("whole", one);
+  for (const std::string mode : {"passthru", "bridge"}) {
+    make(request(mode, {{"macvlan_mode", mode}}));
+    EndpointOptions options;
+    if (mode == "bridge") options.mac = must(Mac::parse("02:00:00:00:00:07"));
+    for (int i = 0; i < 5; ++i) {
+      TargetNs one;
+      connect(mode, one, options);
+    }
+    must(instance->remove_networks({{mode}, true})[0].status);
   }
 }
 

@@ -50,7 +50,7 @@ const std::vector<Kind>& kinds() {
        .subnets = subnets({"10.5.0.0/24", "fd05::/64"}),
        .routed = true,
        .metric = 50,
-       .routes = routes({"10.202.0.0/16,blackhole,50", "fd97::/64,blackhole"})},
+       .routes = routes({"10.202.0.0/16,blackhole,50", "fd98::/64,blackhole"})},
       {.name = "clash",
        .device = "br6",
        .subnets = subnets({"10.6.0.0/24"}),

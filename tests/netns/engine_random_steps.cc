@@ -261,8 +261,13 @@ void Steps::end_sharer() {
 // ---- connections --------------------------------------------------------------------------------
 
 Step Steps::connect() {
-  const auto& network = any_network();
-  const auto box = any_box();
+  std::vector<std::pair<std::string, const Kind*>> apart;
+  for (const auto& [name, each] : model_.boxes)
+    for (const auto& [network, labels] : model_.networks)
+      if (model_.connection(name, kind(network))) apart.emplace_back(name, &kind(network));
+  const auto [box, to] =
+      apart.empty() || strange() ? std::pair(any_box(), &any_network()) : one_of(apart);
+  const auto& network = *to;
   Connect request{.network = network.name, .target = place_.target(box)};
   request.options.gw_priority = below(3) == 0 ? below(3) * 10 : 0;
   // On macvlan an address that was asked for is looked for on the segment, which takes its time.
@@ -275,7 +280,7 @@ Step Steps::connect() {
   if (request.options.gw_priority != 0)
     text += fmt::format(", priority {}", request.options.gw_priority);
   if (request.options.ip4) text += ", as " + request.options.ip4->str();
-  if (below(8) == 0) {
+  if (below(model_.may_link(box, "box1") || model_.may_link(box, "box2") ? 2 : 20) == 0) {
     const auto other = fmt::format("box{}", 1 + below(2));
     request.options.links = {other + ":linked"};
     text += ", link to " + other;
@@ -375,7 +380,17 @@ std::vector<Damage> possible_damage(const Model& model) {
       on_host("ip link del $(ip -o link show type macvlan | grep -o 'mv-[0-9a-f]*')");
       on_host("ip link set $(ip -o link show type macvlan | grep -o 'mv-[0-9a-f]*') down");
     }
-    if (network.driver != Driver::kBridge || !network.managed) continue;
+    if (network.driver != Driver::kBridge) continue;
+    if (model.in_use(name)) {
+      const auto port = fmt::format(
+          R"($(ip -o link show master {} | sed -n "1s/^[0-9]*: \([^@]*\)@.*/\1/p"))", device);
+      for (const auto* command :
+           {"ip link del {}", "ip link set {} nomaster", "ip link set {} down"})
+        on_host(fmt::format(fmt::runtime(command), port));
+    }
+    if (!network.managed) continue;
+    if (network.subnet(Family::kV4))
+      on_host(fmt::format("sysctl -qw net.ipv4.conf.{}.route_localnet=0", device));
     if (!network.given) {
       on_host("ip link del " + device);
       on_host("ip link set " + device + " down");
@@ -412,6 +427,8 @@ std::vector<Damage> possible_damage(const Model& model) {
     for (const auto& each : box.connections) {
       in_box("ip link del " + each.ifname);
       in_box("ip link set " + each.ifname + " down");
+      in_box(fmt::format("sysctl -qw net.ipv6.conf.{}.disable_ipv6={:d}", each.ifname,
+                         each.ip6.has_value()));
       if (each.ip4) in_box("ip addr flush dev " + each.ifname + " scope global");
       for (const auto& route : kind(each.network).routes)
         in_box(fmt::format(

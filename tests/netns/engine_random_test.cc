@@ -6,7 +6,8 @@
 //   engine_random_facts.h   how that is compared with kernel and store
 //   engine_random_steps.h   what may happen next
 //
-// The seed is printed; BERTH_TEST_SEED and BERTH_TEST_STEPS repeat or prolong a run.
+// The seed is printed; BERTH_TEST_SEED and BERTH_TEST_STEPS repeat or prolong a run. With a seed
+// given every step is printed as it comes.
 #include <sys/wait.h>
 
 #include <chrono>
@@ -64,15 +65,15 @@ class EngineRandom : public ::testing::Test {
 
   // Does it, and now and then sees to it that an operation of it fails or that its process is
   // killed.
-  void take(Step step, std::string& history) {
+  void take(const Step& step) {
+    note(step.name);
     step.damage();
-    history += step.name;
     const int chance = steps_.below(8);
     const bool sturdy = step.halfway == Halfway::kNever;
     const auto end = sturdy || chance > 2 ? attempt(step)
-                     : chance == 0        ? die_in(step, history)
-                                          : fail_in(step, history);
-    history += "\n";
+                     : chance == 0        ? die_in(step)
+                                          : fail_in(step);
+    note(end == End::kRefused ? ": refused\n" : "\n");
     if (end == End::kDone) {
       EXPECT_TRUE(step.allowed) << "it was not refused";
     } else if (end == End::kRefused) {
@@ -89,13 +90,20 @@ class EngineRandom : public ::testing::Test {
     expect_true(model_, place_);
   }
 
+  void note(const std::string& text) {
+    history_ += text;
+    if (!loud_) return;
+    fmt::print("{}", text);
+    std::fflush(stdout);
+  }
+
   End attempt(const Step& step) {
     const auto done = step.act(*place_.instance);
     if (!done) refusal_ = done.error().message;
     return done ? End::kDone : End::kRefused;
   }
 
-  End fail_in(const Step& step, std::string& history) {
+  End fail_in(const Step& step) {
     const auto where = static_cast<std::size_t>(steps_.below(10));
     bool failed = false;
     auto& faults = place_.instance.impl().faults;
@@ -107,13 +115,13 @@ class EngineRandom : public ::testing::Test {
     const auto end = attempt(step);
     faults = {};
     if (!failed) return end;
-    history += fmt::format(" (made to fail at operation {})", where);
+    note(fmt::format(" (made to fail at operation {})", where));
     EXPECT_EQ(end, End::kRefused) << "it went on";
     return End::kFailed;
   }
 
   // Another process does it and is killed: before an operation, or at a step of the commit.
-  End die_in(const Step& step, std::string& history) {
+  End die_in(const Step& step) {
     constexpr std::array<std::string_view, 4> kAt = {"journalled", "applied", "named", "recorded"};
     const auto drawn = static_cast<std::size_t>(steps_.below(12));
     const auto child = fork();
@@ -138,9 +146,8 @@ class EngineRandom : public ::testing::Test {
       return WEXITSTATUS(status) == 0 ? End::kDone : End::kRefused;
     }
     EXPECT_EQ(WTERMSIG(status), SIGKILL);
-    history += drawn < kAt.size()
-                   ? fmt::format(" (killed once {})", kAt[drawn])
-                   : fmt::format(" (killed before operation {})", drawn - kAt.size());
+    note(drawn < kAt.size() ? fmt::format(" (killed once {})", kAt[drawn])
+                            : fmt::format(" (killed before operation {})", drawn - kAt.size()));
     {
       const auto held = must(place_.instance.impl().lock());
       place_.instance.impl().remove_stray_files(std::chrono::seconds(0));
@@ -163,7 +170,8 @@ class EngineRandom : public ::testing::Test {
   Model model_;
   const unsigned seed_ = from_environment("BERTH_TEST_SEED", std::random_device{}());
   Steps steps_{place_, model_, seed_};
-  std::string before_, refusal_;
+  const bool loud_ = std::getenv("BERTH_TEST_SEED") != nullptr;
+  std::string before_, refusal_, history_;
   std::map<End, int> ends_;
 };
 
@@ -173,12 +181,11 @@ TEST_F(EngineRandom, RequestsLeadToWhatTheModelSays) {
   const auto asked = from_environment("BERTH_TEST_STEPS", 0);
   const auto steps = asked != 0 ? asked : kSteps;
   const auto started = std::chrono::steady_clock::now();
-  std::string history;
   unsigned taken = 0;
   for (; taken < steps; ++taken) {
     if (asked == 0 && std::chrono::steady_clock::now() - started > kTimeLimit) break;
-    take(steps_.next(), history);
-    ASSERT_FALSE(HasFailure()) << "BERTH_TEST_SEED=" << seed_ << " after\n" << history;
+    take(steps_.next());
+    ASSERT_FALSE(HasFailure()) << "BERTH_TEST_SEED=" << seed_ << " after\n" << history_;
   }
   fmt::print("{} of {} steps in {:.0f} s: {} done, {} refused, {} failed, {} killed{}\n", taken,
              steps,
@@ -188,7 +195,7 @@ TEST_F(EngineRandom, RequestsLeadToWhatTheModelSays) {
              taken < steps ? " (the time was up)" : "");
   remove_everything();
   expect_same(look(), before_);
-  ASSERT_FALSE(HasFailure()) << "BERTH_TEST_SEED=" << seed_ << " after\n" << history;
+  ASSERT_FALSE(HasFailure()) << "BERTH_TEST_SEED=" << seed_ << " after\n" << history_;
 }
 
 }  // namespace

@@ -69,6 +69,14 @@ TEST_F(EngineRefusal, OfNetworksByNameDriverAndOption) {
        ErrorKind::kInvalid,
        {"bridges", "give bridge"}},
       {[](auto& request) { request.driver = "host"; }, ErrorKind::kInvalid, {"host", "only one"}},
+      {[](auto& request) { request.ipam_options = {{"foo", "bar"}}; },
+       ErrorKind::kInvalid,
+       {"--ipam-opt foo", "no ipam driver has options"}},
+      {[](auto& request) {
+         request.options = {{"mtu", "1400"}, {"com.docker.network.driver.mtu", "1300"}};
+       },
+       ErrorKind::kInvalid,
+       {"mtu=1400", "com.docker.network.driver.mtu", "1300"}},
       {option("bridge.nmae", "x"),
        ErrorKind::kInvalid,
        {"bridge.nmae", "com.docker.network.bridge.name"}},

@@ -38,6 +38,35 @@ TEST_F(EngineRoutes, AreUndoneWhereAConnectFailsAndGoWithADisconnect) {
   expect_same(kernel_state(&target.netns), kernel_before);
 }
 
+TEST_F(EngineRoutes, ToOneDestinationByTwoNetworksAreKeptApartByTheirMetrics) {
+  Instance instance;
+  TargetNs target;
+  const auto blackholes = [](const std::string& metric) {
+    return [=](CreateNetwork& request) {
+      request.ipv6 = true;
+      request.routes = {route("10.9.0.0/16,blackhole" + metric),
+                        route("fd09::/64,blackhole" + metric)};
+    };
+  };
+  instance.make_network(1, blackholes(""));
+  instance.make_network(2, blackholes(",50"));
+  for (const auto* network : {"net1", "net2"})
+    must(instance->connect({.network = network, .target = target.target()}));
+  run("ip route del blackhole 10.9.0.0/16 metric 0 && "
+      "ip -6 route del blackhole fd09::/64 metric 1024",
+      &target.netns);
+  EXPECT_EQ(must(instance->reconcile()).size(), 1U);
+  expect_agreement(instance);
+  must(instance->disconnect({"net1", target.target()}));
+  for (const auto* family : {"-4", "-6"}) {
+    const auto left =
+        json_of(fmt::format("ip {} -j route show type blackhole", family), &target.netns);
+    ASSERT_EQ(left.size(), 1U) << family;
+    EXPECT_EQ(left[0]["metric"], 50) << family;
+  }
+  expect_agreement(instance);
+}
+
 TEST_F(EngineRoutes, ASandboxOnTheWayIsLookedUpAndSkipsItself) {
   Instance instance;
   must(instance->create_sandbox({.name = "vpn", .hostname = ""}));

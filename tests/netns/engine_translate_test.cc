@@ -149,6 +149,18 @@ TEST_F(EngineTranslate, ItGoesWithTheLastNetworkThatPublishes) {
   EXPECT_NE(shell("nft list table inet berth").status, 0);
 }
 
+// No port leads into it, and it is not removed with the last network.
+TEST_F(EngineTranslate, ADeviceOfItsNameIsNotTakenForIt) {
+  run("ip link add berth64 type veth peer name peer64");
+  instance.make_network(1);
+  expect_refused(connect(one, {"[::1]:8080:80"}), ErrorKind::kExists,
+                 {"net1", "berth64", "not the translator's"});
+  EXPECT_TRUE(must(connect(one, {"8080:80"})).translated.empty());
+  EXPECT_EQ(on_ipv6(), Set{});
+  must(instance->remove_networks({{"net1"}, true})[0].status);
+  run("ip link show berth64");
+}
+
 TEST_F(EngineTranslate, ReconcilePutsItBack) {
   instance.make_network(1);
   must(connect(one, {"8080:80"}));

@@ -129,6 +129,22 @@ TEST_P(AddressAndRoute, RoutesAreListedAsTheyWereAdded) {
   EXPECT_EQ(gone.error().kind, ErrorKind::kNotFound);
 }
 
+TEST_P(AddressAndRoute, OfTwoRoutesThatDifferInTheirMetricTheOneThatIsMeantGoes) {
+  const auto family = address.ip().family();
+  const Route plain{.family = family,
+                    .destination = cidr(GetParam().elsewhere),
+                    .metric = default_metric(family),
+                    .type = RTN_BLACKHOLE};
+  auto better = plain, without = plain;
+  better.metric = 7;
+  without.metric = 0;
+  for (const auto& route : {better, without}) must(ns.route.request(add_route(route)));
+  EXPECT_TRUE(has_route(plain));
+  must(ns.route.request(delete_route(without)));
+  EXPECT_FALSE(has_route(plain));
+  EXPECT_TRUE(has_route(better));
+}
+
 TEST_P(AddressAndRoute, AGatewayOutOfReachIsRefusedInWords) {
   const auto stranger = ip(GetParam().stranger);
   const auto refused =

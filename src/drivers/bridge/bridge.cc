@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "drivers/among_others.h"
+#include "drivers/mac_from_id.h"
+
 namespace berth::drivers::bridge {
 namespace {
 
@@ -10,6 +13,11 @@ bool has_address(const Network& network, const Subnet& subnet) {
   const auto mode = v4 ? network.bridge.mode4 : network.bridge.mode6;
   return network.bridge.managed && subnet.gateway && mode != GatewayMode::kIsolated &&
          !(v4 && network.bridge.inhibit_ipv4);
+}
+
+// It was there before the network, so others may have put machines on it.
+bool is_given(const Network& network) {
+  return network.bridge.adopted || !network.bridge.managed;
 }
 
 struct PortModes {
@@ -36,9 +44,16 @@ plan::Plan access_port(const IfName& port, std::uint16_t vlan, const Facts& fact
 // go, and neighbours lose it (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id).
 Mac mac_of(const Network& network) {
   for (const auto& subnet : network.subnets)
-    if (subnet.gateway) return Mac::from_ip(*subnet.gateway);
-  const auto number = static_cast<Uint128>(std::stoul(network.id.substr(0, 8), nullptr, 16));
-  return Mac::from_ip(Ip::from_number(Ip::Family::kV4, number));
+    if (subnet.gateway && subnet.gateway->is_v4()) return Mac::from_ip(*subnet.gateway);
+  return mac_from_id(network.id);
+}
+
+std::vector<Cidr> host_addresses(const Network& network) {
+  std::vector<Cidr> addresses;
+  for (const auto& subnet : network.subnets)
+    if (has_address(network, subnet))
+      addresses.emplace_back(*subnet.gateway, subnet.cidr.prefix());
+  return addresses;
 }
 
 std::uint16_t vlan_of(const Network& network, const Endpoint& endpoint) {
@@ -72,9 +87,8 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
     // (ndisc_send_ns in net/ipv6/ndisc.c).
     set("ipv6", "accept_dad", "0");
   }
-  for (const auto& subnet : network.subnets)
-    if (has_address(network, subnet))
-      plan.push_back(plan::AddAddress{{}, device, Cidr(*subnet.gateway, subnet.cidr.prefix())});
+  for (const auto& address : host_addresses(network))
+    plan.push_back(plan::AddAddress{{}, device, address});
   if (network.ipv4) set("ipv4", "route_localnet", "1");
   return plan;
 }
@@ -98,7 +112,9 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
     plan.push_back(plan::LockPort{endpoint.host_ifname});
     plan.push_back(plan::AddFdbEntry{endpoint.host_ifname, endpoint.mac});
   }
-  plan::append(plan, configure(network, endpoint, sandbox, facts));
+  plan::append(plan, is_given(network)
+                         ? configure_among_others(network, endpoint, sandbox, facts)
+                         : configure(network, endpoint, sandbox, facts));
   return plan;
 }
 

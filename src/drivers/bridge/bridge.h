@@ -12,7 +12,8 @@
 //   container reaches its own published port only if its bridge port is in hairpin mode.
 //
 // A bridge that was there before the network is either adopted (it gets what it has not: the engine
-// compares) or unmanaged (it gets nothing but ports).
+// compares) or unmanaged (it gets nothing but ports). Either has others' machines on it, so an address
+// that is asked for is probed.
 //
 // With a VLAN every port is an access port of it, the host's own too. With the MAC-spoof check a
 // port is locked to its endpoint's address: frames from any other, ARP among them, go nowhere.
@@ -26,6 +27,9 @@
 #include "plan/op.h"
 
 namespace berth::drivers::bridge {
+
+/// The bridge's own addresses: the gateways', unless somebody else is to have them.
+[[nodiscard]] std::vector<Cidr> host_addresses(const Network& network);
 
 /// The bridge device with its gateways' addresses. 127.0.0.1 of the host reaches published ports
 /// through it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall

@@ -192,5 +192,22 @@ TEST(BridgeDriver, AnIsolatedNetworkHasABridgeWithoutAddress) {
     EXPECT_FALSE(line.starts_with("ip addr")) << line;
 }
 
+// On a bridge that was there before there may be machines of others'.
+TEST(BridgeDriver, AnAddressThatWasAskedForIsProbedOnAGivenBridgeAlone) {
+  auto asked = endpoint();
+  asked.asked.ip4 = asked.address4->ip();
+  EXPECT_EQ(attached(network(), asked, false), kPlain);
+  auto lines = kPlain;
+  lines.insert(lines.begin() + 3,
+               {"nsenter --net=/run/netns/blue ip link set eth0 up",
+                "nsenter --net=/run/netns/blue arping -D -c 2 -w 1 -I eth0 192.168.100.2"});
+  auto adopted = network();
+  adopted.bridge.adopted = true;
+  EXPECT_EQ(attached(adopted, asked, false), lines);
+  auto unmanaged = network();
+  unmanaged.bridge.managed = false;
+  EXPECT_EQ(attached(unmanaged, asked, false), lines);
+}
+
 }  // namespace
 }  // namespace berth::drivers::bridge

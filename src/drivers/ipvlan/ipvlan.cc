@@ -1,5 +1,6 @@
 #include "drivers/ipvlan/ipvlan.h"
 
+#include "drivers/among_others.h"
 #include "drivers/parent.h"
 
 namespace berth::drivers::ipvlan {
@@ -25,9 +26,9 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
                   const Facts& facts) {
   plan::Plan plan;
   plan.push_back(add(network, sandbox, endpoint.ifname, endpoint.mtu));
-  const bool has_arp = network.parent.ipvlan_mode == IpvlanMode::kL2;
-  plan::append(plan, has_arp ? configure_among_others(network, endpoint, sandbox, facts)
-                             : configure(network, endpoint, sandbox, facts));
+  plan::append(plan, is_asked_by_arp(network)
+                         ? configure_among_others(network, endpoint, sandbox, facts)
+                         : configure(network, endpoint, sandbox, facts));
   plan::append(plan, host_routes(network, endpoint));
   return plan;
 }

@@ -75,7 +75,8 @@ TEST(IpvlanDriver, HostAccessIsAnIpvlanOfTheHost) {
   const auto lines = plan::render(create(lan, 1500, {}));
   EXPECT_EQ(lines.front(),
             "ip link add link ens3 name iv-0123456789ab mtu 1500 type ipvlan mode l3 bridge");
-  EXPECT_EQ(lines.back(), "ip link set iv-0123456789ab up");
+  EXPECT_EQ(lines[lines.size() - 2], "ip link set iv-0123456789ab up") << "nobody asks in l3";
+  EXPECT_EQ(lines.back(), "ip addr add 192.168.1.9/32 dev iv-0123456789ab");
   EXPECT_EQ(attached(lan, endpoint()).back(),
             "ip route add 192.168.1.50/32 dev iv-0123456789ab proto static src 192.168.1.9");
 }

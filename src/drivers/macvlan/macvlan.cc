@@ -1,17 +1,16 @@
 #include "drivers/macvlan/macvlan.h"
 
+#include "drivers/among_others.h"
+#include "drivers/mac_from_id.h"
 #include "drivers/parent.h"
 
 namespace berth::drivers::macvlan {
-namespace {
 
-// As an endpoint's: the bytes of its first address, which nobody else has.
 Mac host_mac(const Network& network) {
-  const auto& addresses = network.parent.host_addresses;
-  return addresses.empty() ? Mac() : Mac::from_ip(addresses.front().ip());
+  for (const auto& address : network.parent.host_addresses)
+    if (address.ip().is_v4()) return Mac::from_ip(address.ip());
+  return mac_from_id(network.id);
 }
-
-}  // namespace
 
 plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts) {
   const auto& parent = network.parent;

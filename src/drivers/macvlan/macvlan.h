@@ -16,6 +16,10 @@ namespace berth::drivers::macvlan {
 /// The parent, where it is the network's own, and the host's sub-interface.
 [[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
 
+/// The MAC address of the host's sub-interface, made as an endpoint's: of its IPv4 address, else of
+/// the network's id.
+[[nodiscard]] Mac host_mac(const Network& network);
+
 /// The sandbox's interface, and the host's routes to it.
 [[nodiscard]] plan::Plan attach(const Network& network, const Endpoint& endpoint,
                                 const plan::NsRef& sandbox, const Facts& facts);

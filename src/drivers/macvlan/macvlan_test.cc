@@ -103,7 +103,9 @@ TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
              "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_ignore=1",
              "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_announce=2",
              "sysctl -qw net/ipv6/conf/mv-0123456789ab/disable_ipv6=1",
-             "ip addr add 192.168.1.9/32 dev mv-0123456789ab", "ip link set mv-0123456789ab up"}));
+             "ip link set mv-0123456789ab up",
+             "arping -D -c 2 -w 1 -I mv-0123456789ab 192.168.1.9",
+             "ip addr add 192.168.1.9/32 dev mv-0123456789ab"}));
   EXPECT_EQ(plan::render(drivers::remove(lan)), (Lines{"ip link del mv-0123456789ab"}));
   auto lines = kPlain;
   const std::string route = "192.168.1.50/32 dev mv-0123456789ab proto static src 192.168.1.9";
@@ -111,6 +113,15 @@ TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
   EXPECT_EQ(attached(lan, endpoint()), lines);
   EXPECT_EQ(plan::render(drivers::detach(lan, endpoint(), kBlue)),
             (Lines{"ip route del " + route, kIn + "ip link del eth0"}));
+}
+
+// The last bytes of IPv6 addresses repeat from subnet to subnet, and two of these may be on a parent.
+TEST(MacvlanDriver, TheHostsMacAddressIsNotThatOfAnIPv6Address) {
+  auto lan = with_host_access();
+  lan.id = "0123456789ab";
+  EXPECT_EQ(host_mac(lan).str(), "02:42:c0:a8:01:09");
+  lan.parent.host_addresses = {Cidr::parse("fd91::2/64").value()};
+  EXPECT_EQ(host_mac(lan).str(), "02:42:01:23:45:67");
 }
 
 TEST(MacvlanDriver, AnAddressThatWasAskedForIsTakenOnlyIfNobodyHasIt) {

@@ -34,6 +34,32 @@ bool Filters::pass(std::string_view key,
   return !has(key) || std::ranges::any_of(values(key), matches);
 }
 
+Status Filters::read_patterns(std::string_view key) {
+  constexpr std::size_t kMaxBytes = 200;
+  // As in Go no back references, and so no time without bounds.
+  constexpr auto kSyntax = std::regex::ECMAScript | std::regex_constants::__polynomial;
+  for (const auto& value : values(key)) {
+    try {
+      if (value.size() > kMaxBytes) throw std::regex_error(std::regex_constants::error_space);
+      patterns_[std::string(key)].emplace_back(value, kSyntax);
+    } catch (const std::regex_error&) {
+      return fail(ErrorKind::kInvalid,
+                  "--filter {}={}: the value is no regular expression: give one like web, ^web$ or "
+                  "web|db, of at most {} bytes",
+                  key, value, kMaxBytes);
+    }
+  }
+  return {};
+}
+
+bool Filters::pass_pattern(std::string_view key, const std::string& text) const {
+  const auto found = patterns_.find(std::string(key));
+  return found == patterns_.end() ||
+         std::ranges::any_of(found->second, [&](const std::regex& pattern) {
+           return std::regex_search(text, pattern);
+         });
+}
+
 Status Filters::allow(std::string_view key, std::span<const std::string_view> allowed) const {
   for (const auto& value : values(key)) {
     if (std::ranges::find(allowed, value) == allowed.end())

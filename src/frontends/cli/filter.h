@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <regex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,13 +26,18 @@ class Filters {
   /// Does `matches` hold for one of the key's values, or is the key not filtered by?
   [[nodiscard]] bool pass(std::string_view key,
                           const std::function<bool(const std::string&)>& matches) const;
-  /// The same for values out of a fixed set: refuses others, and names the set.
+  /// Reads the key's values as regular expressions for pass_pattern(); refuses what is none.
+  [[nodiscard]] Status read_patterns(std::string_view key);
+  /// Does one of them match a part of `text`, or is the key not filtered by?
+  [[nodiscard]] bool pass_pattern(std::string_view key, const std::string& text) const;
+  /// pass() for values out of a fixed set: refuses others, and names the set.
   [[nodiscard]] Status allow(std::string_view key, std::span<const std::string_view> allowed) const;
   /// label=KEY and label=KEY=VALUE; label!=KEY and label!=KEY=VALUE for those without.
   [[nodiscard]] bool pass_labels(const Labels& labels) const;
 
  private:
   std::map<std::string, std::vector<std::string>> values_;
+  std::map<std::string, std::vector<std::regex>> patterns_;  // of keys that have been read so
 };
 
 }  // namespace berth::cli

@@ -45,6 +45,31 @@ TEST(Filters, RefusesValuesOutsideASet) {
             "--filter name=c: the value is none of a, b");
 }
 
+TEST(Filters, PatternsMatchAPart) {
+  auto filters = parsed({"name=^web$", "name=d[ab]+"});
+  ASSERT_TRUE(filters.read_patterns("name"));
+  EXPECT_TRUE(filters.pass_pattern("name", "web"));
+  EXPECT_TRUE(filters.pass_pattern("name", "my-dab"));
+  EXPECT_FALSE(filters.pass_pattern("name", "web2"));
+  auto none = parsed({});
+  ASSERT_TRUE(none.read_patterns("name"));
+  EXPECT_TRUE(none.pass_pattern("name", "anything"));
+}
+
+TEST(Filters, RefusesWhatIsNoPattern) {
+  for (const auto& text : {std::string("["), std::string("(a)\\1"), std::string(201, 'a')})
+    EXPECT_NE(parsed({"name=" + text}).read_patterns("name").error().message.find(
+                  "no regular expression"),
+              std::string::npos)
+        << text;
+}
+
+TEST(Filters, APatternTakesNoTimeWithoutBounds) {
+  auto filters = parsed({"name=(a+)+$"});
+  ASSERT_TRUE(filters.read_patterns("name"));
+  EXPECT_FALSE(filters.pass_pattern("name", std::string(60, 'a') + "b"));
+}
+
 TEST(Filters, LabelsMayHaveToBeMissing) {
   const std::vector<std::string> texts = {"label=tier", "label!=keep", "label!=tier=db"};
   constexpr std::array<std::string_view, 2> known = {"label", "label!"};

@@ -87,7 +87,8 @@ std::string command_text(std::span<const std::string> argv) {
 }
 
 std::string host_port(const PortMapping& port) {
-  return fmt::format("{}:{}", host_text(port.host_ip), port.host_port);
+  const auto number = port.host_port == 0 ? "" : fmt::format("{}", port.host_port);
+  return fmt::format("{}:{}", host_text(port.host_ip), number);
 }
 
 std::string ports_text(std::vector<PortMapping> ports) {
@@ -99,6 +100,11 @@ std::string ports_text(std::vector<PortMapping> ports) {
   std::vector<std::string> moved;  // ports that change their number come last, one by one
   for (const auto& port : ports) {
     const auto number = port.container_port;
+    if (port.host_port == 0) {
+      auto text = fmt::format("{}/{}", number, name(port.protocol));
+      if (std::ranges::find(moved, text) == moved.end()) moved.push_back(std::move(text));
+      continue;
+    }
     if (port.host_port != number) {
       moved.push_back(fmt::format("{}->{}/{}", host_port(port), number, name(port.protocol)));
       continue;

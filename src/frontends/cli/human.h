@@ -24,9 +24,9 @@ namespace berth::cli {
 /// The argv as one line; an argument with blanks in single quotes.
 [[nodiscard]] std::string command_text(std::span<const std::string> argv);
 /// "0.0.0.0:12211->8080/tcp, 0.0.0.0:80-82->80-82/tcp": runs of ports that keep their number are
-/// one.
+/// one. A port of a routed network, which is none of the host's, is "80/tcp".
 [[nodiscard]] std::string ports_text(std::vector<PortMapping> ports);
-/// "0.0.0.0:80", "[::]:80"
+/// "0.0.0.0:80", "[::]:80"; of a routed network's port "0.0.0.0:", as Docker prints it.
 [[nodiscard]] std::string host_port(const PortMapping& port);
 
 /// At most `width` characters, the last an ellipsis where something was cut. Counts UTF-8

@@ -68,6 +68,14 @@ TEST(PortsText, MergesRunsThatKeepTheirNumber) {
   EXPECT_EQ(ports_text({{Protocol::kTcp, *Ip::parse("::"), 80, 80}}), "[::]:80->80/tcp");
 }
 
+TEST(PortsText, OfARoutedNetworkHaveNoPortOfTheHost) {
+  const PortMapping v4{Protocol::kTcp, Ip(), 0, 80};
+  const PortMapping v6{Protocol::kTcp, *Ip::parse("::"), 0, 80};
+  EXPECT_EQ(ports_text({v4, v6}), "80/tcp");
+  EXPECT_EQ(host_port(v4), "0.0.0.0:");
+  EXPECT_EQ(host_port(v6), "[::]:");
+}
+
 TEST(Shortened, CountsCharacters) {
   EXPECT_EQ(shortened("while true; do sleep 1; done", 20), "while true; do slee…");
   EXPECT_EQ(shortened("twenty characters ok", 20), "twenty characters ok");

@@ -36,7 +36,8 @@ Action build_inspect(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   add_arguments(app, "TARGET", options->targets,
-                "Names or ids of sandboxes or networks, netns:PATH, pid:N or docker:NAME");
+                "Names or ids of sandboxes or networks, or a sandbox as exec takes it: netns:PATH, "
+                "docker:NAME and so on");
   add_text(app, "-f,--format", "TEMPLATE", options->format,
            "Print this of each, as {{.State.Pid}} or {{json .NetworkSettings.Ports}}");
   return [options](Context& context) -> Result<int> {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMinWidth = 10;  // characters, the gap included
 constexpr std::size_t kGap = 3;
+constexpr const char* kLabel = "Label";  // a row's labels, for {{.Label "key"}}
 
 std::vector<std::string> cells_of(std::string_view line) {
   std::vector<std::string> cells;
@@ -37,17 +38,24 @@ Result<Listing> Listing::make(std::string_view format, std::string_view table,
     text = format.substr(format.find_first_not_of(' ', 5));
   }
   listing.template_ = TRY(Template::parse(text));
-  // Also finds out now whether the template names columns that are not there.
-  auto heading = TRY(listing.template_->render(headings));
-  if (listing.is_table_) listing.lines_.push_back(std::move(heading));
+  // Also finds out now whether the template names columns that are not there. What fits no heading
+  // may well fit a value.
+  auto titles = headings;
+  titles[kLabel] = nullptr;
+  auto heading = listing.template_->render(titles);
+  const bool no_column = !heading && heading.error().kind == ErrorKind::kNotFound;
+  if (no_column || (listing.is_table_ && !heading)) return std::unexpected(heading.error());
+  if (listing.is_table_) listing.lines_.push_back(*std::move(heading));
   return listing;
 }
 
-Status Listing::add(const Json& row) {
-  if (template_)
-    lines_.push_back(TRY(template_->render(row)));
-  else
+Status Listing::add(Json row, const Labels& labels) {
+  if (!template_) {
     lines_.push_back(compact(nlohmann::json(row)));  // a plain object: sorted keys, as Go's maps
+    return {};
+  }
+  row[kLabel] = Json(labels);
+  lines_.push_back(TRY(template_->render(row)));
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "berth/network.h"
 #include "berth/result.h"
 #include "frontends/cli/template.h"
 
@@ -23,7 +24,8 @@ class Listing {
   /// `table` is the template of the default table, `headings` an object with the title of each key.
   [[nodiscard]] static Result<Listing> make(std::string_view format, std::string_view table,
                                             const Json& headings);
-  [[nodiscard]] Status add(const Json& row);
+  /// `labels` is what {{.Label "key"}} reads; JSON has it in the row alone.
+  [[nodiscard]] Status add(Json row, const Labels& labels = {});
   [[nodiscard]] std::string text() const;
 
  private:

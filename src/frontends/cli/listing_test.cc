@@ -12,7 +12,8 @@ std::string listed(std::string_view format) {
   auto listing = Listing::make(format, R"({{.ID}}\t{{.Name}}\t{{.Driver}})", headings);
   if (!listing) return listing.error().message;
   for (const auto& name : {"bridge", "a-rather-long-name"}) {
-    const auto added = listing->add({{"Name", name}, {"ID", "0123456789ab"}, {"Driver", "bridge"}});
+    const auto added = listing->add({{"Name", name}, {"ID", "0123456789ab"}, {"Driver", "bridge"}},
+                                    {{"org.my-key", name}});
     if (!added) return added.error().message;
   }
   return listing->text();
@@ -45,8 +46,20 @@ TEST(Listing, JsonIsOneSortedObjectALine) {
 
 TEST(Listing, RefusesAnUnknownColumnEvenOfNoRows) {
   EXPECT_EQ(listed("{{.Size}}"),
-            "template, column 3: there is no .Size; there are Driver, ID, Name");
+            "template, column 3: there is no .Size; there are Driver, ID, Label, Name");
   EXPECT_FALSE(Listing::make("{{.Size}}", "", Json{{"ID", "ID"}}));
+}
+
+TEST(Listing, ALabelIsAColumn) {
+  EXPECT_EQ(listed(R"(table {{.Label "org.my-key"}}\t{{.Label "none"}}.)"),
+            "my key               none.\n"
+            "bridge               .\n"
+            "a-rather-long-name   .\n");
+}
+
+TEST(Listing, WhatFitsNoHeadingMayFitTheRows) {
+  EXPECT_EQ(listed(R"({{if eq .Name "bridge"}}b{{else}}{{index (split .Name "-") 2}}{{end}})"),
+            "b\nlong\n");
 }
 
 TEST(Joined, SeparatesByCommas) {

@@ -57,8 +57,7 @@ Result<bool> matches(Engine& engine, const Filters& filters, const Network& netw
       filters.pass("driver", is(driver_name(network))) && filters.pass("scope", is("local")) &&
       filters.pass("type", is(network.predefined ? "builtin" : "custom")) &&
       filters.pass("id", [&](const auto& id) { return network.id.starts_with(id); }) &&
-      filters.pass("name", [&](const auto& part) { return network.name.contains(part); }) &&
-      filters.pass_labels(network.labels);
+      filters.pass_pattern("name", network.name) && filters.pass_labels(network.labels);
   if (!pass || !filters.has("dangling")) return pass;
   // Dangling: made by somebody and used by nobody. The predefined networks never are.
   bool dangling = !network.predefined;
@@ -75,13 +74,15 @@ Action build_ls(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   add_list(app, "-f,--filter", "KEY=VALUE", options->filters,
-           "Only those that match: driver, id, label, name, scope, type=builtin|custom, dangling");
+           "Only those that match: driver, id, label, name=REGEXP, scope, type=builtin|custom, "
+           "dangling");
   add_text(app, "--format", "FORMAT", options->format,
            "table, json, a template, or table TEMPLATE");
   add_flag(app, "--no-trunc", options->no_trunc, "Print whole ids");
   add_flag(app, "-q,--quiet", options->quiet, "Print ids only");
   return [options](Context& context) -> Result<int> {
-    const auto filters = TRY(Filters::parse(options->filters, kFilterKeys));
+    auto filters = TRY(Filters::parse(options->filters, kFilterKeys));
+    TRY(filters.read_patterns("name"));
     TRY(filters.allow("type", kTypes));
     TRY(filters.allow("dangling", kTruths));
     if (filters.values("dangling").size() > 1)
@@ -93,7 +94,7 @@ Action build_ls(CLI::App& app) {
     if (filters.has("dangling")) snapshot = TRY(engine.snapshot());
     for (const auto& network : TRY(engine.networks())) {
       if (TRY(matches(engine, filters, network)))
-        TRY(listing.add(row_of(network, options->no_trunc)));
+        TRY(listing.add(row_of(network, options->no_trunc), network.labels));
     }
     print(listing.text());
     return kExitOk;

@@ -81,8 +81,14 @@ Action build_prune(CLI::App& app) {
   return [options](Context& context) -> Result<int> {
     const auto filters = TRY(Filters::parse(options->filters, kPruneKeys));
     auto engine = TRY(context.open(options->dry_run));
-    if (options->dry_run.on)
-      return show_plan(engine, options->dry_run, RemoveNetworks{TRY(to_prune(engine, filters))});
+    if (options->dry_run.on) {
+      const auto snapshot = TRY(engine.snapshot());
+      RemoveNetworks request{TRY(to_prune(engine, filters))};
+      // One on somebody else's device may be nothing in the kernel.
+      if (options->dry_run.format != "json")
+        for (const auto& name : request.networks) print("# removes network " + name + "\n");
+      return show_plan(engine, options->dry_run, request);
+    }
     (void)TRY(to_prune(engine, filters));  // a bad filter is refused before it is asked
     if (!options->force) {
       print("WARNING! This will remove all custom networks not used by at least one container.\n");

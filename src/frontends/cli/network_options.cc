@@ -60,8 +60,8 @@ void declare(CLI::App& app, NetworkOptions& into) {
   add_text(app, "-d,--driver", "DRIVER", into.driver,
            "Driver of the network: bridge (the default), macvlan or ipvlan");
   add_list(app, "--subnet", "CIDR", into.subnets,
-           "Subnet; else one from the default pools. A bridge network has at most one of each "
-           "family");
+           "Subnet, or 0.0.0.0/SIZE and ::/SIZE for a free one of that size; else one from the "
+           "default pools. A bridge network has at most one of each family");
   add_list(app, "--ip-range", "CIDR", into.ranges, "Give out addresses from this part only");
   add_list(app, "--gateway", "IP", into.gateways,
            "Who routes for the subnet: the bridge, or a router on the parent's network; else the "

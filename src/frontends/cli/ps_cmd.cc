@@ -70,7 +70,9 @@ bool matches(const Filters& filters, const Sandbox& sandbox,
     return sandbox.state == SandboxState::kExited && code == std::to_string(sandbox.exit_code);
   };
   return filters.pass("id", [&](const auto& id) { return sandbox.id.starts_with(id); }) &&
-         filters.pass("name", [&](const auto& part) { return sandbox.name.contains(part); }) &&
+         // Docker's names begin with a slash, and either form may be asked for.
+         (filters.pass_pattern("name", sandbox.name) ||
+          filters.pass_pattern("name", "/" + sandbox.name)) &&
          filters.pass("status", [&](const auto& state) { return state == name(sandbox.state); }) &&
          filters.pass("exited", exited_with) && filters.pass("network", on_network) &&
          filters.pass_labels(sandbox.labels);
@@ -94,7 +96,7 @@ Action build_ps(CLI::App& app) {
   add_flag(app, "-a,--all", options->all,
            "Also those that do not run, and namespaces that somebody else made");
   add_list(app, "-f,--filter", "KEY=VALUE", options->filters,
-           "Only those that match: exited=CODE, id, label, name, network, "
+           "Only those that match: exited=CODE, id, label, name=REGEXP, network, "
            "status=created|running|exited");
   add_text(app, "--format", "FORMAT", options->format,
            "table, json, a template, or table TEMPLATE");
@@ -103,7 +105,8 @@ Action build_ps(CLI::App& app) {
   add_flag(app, "--no-trunc", options->no_trunc, "Print whole ids and commands");
   add_flag(app, "-q,--quiet", options->quiet, "Print ids only");
   return [options](Context& context) -> Result<int> {
-    const auto filters = TRY(Filters::parse(options->filters, kFilterKeys));
+    auto filters = TRY(Filters::parse(options->filters, kFilterKeys));
+    TRY(filters.read_patterns("name"));
     TRY(filters.allow("status", kStatuses));
     for (const auto& code : filters.values("exited"))
       TRY(parse_number("--filter exited", code, 0, 255));
@@ -124,7 +127,8 @@ Action build_ps(CLI::App& app) {
       if (!all && !shown) continue;
       const auto endpoints = TRY(engine.endpoints_of_sandbox(sandbox));
       if (!matches(filters, sandbox, endpoints)) continue;
-      TRY(listing.add(row_of(sandbox, endpoints, options->no_trunc, now.count())));
+      TRY(listing.add(row_of(sandbox, endpoints, options->no_trunc, now.count()),
+                      sandbox.labels));
       if (--left == 0) break;
     }
     print(listing.text());

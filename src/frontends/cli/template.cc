@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/result.h"
+#include "frontends/cli/template_functions.h"
 #include "frontends/cli/template_nodes.h"
 
 namespace berth::cli {
@@ -13,31 +14,6 @@ namespace {
 
 using Json = Template::Json;
 using Node = Template::Node;
-
-// The keys of an object in the order in which Go walks a map.
-std::vector<std::string> sorted_keys(const Json& object) {
-  std::vector<std::string> keys;
-  for (const auto& [key, value] : object.items()) keys.push_back(key);
-  std::ranges::sort(keys);
-  return keys;
-}
-
-// As Go's fmt prints with %v.
-std::string printed(const Json& value) {
-  if (value.is_null()) return "<no value>";
-  if (value.is_string()) return value.get<std::string>();
-  std::string inside;
-  if (value.is_array()) {
-    for (const auto& element : value) inside += (inside.empty() ? "" : " ") + printed(element);
-    return "[" + inside + "]";
-  }
-  if (value.is_object()) {
-    for (const auto& key : sorted_keys(value))
-      inside += (inside.empty() ? "" : " ") + key + ":" + printed(value[key]);
-    return "map[" + inside + "]";
-  }
-  return compact(value);
-}
 
 // Go's truth: false, 0, "", nil and what is empty are false.
 bool truth(const Json& value) {
@@ -63,6 +39,8 @@ class Renderer {
         out += printed(computed);
       else if (node.kind == Node::Kind::kIf)
         TRY(block(truth(computed) ? node.body : node.otherwise, dot));
+      else if (node.kind == Node::Kind::kWith)
+        TRY(truth(computed) ? block(node.body, computed) : block(node.otherwise, dot));
       else
         TRY(range(node, computed, dot));
     }
@@ -116,8 +94,9 @@ class Renderer {
     std::vector<Json> arguments;
     for (const auto& argument : expression.arguments)
       arguments.push_back(TRY(value(argument, dot)));
-    const auto result = TRY(call(expression, arguments));
-    return field(expression, &result);
+    const auto result = expression.function->call(arguments);
+    if (!result) return error(expression, result.error().message);
+    return field(expression, &*result);
   }
 
   static Result<Json> field(const Expression& expression, const Json* value) {
@@ -128,48 +107,12 @@ class Renderer {
                                              walked.empty() ? "the value" : walked, name));
       const auto found = value->find(name);
       if (found == value->end())
-        return error(expression, fmt::format("there is no {}.{}; there are {}", walked, name,
-                                             fmt::join(sorted_keys(*value), ", ")));
+        return fail(ErrorKind::kNotFound, "template, column {}: there is no {}.{}; there are {}",
+                    expression.column, walked, name, fmt::join(sorted_keys(*value), ", "));
       value = &*found;
       walked += "." + name;
     }
     return *value;
-  }
-
-  static Result<Json> call(const Expression& at, const std::vector<Json>& arguments) {
-    if (at.name == "json") return compact(arguments[0]);
-    if (at.name == "index") return index(at, arguments);
-    if (at.name == "len") {
-      const auto& value = arguments[0];
-      if (value.is_string()) return value.get_ref<const std::string&>().size();
-      if (!value.is_null() && !value.is_structured())
-        return error(at, "len needs a text, a list or a map");
-      return value.size();
-    }
-    // println
-    std::string line;
-    for (const auto& argument : arguments)
-      line += (&argument == arguments.data() ? "" : " ") + printed(argument);
-    return line + "\n";
-  }
-
-  // A map without the key gives the empty value, as Go's maps do; a list without the index is
-  // wrong.
-  static Result<Json> index(const Expression& at, const std::vector<Json>& arguments) {
-    auto value = arguments[0];
-    for (const auto& key : std::span(arguments).subspan(1)) {
-      if (value.is_object() && key.is_string()) {
-        const auto found = value.find(key.get_ref<const std::string&>());
-        value = found == value.end() ? Json("") : Json(*found);
-      } else if (value.is_array() && key.is_number_integer()) {
-        if (key < 0 || key >= value.size())
-          return error(at, fmt::format("index {} of a list of {}", printed(key), value.size()));
-        value = Json(value[key.get<std::size_t>()]);
-      } else {
-        return error(at, fmt::format("index {} fits neither a map nor a list here", printed(key)));
-      }
-    }
-    return value;
   }
 
   const Json& root_;

@@ -1,13 +1,17 @@
 // The part of Go's text/template that --format needs, over JSON.
 //
-//   {{.A.B}}  {{$v.A}}  {{(index .Ports "8080/tcp").HostPort}}      fields
-//   {{json .X}}  {{index .X "key" 0}}  {{len .X}}  {{println .A .B}}  functions
-//   {{if .X}}..{{else}}..{{end}}  {{range .X}}..{{else}}..{{end}}  {{range $k, $v := .X}}..{{end}}
+//   {{.A.B}}  {{$v.A}}  {{(index .Ports "8080/tcp").HostPort}}  {{.Label "key"}}    fields
+//   {{json .X}}  {{index .X "key" 0}}  {{.X | printf "%-8s" | upper}}                functions, pipes
+//   {{if eq .X "a" "b"}}..{{else if .Y}}..{{else}}..{{end}}  {{with .X}}..{{else}}..{{end}}
+//   {{range .X}}..{{else}}..{{end}}  {{range $k, $v := .X}}..{{end}}
+//   {{/* a comment */}}  {{- .X -}}                                                  trims blanks
 //
+// Functions are those of template_functions.cc: Docker's (docs.docker.com, "Format command and log
+// output"), and what Go has of comparing and printing. Case is that of ASCII letters.
 // Text between actions stands for itself, with \n and \t read as newline and tab. Values print as
 // Go prints them; a map is walked in the order of its keys. One thing is stricter than Go: a field
-// that is not there is an error that names those that are, where Go may print "<no value>". Every
-// error names the column in the template. Facts: pkg.go.dev/text/template.
+// that is not there is an error (kNotFound) that names those that are, where Go may print "<no
+// value>". Every error names the column in the template. Facts: pkg.go.dev/text/template.
 #pragma once
 
 #include <memory>

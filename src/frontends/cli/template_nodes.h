@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "frontends/cli/template.h"
+#include "frontends/cli/template_functions.h"
 
 namespace berth::cli {
 
@@ -12,15 +13,16 @@ namespace berth::cli {
 struct Expression {
   enum class Base { kDot, kRoot, kVariable, kLiteral, kCall };
   Base base = Base::kDot;
-  std::string name;  // of the variable or function
+  std::string name;                            // of the variable
+  const TemplateFunction* function = nullptr;  // of the call
   Template::Json literal;
-  std::vector<Expression> arguments;  // of the function
+  std::vector<Expression> arguments;  // of the call
   std::vector<std::string> fields;
   std::size_t column = 0;  // from 1
 };
 
 struct Template::Node {
-  enum class Kind { kText, kPrint, kIf, kRange };
+  enum class Kind { kText, kPrint, kIf, kRange, kWith };
   Kind kind = Kind::kText;
   std::string text;
   Expression expression;

@@ -1,7 +1,8 @@
 // Reads a template: text and {{actions}} into nodes, by recursive descent.
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <iterator>
+#include <utility>
 
 #include "base/result.h"
 #include "frontends/cli/template_nodes.h"
@@ -11,11 +12,14 @@ namespace {
 
 using Node = Template::Node;
 
-constexpr std::array<std::string_view, 4> kFunctions = {"index", "json", "len", "println"};
 constexpr int kMaxDepth = 100;  // nested actions or brackets; bounds the recursion
 
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 class TemplateParser {
@@ -43,19 +47,29 @@ class TemplateParser {
   Result<std::vector<Node>> block(int depth) {
     std::vector<Node> nodes;
     while (true) {
-      if (auto text = literal_text(); !text.empty())
-        nodes.push_back({.kind = Node::Kind::kText, .text = std::move(text)});
-      end_ = End::kText;
-      if (at_ >= text_.size()) return nodes;
+      auto text = literal_text();
       const auto opened = at_;
-      at_ += 2;
+      const bool is_action = take("{{");
+      if (is_action && at_ + 1 < text_.size() && text_[at_] == '-' && is_blank(text_[at_ + 1])) {
+        ++at_;
+        while (!text.empty() && is_blank(text.back())) text.pop_back();
+      }
+      if (!text.empty()) nodes.push_back({.kind = Node::Kind::kText, .text = std::move(text)});
+      end_ = End::kText;
+      if (!is_action) return nodes;
       skip_blanks();
+      if (take("/*")) {
+        TRY(comment(opened));
+        continue;
+      }
       keyword_at_ = at_;
       const auto word = peek_word();
       if (word == "end" || word == "else") {
         at_ += word.size();
-        TRY(close(opened));
+        skip_blanks();
         end_ = word == "end" ? End::kEnd : End::kElse;
+        else_if_ = word == "else" && (peek_word() == "if" || peek_word() == "with");
+        if (!else_if_) TRY(close(opened));
         return nodes;
       }
       nodes.push_back(TRY(action(opened, word, depth)));
@@ -65,17 +79,23 @@ class TemplateParser {
   Result<Node> action(std::size_t opened, std::string_view word, int depth) {
     if (depth >= kMaxDepth) return error(opened, "actions are nested deeper than {}", kMaxDepth);
     Node node{.kind = Node::Kind::kPrint};
-    if (word != "if" && word != "range") {
+    if (word != "if" && word != "range" && word != "with") {
       node.expression = TRY(pipeline(depth));
       TRY(close(opened));
       return node;
     }
     at_ += word.size();
-    node.kind = word == "if" ? Node::Kind::kIf : Node::Kind::kRange;
+    node.kind = word == "if"      ? Node::Kind::kIf
+                : word == "range" ? Node::Kind::kRange
+                                  : Node::Kind::kWith;
     if (word == "range") TRY(range_variables(node));
     node.expression = TRY(pipeline(depth));
     TRY(close(opened));
     node.body = TRY(block(depth + 1));
+    if (end_ == End::kElse && else_if_) {  // its {{end}} is ours as well
+      node.otherwise.push_back(TRY(action(opened, peek_word(), depth + 1)));
+      return node;
+    }
     if (end_ == End::kElse) {
       node.otherwise = TRY(block(depth + 1));
       if (end_ == End::kElse) return error(keyword_at_, "a second {{{{else}}}}");
@@ -106,27 +126,57 @@ class TemplateParser {
     return std::string(name);
   }
 
-  // A function with its arguments, or a single operand.
+  // Commands with '|' between them: what one gives is the last argument of the next.
   Result<Expression> pipeline(int depth) {
+    auto value = TRY(command(depth, {}));
+    for (skip_blanks(); take("|"); skip_blanks()) {
+      std::vector<Expression> given;
+      given.push_back(std::move(value));
+      value = TRY(command(depth, std::move(given)));
+    }
+    return value;
+  }
+
+  // A function with its arguments, or a single operand. `given`: by a pipe.
+  Result<Expression> command(int depth, std::vector<Expression> given) {
     skip_blanks();
     const auto name = peek_word();
-    if (name.empty() || name == "true" || name == "false" || (name[0] >= '0' && name[0] <= '9'))
-      return operand(depth);
-    Expression call{.base = Expression::Base::kCall, .name = std::string(name), .column = at_ + 1};
-    if (std::ranges::find(kFunctions, name) == kFunctions.end())
-      return error(at_, "there is no function '{}'; there are {}", name,
-                   fmt::join(kFunctions, ", "));
-    at_ += name.size();
-    skip_blanks();
-    while (at_ < text_.size() && text_[at_] != ')' && !text_.substr(at_).starts_with("}}")) {
-      call.arguments.push_back(TRY(operand(depth)));
+    const auto start = at_;
+    if (name.empty() || name == "true" || name == "false" || (name[0] >= '0' && name[0] <= '9')) {
+      auto value = TRY(operand(depth));
       skip_blanks();
+      const bool is_label = !value.fields.empty() && value.fields.back() == "Label";
+      if (is_label && (!given.empty() || !at_command_end())) {
+        std::vector<Expression> labels;
+        labels.push_back(std::move(value));
+        return call(label_function(), start, depth, std::move(labels), std::move(given));
+      }
+      if (given.empty()) return value;
+      return error(start, "a function is missing after '|'");
     }
-    const auto count = call.arguments.size();
-    if (name == "index" ? count < 2 : name != "println" && count != 1)
-      return error(call.column - 1, "{} takes {}, not {} arguments", name,
-                   name == "index" ? "a value and at least one key" : "one value", count);
-    return call;
+    const auto functions = template_functions();
+    const auto found = std::ranges::find(functions, name, &TemplateFunction::name);
+    if (found == functions.end()) {
+      std::vector<std::string_view> names;
+      for (const auto& each : functions) names.push_back(each.name);
+      return error(at_, "there is no function '{}'; there are {}", name, fmt::join(names, ", "));
+    }
+    at_ += name.size();
+    return call(*found, start, depth, {}, std::move(given));
+  }
+
+  Result<Expression> call(const TemplateFunction& function, std::size_t start, int depth,
+                          std::vector<Expression> arguments, std::vector<Expression> given) {
+    for (skip_blanks(); !at_command_end(); skip_blanks())
+      arguments.push_back(TRY(operand(depth)));
+    std::ranges::move(given, std::back_inserter(arguments));
+    const auto count = arguments.size();
+    if (count < function.least || count > function.most)
+      return error(start, "{} takes {}, not {} arguments", function.name, function.takes, count);
+    return Expression{.base = Expression::Base::kCall,
+                      .function = &function,
+                      .arguments = std::move(arguments),
+                      .column = start + 1};
   }
 
   Result<Expression> operand(int depth) {
@@ -209,19 +259,40 @@ class TemplateParser {
         out += text_[at_];
       }
     }
+    if (std::exchange(trim_next_, false))
+      out.erase(0, static_cast<std::size_t>(std::ranges::find_if_not(out, is_blank) - out.begin()));
     return out;
+  }
+
+  // The rest of a comment and its action.
+  Status comment(std::size_t opened) {
+    const auto end = text_.find("*/", at_);
+    if (end == text_.npos) return error(opened, "the comment is not closed by '*/'");
+    at_ = end + 2;
+    return close(opened);
+  }
+
+  // Is '}}' next, or '-}}' after a blank?
+  bool at_action_end() const {
+    const auto rest = text_.substr(at_);
+    return rest.starts_with("}}") || (rest.starts_with("-}}") && is_blank(text_[at_ - 1]));
+  }
+  bool at_command_end() const {
+    return at_ >= text_.size() || text_[at_] == ')' || text_[at_] == '|' || at_action_end();
   }
 
   Status close(std::size_t opened) {
     skip_blanks();
-    if (take("}}")) return {};
     if (at_ >= text_.size()) return error(opened, "the action is not closed by '}}}}'");
-    return error(at_, "'{}' is not expected here; '}}}}' is", text_.substr(at_, 1));
+    if (!at_action_end())
+      return error(at_, "'{}' is not expected here; '}}}}' is", text_.substr(at_, 1));
+    trim_next_ = take("-");
+    at_ += 2;
+    return {};
   }
 
   void skip_blanks() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n'))
-      ++at_;
+    while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
   }
   bool take(std::string_view token) {
     if (!text_.substr(at_).starts_with(token)) return false;
@@ -238,6 +309,8 @@ class TemplateParser {
   std::size_t at_ = 0;
   std::size_t keyword_at_ = 0;  // where the {{end}} or {{else}} that end_ speaks of stands
   End end_ = End::kText;
+  bool else_if_ = false;    // the {{else}} goes on with "if" or "with"
+  bool trim_next_ = false;  // the last action ended with '-}}'
 };
 
 }  // namespace

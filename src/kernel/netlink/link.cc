@@ -179,6 +179,14 @@ Result<std::optional<int>> link_index(const Socket& socket, const IfName& name) 
   return fail_sys(errno, "find link {}", name.str());
 }
 
+Result<bool> link_is_up(const Socket& socket, const IfName& name) {
+  ifreq request{};
+  name.str().copy(request.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(socket.fd(), SIOCGIFFLAGS, &request) != 0)
+    return fail_sys(errno, "find link {}", name.str());
+  return (request.ifr_flags & IFF_UP) != 0;
+}
+
 Status sync_carrier(const Socket& socket, const IfName& name) {
   ethtool_value carrier{.cmd = ETHTOOL_GLINK, .data = 0};
   ifreq request{};

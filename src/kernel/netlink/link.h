@@ -132,6 +132,9 @@ struct IpvlanSpec {
 /// times as fast as find_link.
 [[nodiscard]] Result<std::optional<int>> link_index(const Socket& socket, const IfName& name);
 
+/// Whether the link is switched on (IFF_UP); as cheap as link_index. kNotFound if there is none.
+[[nodiscard]] Result<bool> link_is_up(const Socket& socket, const IfName& name);
+
 /// Makes what depends on the carrier of `name` follow it at once. A link whose peer has just come up
 /// has its carrier, but its bridge port forwards, and its queue sends, only when a kernel worker has
 /// seen to it, which can take a second on a busy machine: until then packets are lost. Asking for the

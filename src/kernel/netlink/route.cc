@@ -54,6 +54,11 @@ void read_first_hop(Route& route, const Attribute& multipath) {
 
 }  // namespace
 
+std::uint32_t default_metric(Ip::Family family) {
+  constexpr std::uint32_t kOfIpv6 = 1024;  // IP6_RT_PRIO_USER of linux/ipv6_route.h
+  return family == Ip::Family::kV4 ? 0 : kOfIpv6;
+}
+
 std::optional<Route> parse_route(const MessageView& message) {
   const auto header = message.header<rtmsg>();
   if (message.type() != RTM_NEWROUTE || !header) return std::nullopt;
@@ -131,7 +136,9 @@ Request delete_route(const Route& route) {
   header.rtm_scope = RT_SCOPE_NOWHERE;  // of any scope
   if (route.type != RTN_UNICAST) header.rtm_type = route.type;
   Message message(RTM_DELROUTE, 0, header);
-  put_route(message, route);
+  auto which = route;  // without a metric the kernel takes the best of those that fit
+  if (which.metric == 0) which.metric = default_metric(route.family);
+  put_route(message, which);
   return {std::move(message), fmt::format("delete route {}", describe(route))};
 }
 

@@ -28,6 +28,9 @@ struct Route {
   friend bool operator==(const Route&, const Route&) = default;
 };
 
+/// What a route gets that is added without a metric.
+[[nodiscard]] std::uint32_t default_metric(Ip::Family family);
+
 /// Reads one RTM_NEWROUTE message; nullopt if it is none.
 [[nodiscard]] std::optional<Route> parse_route(const MessageView& message);
 

@@ -136,20 +136,27 @@ Status run_in_new(const std::function<Status()>& body) {
 // process in a user namespace that does not own its network namespace). What is left is a kernel
 // without the few bytes that a switch takes: then the process ends, since to go on would change the
 // wrong host, and what it had begun is rolled back like any killed process's.
-Result<UniqueFd> step_into(const Netns& netns) {
+Result<Home> Home::here() {
   UniqueFd home(::open(kOwnNamespace, O_RDONLY | O_CLOEXEC));
   if (!home) return fail_sys(errno, "open network namespace '{}'", kOwnNamespace);
   if (::setns(home.get(), CLONE_NEWNET) != 0) return fail_sys(errno, "enter one's own namespace");
-  TRY(enter(netns));
-  return home;
+  return Home(std::move(home));
 }
 
-void step_back(const UniqueFd& home) {
-  if (::setns(home.get(), CLONE_NEWNET) != 0) std::abort();
+Status Home::leave_for(const Netns& netns) const {
+  return enter(netns);
+}
+
+void Home::come_back() const {
+  if (::setns(fd_.get(), CLONE_NEWNET) != 0) std::abort();
 }
 
 Result<Socket> open_socket_in(const Netns& netns, int protocol) {
-  return visit(netns, [&] { return Socket::open(protocol); });
+  return open_socket_in(netns, Home::here(), protocol);
+}
+
+Result<Socket> open_socket_in(const Netns& netns, const Result<Home>& home, int protocol) {
+  return visit(netns, home, [&] { return Socket::open(protocol); });
 }
 
 }  // namespace berth::kernel

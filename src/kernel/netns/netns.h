@@ -87,21 +87,38 @@ template <typename Body>
   }
 }
 
-/// Switches the calling thread to `netns` and back, before and after a `body` of a few system calls
-/// which must not throw; see netns.cc. Where that is not permitted, run_in().
-[[nodiscard]] Result<UniqueFd> step_into(const Netns& netns);
-void step_back(const UniqueFd& home);
+/// The namespace that the calling thread is in, held open for it to come back to. For that thread
+/// alone, and as long as nothing else moves it.
+class Home {
+ public:
+  /// kPermission where the thread could not come back.
+  [[nodiscard]] static Result<Home> here();
+  [[nodiscard]] Status leave_for(const Netns& netns) const;
+  void come_back() const;  ///< ends the process if it cannot: see netns.cc
 
+ private:
+  explicit Home(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+/// Switches the calling thread to `netns` and back, before and after a `body` of a few system calls
+/// which must not throw. Where that is not permitted, run_in().
+template <typename Body>
+[[nodiscard]] auto visit(const Netns& netns, const Result<Home>& home, Body&& body)
+    -> decltype(body()) {
+  if (!home || !home->leave_for(netns)) return run_in(netns, std::forward<Body>(body));
+  auto result = body();
+  home->come_back();
+  return result;
+}
 template <typename Body>
 [[nodiscard]] auto visit(const Netns& netns, Body&& body) -> decltype(body()) {
-  const auto home = step_into(netns);
-  if (!home) return run_in(netns, std::forward<Body>(body));
-  auto result = body();
-  step_back(*home);
-  return result;
+  return visit(netns, Home::here(), std::forward<Body>(body));
 }
 
 /// A netlink socket that speaks for `netns`.
 [[nodiscard]] Result<Socket> open_socket_in(const Netns& netns, int protocol);
+[[nodiscard]] Result<Socket> open_socket_in(const Netns& netns, const Result<Home>& home,
+                                            int protocol);
 
 }  // namespace berth::kernel
