@@ -220,6 +220,10 @@ struct DiskUse {
   std::vector<SubnetUse> subnets;
 };
 
+/// While it lives, all that its engine reads is of one moment, and what would change the instance is
+/// refused. It must end before the engine does.
+using Snapshot = std::shared_ptr<const void>;
+
 /// For a DHCP client that an engine has started: notes what the environment says of `event`
 /// (udhcpc's names for both) and gives it to the endpoint. Acts in the host's network namespace,
 /// which the client has kept, wherever the caller is.
@@ -260,6 +264,7 @@ class Engine {
   [[nodiscard]] std::vector<Outcome> remove_sandboxes(const RemoveSandboxes& request);
   [[nodiscard]] Result<std::vector<Sandbox>> sandboxes();  ///< newest first; dead ones collected
   [[nodiscard]] Result<Sandbox> sandbox(const Target& target);
+  /// Those that it has now, oldest first, whichever it had when `sandbox` was read.
   [[nodiscard]] Result<std::vector<Endpoint>> endpoints_of_sandbox(const Sandbox& sandbox);
   /// The files that a sandbox's /etc/hosts, hostname and resolv.conf come from, and its log.
   [[nodiscard]] std::string sandbox_file(const Sandbox& sandbox, std::string_view name) const;
@@ -267,6 +272,10 @@ class Engine {
   [[nodiscard]] Status sandbox_exited(const std::string& id, int exit_code);
 
   // The instance.
+  /// For several reads that belong together: one alone is of one moment anyway. What has ended
+  /// without a word is collected first: of all sandboxes, or of what `target` names.
+  [[nodiscard]] Result<Snapshot> snapshot();
+  [[nodiscard]] Result<Snapshot> snapshot(const Target& target);
   [[nodiscard]] Result<Info> info();
   [[nodiscard]] Result<DiskUse> disk_use();
   /// Compares what should be with what is and repairs it; what it found, mended or not.

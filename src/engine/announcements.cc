@@ -6,7 +6,7 @@ namespace berth {
 
 Result<std::vector<Announcement>> Engine::announcements(std::span<const Endpoint> endpoints) {
   engine::Change look(*impl_->store);
-  auto reading = TRY(impl_->store->read());
+  const auto one_state = TRY(impl_->reading());
   std::vector<Announcement> announcements;
   for (const auto& endpoint : endpoints) {
     const auto network = TRY(look.state.network_by_id(endpoint.network_id));

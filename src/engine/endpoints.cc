@@ -253,7 +253,8 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
     auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
-    const auto network = change.state.network_by_id(endpoint.network_id).value_or(Network{});
+    const auto known = change.state.network_by_id(endpoint.network_id);  // may be lost (see reset)
+    const auto network = known.value_or(Network{});
     for (auto& op : TRY(engine::port_changes(network, endpoint, engine::all_ports(endpoint), {},
                                              owner_comment(sandbox, endpoint)))) {
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
@@ -262,7 +263,7 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
     if (alive(sandbox))
       plan::append(change.plan, engine::unlinked_routes_gone(
                                     endpoint, TRY(namespace_of(change.state, sandbox))));
-    if (network.ipam == Ipam::kDhcp)
+    if (!known || network.ipam == Ipam::kDhcp)
       change.plan.push_back(plan::StopDhcp{dhcp_directory(endpoint)});
     for (auto& op :
          drivers::detach(network, endpoint, TRY(namespace_of(change.state, sandbox)))) {

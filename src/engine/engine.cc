@@ -160,20 +160,24 @@ Result<std::vector<Network>> Engine::networks() {
 
 Result<std::vector<Network>> Engine::unused_networks() {
   TRY(impl_->collect_dead());
+  const auto one_state = TRY(impl_->reading());
   return impl_->unused_networks();
 }
 
 Result<std::vector<SubnetUse>> Engine::subnet_use(const Network& network) {
+  const auto one_state = TRY(impl_->reading());
   return impl_->subnet_use(network);
 }
 
 Result<Network> Engine::network(const std::string& reference) {
   Change look(*impl_->store);
+  const auto one_state = TRY(impl_->reading());
   return look.state.network(reference);
 }
 
 Result<std::vector<Endpoint>> Engine::endpoints_of_network(const std::string& network_id) {
   Change look(*impl_->store);
+  const auto one_state = TRY(impl_->reading());
   return look.state.endpoints_of_network(network_id);
 }
 
@@ -186,18 +190,18 @@ Result<Endpoint> Engine::connect(const Connect& request) {
 Result<Endpoint> Engine::Impl::connect(const Connect& request) {
   (void)foreign_path(request.target);  // a runtime is not waited for under the lock
   const auto held = TRY(lock_only());
-  auto reading = TRY(store->read());  // one lock of the store for all that is looked up
+  auto one_state = TRY(reading());  // one lock of the store for all that is looked up
   if (!TRY(journal_is_empty())) {
-    reading.reset();
+    one_state.reset();
     TRY(settle_journal(Kernel::kAsLeft));
   }
   bool by_dhcp = false;
   std::vector<Sandbox> dead;
   const auto once = [&]() -> Result<Endpoint> {
     Change change(*store);
-    if (!reading) reading = TRY(store->read());
+    if (!one_state) one_state = TRY(reading());
     auto endpoint = prepare(change, request);
-    reading.reset();
+    one_state.reset();
     dead = std::move(change.dead);
     if (!dead.empty())
       return fail(ErrorKind::kInUse, "{} is taken by {}, whose end is not recorded",
@@ -210,17 +214,12 @@ Result<Endpoint> Engine::Impl::connect(const Connect& request) {
       return std::unexpected(name_the_taker(std::move(done).error(), endpoint->ports));
     return endpoint;
   };
-  auto endpoint = once();
-  if (!dead.empty()) {
+  const auto endpoint = with_healed({request.network}, [&]() -> Result<Endpoint> {
+    auto made = once();
+    if (dead.empty()) return made;
     for (const auto& each : dead) TRY(finish(each, 128 + SIGKILL));
-    endpoint = once();
-  }
-  // Something that berth made is gone (nft flush ruleset, ip link del): mend that and try again.
-  if (!endpoint && endpoint.error().kind == ErrorKind::kNotFound && endpoint.error().sys != 0) {
-    Change look(*store);
-    const auto network = look.state.network(request.network);
-    if (network && heal(*network)) endpoint = once();
-  }
+    return once();
+  });
   if (!endpoint || !by_dhcp) return endpoint;
   auto leased = take_lease(endpoint->id);
   if (!leased) {
@@ -298,12 +297,14 @@ Result<std::vector<Sandbox>> Engine::sandboxes() {
 Result<Sandbox> Engine::sandbox(const Target& target) {
   TRY(impl_->collect_stale(target));
   Change look(*impl_->store);
+  const auto one_state = TRY(impl_->reading());
   return impl_->find_sandbox(look.state, target);
 }
 
 Result<std::vector<Endpoint>> Engine::endpoints_of_sandbox(const Sandbox& sandbox) {
   Change look(*impl_->store);
-  return look.state.endpoints(sandbox.endpoints);
+  const auto one_state = TRY(impl_->reading());
+  return look.state.endpoints(TRY(look.state.sandbox(sandbox.id)).endpoints);
 }
 
 std::string Engine::sandbox_file(const Sandbox& sandbox, std::string_view name) const {
@@ -321,9 +322,11 @@ Status Engine::sandbox_exited(const std::string& id, int exit_code) {
 // ---- the instance -------------------------------------------------------------------------------
 
 Result<Info> Engine::info() {
+  const auto one_state = TRY(impl_->reading());
   return impl_->info();
 }
 Result<DiskUse> Engine::disk_use() {
+  const auto one_state = TRY(impl_->reading());
   return impl_->disk_use();
 }
 Result<std::vector<Repair>> Engine::reconcile() {
@@ -337,6 +340,7 @@ std::vector<Error> Engine::reset() {
 
 Result<PlanText> Engine::plan(const Request& request) {
   Change change(*impl_->store);
+  const auto one_state = TRY(impl_->reading());
   TRY(std::visit(
       [&](const auto& each) -> Status {
         auto prepared = impl_->prepare(change, each);

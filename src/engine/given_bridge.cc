@@ -125,6 +125,16 @@ Result<kernel::LinkInfo> find_given_bridge(kernel::Socket& route, const Network&
   return *link;
 }
 
+Status check_bridge_still_there(kernel::Socket& route, const Network& network) {
+  const auto name = network.bridge.device.str();
+  const auto link = TRY(kernel::find_link(route, network.bridge.device));
+  if (link && link->kind == "bridge") return {};
+  return fail(ErrorKind::kNotFound,
+              "network {}: its bridge {} is gone, and with it the way to its containers: bring the "
+              "bridge back (ip link add {} type bridge), or remove the network",
+              network.name, name, name);
+}
+
 Status complete_from_bridge(kernel::Socket& route, Network& network, bool ipv6_unsaid,
                             std::vector<SubnetRequest>& subnets) {
   const auto link = TRY(find_given_bridge(route, network));

@@ -33,6 +33,9 @@ inline constexpr std::string_view kAdoptedMark = "adopted ";
 [[nodiscard]] Result<kernel::LinkInfo> find_given_bridge(kernel::Socket& route,
                                                          const Network& network);
 
+/// Refuses a network that has been made and whose bridge is gone since.
+[[nodiscard]] Status check_bridge_still_there(kernel::Socket& route, const Network& network);
+
 /// Subnets and gateways that are not asked for are those of the bridge's addresses. Link-local ones
 /// do not count. `ipv6_unsaid`: nobody said whether the network is to have IPv6; an address of the
 /// bridge says so.

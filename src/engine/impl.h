@@ -14,6 +14,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -109,11 +110,19 @@ class Engine::Impl {
   engine::Faults faults;
   ino_t store_file = 0;  // of the store as it was opened; 0: in memory
 
+  // snapshot.cc
+  /// Keeps all reads of the store on one state while the result lives; where something does so
+  /// already, on that one's.
+  Result<std::shared_ptr<store::Store::ReadTransaction>> reading();
+  std::weak_ptr<store::Store::ReadTransaction> snapshot;
+  /// Refuses changes while reads are kept on one state: what they show may be over by then.
+  Status may_change() const;
+
   // journal.cc
   /// Takes the instance lock and finishes what dead processes left. Released with the descriptor.
   Result<UniqueFd> lock();
-  /// The lock alone. An error if somebody has reset the instance since it was opened; kInUse if
-  /// another process has the lock and `how` is LOCK_NB.
+  /// The lock alone. An error if somebody has reset the instance since it was opened, and while a
+  /// snapshot is held; kInUse if another process has the lock and `how` is LOCK_NB.
   Result<UniqueFd> lock_only(int how = 0);
   Result<bool> journal_is_empty();
   /// Finishes what dead processes left, unless a living one is at work.
@@ -145,8 +154,24 @@ class Engine::Impl {
   Status remove(engine::Change& change, const std::vector<Network>& networks);
   /// Adds what makes the network's kernel objects to the change, unless they are there.
   Result<engine::Realised> realise(engine::Change& change, const Network& network);
+  /// Refuses a network that stands on something which is gone or called otherwise by now: its
+  /// parent, its bridge.
+  Status check_ground(const Network& network);
   /// Makes the missing parts of a network's kernel objects, as after `nft flush ruleset`.
   Status heal(const Network& network);
+  /// body(), under the lock, and once more if that failed because something that berth made for one
+  /// of `networks` is gone and that could be mended.
+  template <typename Body>
+  auto with_healed(const std::vector<std::string>& networks, Body body) -> decltype(body()) {
+    auto done = body();
+    if (done || done.error().kind != ErrorKind::kNotFound || done.error().sys == 0) return done;
+    for (const auto& reference : networks) {
+      engine::Change look(*store);
+      const auto network = look.state.network(reference);
+      if (!network || !heal(*network)) return done;
+    }
+    return networks.empty() ? done : body();
+  }
   Status load_instance();
   Result<bool> table_intact();
   Status add_predefined_networks();
@@ -381,6 +406,7 @@ class Engine::Impl {
   /// The same under the lock, unless somebody else has recorded it already.
   Status finish_if_known(const Sandbox& sandbox, int exit_code);
   /// Collects sandboxes whose process or namespace is gone without a word (a shim killed by -9).
+  /// Nothing for a plan, and while a snapshot is held: what it shows stays as it is.
   Status collect_dead();
   /// The same for what `reference` names; the lock is not held.
   Status collect_stale(const Target& reference);

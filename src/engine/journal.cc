@@ -88,6 +88,7 @@ Status settle(plan::Kernel& kernel, const Entry& entry) {
 
 Result<UniqueFd> Engine::Impl::lock_only(int how) {
   if (config.only_plan) return UniqueFd();  // nothing is changed, so there is nobody to keep out
+  TRY(may_change());
   const auto path = config.root + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail_sys(errno, "open {}", path);

@@ -108,6 +108,11 @@ Result<Mode> mode_of(State& state, const RunProcess& request) {
   return Mode{};
 }
 
+std::string own_netns_path(const Sandbox& sandbox) {
+  if (sandbox.kind != SandboxKind::kProcess) return sandbox.netns_path;
+  return fmt::format("/proc/{}/ns/net", sandbox.pid);
+}
+
 Status check_takes_endpoints(State& state, const Sandbox& sandbox, const Network& network) {
   if (network.driver == Driver::kHost)
     return fail(ErrorKind::kInvalid,
@@ -168,10 +173,9 @@ Result<std::optional<kernel::Netns>> Engine::Impl::namespace_to_join(
   if (!alive(owner))
     return fail(ErrorKind::kNotFound, "cannot join the network of sandbox {}: it is not running",
                 owner.name);
-  if (owner.mode == NetworkMode::kHost || owner.mode == NetworkMode::kPath)
-    return namespace_to_join(state, {owner.mode, {}, owner.netns_path});
-  auto netns = TRY(kernel::Netns::open(owner.netns_path));
-  if (netns.inode() != owner.netns_inode)
+  auto netns = TRY(kernel::Netns::open(engine::own_netns_path(owner)));
+  // A namespace that is not its own has no number in its record: the process has to live still.
+  if (!alive(owner) || (owner.netns_inode != 0 && netns.inode() != owner.netns_inode))
     return fail(ErrorKind::kNotFound, "cannot join the network of sandbox {}: it has just ended",
                 owner.name);
   return netns;

@@ -33,6 +33,10 @@ struct Mode {
 /// alone.
 [[nodiscard]] Result<Mode> mode_of(State& state, const RunProcess& request);
 
+/// What opens the namespace that a running sandbox is in. Of a process that is its own, whatever
+/// namespace has the path by now that it was started with.
+[[nodiscard]] std::string own_netns_path(const Sandbox& sandbox);
+
 /// Refuses to connect `sandbox` to a network, or to disconnect it, if it has no endpoints by its
 /// mode.
 [[nodiscard]] Status check_takes_endpoints(State& state, const Sandbox& sandbox,

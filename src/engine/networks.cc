@@ -287,11 +287,10 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
 
 Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& network) {
   if (const auto there = TRY(change.state.realised(network))) {
-    // That it is a bridge's port by now is the kernel's to say, which it does when it refuses.
-    if (engine::has_parent(network) &&
+    // That a parent is a bridge's port by now is the kernel's to say, which it does when it refuses.
+    if (!engine::has_parent(network) ||
         !TRY(kernel::link_index(*TRY(kernel.route()), network.parent.device)))
-      TRY(check_parent(network));
-    TRY(engine::check_not_renamed(kernel, network));
+      TRY(check_ground(network));
     return *there;
   }
   if (engine::has_parent(network)) return realise_on_parent(change, network);
@@ -467,6 +466,13 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
   return {};
 }
 
+Status Engine::Impl::check_ground(const Network& network) {
+  TRY(check_parent(network));
+  TRY(engine::check_not_renamed(kernel, network));
+  if (!engine::on_given_bridge(network)) return {};
+  return engine::check_bridge_still_there(*TRY(kernel.route()), network);
+}
+
 Status Engine::Impl::heal(const Network& network) {
   Change change(*store);
   change.verb = "repair network " + network.name;
@@ -474,7 +480,10 @@ Status Engine::Impl::heal(const Network& network) {
   if (!realised) return {};
   if (engine::in_table(network) && !TRY(table_intact()))
     change.plan.push_back(plan::EnsureTable{});
-  plan::append(change.plan, TRY(plan::missing(kernel, TRY(network_plan(network, realised->mtu)))));
+  auto plan = TRY(network_plan(network, realised->mtu));
+  for (auto& mark : TRY(forwarding_marks(change.state, network)))
+    plan.push_back(plan::AddElement{std::move(mark)});
+  plan::append(change.plan, TRY(plan::missing(kernel, plan)));
   return commit(change);
 }
 

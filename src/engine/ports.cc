@@ -108,6 +108,9 @@ Status take_any_free_port(State& state, const Others& others, Bindings& wanted) 
               wanted.front().host_ip.str(), kTries);
 }
 
+const Ip kAny6 = Ip::from_number(Ip::Family::kV6, 0);
+const Ip kLoopback6 = Ip::from_number(Ip::Family::kV6, 1);
+
 bool is_routed(const Network& network, const Ip& host_ip) {
   return (host_ip.is_v4() ? network.bridge.mode4 : network.bridge.mode6) == GatewayMode::kRouted;
 }
@@ -121,6 +124,12 @@ Result<Bindings> bindings_of(const Network& network, const Endpoint& endpoint,
   auto asked = spec.host_ip;
   if (!asked) asked = network.bridge.host_binding;
   if (asked) {
+    if (*asked == kLoopback6 && !endpoint.address4 && endpoint.address6)
+      return fail(ErrorKind::kUnsupported,
+                  "port on [::1]: the endpoint on network {} has IPv6 alone, and the kernel takes no "
+                  "answers for ::1 from a bridge where br_netfilter is on: publish on another address "
+                  "of the host, or use a network with IPv4 too, which leads there as well",
+                  network.name);
     const bool reached = is_translated(endpoint, *asked) ? translate
                          : asked->is_v4()                ? endpoint.address4.has_value()
                                                          : endpoint.address6.has_value();
@@ -141,9 +150,6 @@ Result<Bindings> bindings_of(const Network& network, const Endpoint& endpoint,
                 network.name);
   return bindings;
 }
-
-const Ip kAny6 = Ip::from_number(Ip::Family::kV6, 0);
-const Ip kLoopback6 = Ip::from_number(Ip::Family::kV6, 1);
 
 // Every address of the host means those of both families, where no family was named; and all of
 // IPv6 means [::1] too. What of that the endpoint's own addresses cannot do, the translator does.

@@ -14,7 +14,6 @@
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "engine/ports.h"
-#include "engine/renamed.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
 #include "plan/render.h"
@@ -74,8 +73,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   const auto all_facts = TRY(facts(true));
   plan::Plan wanted;
   for (const auto& network : realised) {
-    auto below = check_parent(network);
-    if (below) below = engine::check_not_renamed(kernel, network);
+    const auto below = check_ground(network);
     if (!below) {
       differs("network " + network.name, std::unexpected(below.error()));
       for (auto& element : network_elements(network))
@@ -98,8 +96,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
               plan::missing(kernel, {plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
-      auto below = check_parent(network);
-      if (below) below = engine::check_not_renamed(kernel, network);
+      const auto below = check_ground(network);
       if (!below) {
         differs(sandbox.name + " on " + network.name, std::unexpected(below.error()));
         plan::append(wanted, TRY(engine::port_changes(network, endpoint, {},

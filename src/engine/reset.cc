@@ -1,8 +1,9 @@
 // Removing everything that the instance made, whatever state its store is in.
 //
 // Records that cannot be read are told of and passed over. What they described is found by what is
-// known without them: an endpoint's veth and a namespace's file are named after their ids, which are in
-// the keys, and the firewall's elements and the bridges carry the instance's tag in the table.
+// known without them: an endpoint's veth, the files of its DHCP client, a network's devices and a
+// namespace's file are named after their ids, which are in the keys, and the firewall's elements and
+// the bridges carry the instance's tag in the table.
 
 #include <filesystem>
 #include <map>
@@ -58,9 +59,13 @@ Result<Engine::Impl::Damage> Engine::Impl::drop_damaged() {
         {ErrorKind::kCorrupt, fmt::format("{} was passed over: {}{}", key, why.message, more), 0});
     change.transaction.erase(key);
   };
-  const auto veth_of = [&](std::string_view endpoint_id) {
-    const auto name = IfName::parse(fmt::format("veth{}", endpoint_id.substr(0, 7)));
-    if (name) damage.leftovers.push_back(plan::DeleteLink{*name});
+  const auto delete_link = [&](const std::string& name) {
+    if (const auto link = IfName::parse(name)) damage.leftovers.push_back(plan::DeleteLink{*link});
+  };
+  const auto parts_of = [&](std::string_view endpoint_id) {
+    // Before its interface goes: the client gives its lease back.
+    damage.leftovers.push_back(plan::StopDhcp{run_path(fmt::format("dhcp/{}", endpoint_id))});
+    delete_link(fmt::format("veth{}", endpoint_id.substr(0, 7)));
   };
 
   for (const auto& [key, text] : TRY(unreadable_entries()))
@@ -68,13 +73,13 @@ Result<Engine::Impl::Damage> Engine::Impl::drop_damaged() {
   const auto networks = readable(TRY(documents("network/")), &model::network_from_json,
                                  [&](const auto& key, const Error& why) {
     passed_over(key, why, "");
-    const auto device = IfName::parse("br-" + engine::short_id(std::string(id_in(key))));
-    if (device) damage.leftovers.push_back(plan::DeleteLink{*device});
+    for (const auto* prefix : {"br-", "mv-", "iv-", "dm-", "di-"})
+      delete_link(prefix + engine::short_id(std::string(id_in(key))));
   });
   auto endpoints = readable(TRY(documents("endpoint/")), &model::endpoint_from_json,
                             [&](const auto& key, const Error& why) {
     passed_over(key, why, "");
-    veth_of(id_in(key));
+    parts_of(id_in(key));
   });
   auto sandboxes = readable(TRY(documents("sandbox/")), &model::sandbox_from_json,
                             [&](const auto& key, const Error& why) {
@@ -87,7 +92,7 @@ Result<Engine::Impl::Damage> Engine::Impl::drop_damaged() {
   std::erase_if(endpoints, [&](const auto& each) {
     const auto& endpoint = each.second;
     if (sandboxes.contains(endpoint.sandbox_id)) return false;
-    veth_of(endpoint.id);
+    parts_of(endpoint.id);
     change.transaction.erase("endpoint/" + endpoint.id);
     return true;
   });
@@ -187,7 +192,8 @@ std::vector<Error> Engine::Impl::reset() {
     fs::remove(fs::path(config.root) / file, error);
   // Directories only if nothing else is in them: another instance may share --run.
   for (const auto& directory :
-       {run_path("netns"), run_path("sandboxes"), run_path("labs"), config.root, config.run})
+       {run_path("netns"), run_path("sandboxes"), run_path("dhcp"), run_path("labs"), config.root,
+        config.run})
     fs::remove(directory, error);
   return errors;
 }

@@ -73,6 +73,12 @@ Result<Sandbox> new_sandbox(engine::State& state, const std::string& name,
   return sandbox;
 }
 
+// The networks that a sandbox of mode kNetworks starts on.
+std::vector<Attachment> networks_of(const RunProcess& request) {
+  if (!request.networks.empty()) return request.networks;
+  return {{.network = std::string(kDefaultNetwork), .options = {}}};
+}
+
 // Which of the networks' endpoints publishes the sandbox's ports: the one that the default route
 // will go by, among those whose ports can be published. Also checks that each is there once.
 Result<std::size_t> publisher_among(engine::State& state, const std::vector<Attachment>& networks) {
@@ -179,8 +185,7 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const CreateSandbox& reque
 
 Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const RunProcess& request,
                                                        engine::TargetSandbox target) {
-  auto networks = request.networks;
-  if (networks.empty()) networks.push_back({.network = std::string(kDefaultNetwork), .options = {}});
+  const auto networks = networks_of(request);
   const auto publisher = TRY(publisher_among(change.state, networks));
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < networks.size(); ++i) {
@@ -218,7 +223,7 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const RunProcess& request)
   auto sandbox = TRY(sandbox_for(change.state, request, mode));
   plan::NsRef ns{run_path("netns/" + engine::short_id(sandbox.id)), 0};
   if (const auto joined = TRY(namespace_to_join(change.state, mode))) {
-    ns = {mode.owner ? mode.owner->netns_path : mode.path, joined->inode()};
+    ns = {mode.owner ? engine::own_netns_path(*mode.owner) : mode.path, joined->inode()};
     if (joined->inode() == TRY(kernel.inode())) ns.path.clear();
   } else {
     change.plan.push_back(plan::AddNetns{ns.path});
@@ -236,7 +241,9 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
   const auto refused = [](Error error) { return std::unexpected(RunError{std::move(error)}); };
   std::optional<kernel::Netns> joined;
   auto checked = with_dead_collected([&]() -> Result<Sandbox> {
+    TRY(may_change());
     Change look(*store);
+    const auto one_state = TRY(reading());
     const auto mode = TRY(engine::mode_of(look.state, request));
     auto sandbox = TRY(sandbox_for(look.state, request, mode));
     joined = TRY(namespace_to_join(look.state, mode));
@@ -302,8 +309,10 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     }
     sandbox.netns_inode = netns->inode();
   }
-  const auto attach = [&]() -> Status {
-    const auto held = TRY(lock());
+  std::vector<std::string> networks;
+  if (sandbox.mode == NetworkMode::kNetworks)
+    for (const auto& each : networks_of(request)) networks.push_back(each.network);
+  const auto attach_once = [&]() -> Status {
     Change attaching(*store);
     sandbox.name = TRY(name_for(attaching.state, sandbox.name));
     std::vector<Endpoint> endpoints;
@@ -332,6 +341,11 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     attaching.verb = "run " + sandbox.name;
     if (auto done = commit(attaching); !done)
       return std::unexpected(name_the_taker(std::move(done).error(), ports));
+    return {};
+  };
+  const auto attach = [&]() -> Status {
+    const auto held = TRY(lock());
+    TRY(with_healed(networks, attach_once));
     for (const auto& id : sandbox.endpoints) TRY(take_lease(id));
     Change look(*store);
     return write_files(look.state, sandbox);
@@ -402,6 +416,7 @@ bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
 }
 
 Status Engine::Impl::collect_dead() {
+  if (config.only_plan || !snapshot.expired()) return {};
   Change look(*store);
   for (const auto& sandbox : TRY(look.state.sandboxes()))
     if (is_dead(sandbox)) TRY(finish_if_known(sandbox, 128 + SIGKILL));
@@ -409,11 +424,12 @@ Status Engine::Impl::collect_dead() {
 }
 
 Status Engine::Impl::collect_stale(const Target& reference) {
+  if (config.only_plan || !snapshot.expired()) return {};
   std::vector<Sandbox> dead;
   const auto netns = open_foreign(reference);
   {
     Change look(*store);
-    const auto reading = TRY(store->read());
+    const auto one_state = TRY(reading());
     if (auto sandbox = look.state.sandbox(reference); sandbox && is_dead(*sandbox))
       dead.push_back(*std::move(sandbox));
     // The kernel gives the number of a namespace that is gone to the next one. One that is not

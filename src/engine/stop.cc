@@ -46,9 +46,12 @@ std::vector<Outcome> Engine::Impl::stop(const StopSandboxes& request) {
   std::vector<Outcome> outcomes;
   std::vector<sandbox::ProcessId> processes, shims;
   Change look(*store);
+  const auto allowed = may_change();
+  auto one_state = allowed ? reading() : std::unexpected(allowed.error());
   for (const auto& target : request.targets) {
     auto& outcome = outcomes.emplace_back(target, Status{});
-    const auto sandbox = find_sandbox(look.state, target);
+    const auto sandbox =
+        one_state ? find_sandbox(look.state, target) : std::unexpected(one_state.error());
     if (!sandbox) {
       outcome.status = std::unexpected(sandbox.error());
     } else if (sandbox->kind != SandboxKind::kProcess) {
@@ -60,6 +63,7 @@ std::vector<Outcome> Engine::Impl::stop(const StopSandboxes& request) {
       shims.push_back(shim_of(*sandbox));
     }
   }
+  if (one_state) one_state->reset();  // what follows takes its time
   for (const auto& process : processes) send(process, request.signal);
   const auto gone = sandbox::wait_gone(processes, request.timeout);
   if (!gone || !*gone) {

@@ -149,6 +149,9 @@ pings() { # from to
   [[ $(h1 ip route get 10.77.0.2) == *"dev mv-"*"src 10.77.0.200"* ]]
   h1 berth rm -f m1
   [ -z "$(h1 ip route show 10.77.0.2)" ]
+  h1 ip link del "$(h1 ip -br link | grep -o '^mv-[0-9a-f]*')"
+  start m2 lan
+  h1 ping -c 1 -W 1 10.77.0.2
 }
 
 @test "an address that a neighbour has is refused, and ports cannot be published" {

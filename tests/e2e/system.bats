@@ -71,6 +71,49 @@ teardown_file() { lab_down; }
   h1 berth network rm fragile
 }
 
+@test "run makes anew what somebody else destroyed of its networks" {
+  h1 berth network create --subnet 10.6.0.0/24 -o com.docker.network.bridge.name=br6 fragile
+  h1 ip link del br6
+  h1 berth run -d --name risen --network fragile -p 8086:80 -- sleep 1000
+  serve risen 80
+  [ "$(fetch h1 http://127.0.0.1:8086/)" = "hello from risen" ]
+  h1 berth rm -f risen
+  h1 nft flush ruleset
+  h1 ip link del br6
+  h1 ip link del berth0 2> /dev/null || true
+  h1 berth run -d --name risen --network bridge --network fragile -- sleep 1000
+  [ "$(h1 berth exec risen -- ls /sys/class/net | xargs)" = "eth0 eth1 lo" ]
+  run h1 berth system reconcile
+  [ -z "$output" ]
+  h1 berth rm -f risen
+  h1 berth network rm fragile
+}
+
+@test "every read is of one moment, whatever others change meanwhile" {
+  h1 berth network create busy
+  h1 berth sandbox create box
+  local stop=$BATS_TEST_TMPDIR/stop i
+  while [ ! -e "$stop" ]; do
+    h1 berth network connect -p 8088:80 busy box
+    h1 berth network disconnect busy box
+  done 3>&- &
+  for i in $(seq 30); do
+    h1 berth ps -a
+    h1 berth inspect box
+    h1 berth inspect busy
+    h1 berth network inspect --verbose busy
+    h1 berth network ls --filter dangling=true
+    h1 berth network prune -f --filter label=none
+    h1 berth port box
+    h1 berth system info
+    h1 berth system df
+  done > "$BATS_TEST_TMPDIR/said"
+  touch "$stop"
+  wait
+  h1 berth rm -f box
+  h1 berth network rm busy
+}
+
 @test "system info and df" {
   run h1 berth system info
   [ "$status" -eq 0 ]

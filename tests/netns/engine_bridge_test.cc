@@ -123,6 +123,32 @@ TEST_F(EngineBridge, AnAdoptedBridgeThatIsGoneDoesNotKeepItsNetwork) {
   expect_agreement(instance);
 }
 
+TEST_F(EngineBridge, AGivenBridgeThatVanishesIsNamedUntilItIsBack) {
+  const auto bridge = "ip link add br7 address 02:00:00:00:00:07 type bridge && "
+                      "ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up";
+  run(bridge);
+  must(instance->create_network({.name = "own", .adopt = "br7"}));
+  must(instance->create_network(on_bridge("lan", "unmanaged")));
+  connect("own", one);
+  run("ip link del br7");
+  for (const auto* network : {"own", "lan"})
+    expect_refused(instance->connect({.network = network, .target = two.target()}),
+                   ErrorKind::kNotFound, {network, "its bridge br7 is gone", "or remove"});
+  const auto said = must(instance->reconcile());
+  ASSERT_EQ(said.size(), 3U) << "both networks, and the endpoint";
+  for (const auto& repair : said)
+    expect_refused(repair.status, ErrorKind::kNotFound, {"its bridge br7 is gone"});
+
+  run("ip link add br7 type dummy || ip link add br7 type veth peer name other");
+  expect_refused(instance->connect({.network = "lan", .target = two.target()}),
+                 ErrorKind::kNotFound, {"its bridge br7 is gone"});
+  run("ip link del br7");
+  run(bridge);
+  for (const auto& repair : must(instance->reconcile())) EXPECT_TRUE(repair.status) << repair.what;
+  EXPECT_TRUE(reaches(one, "10.7.0.1"));
+  expect_agreement(instance);
+}
+
 TEST_F(EngineBridge, AdoptionIsRefusedWhereItContradictsItself) {
   run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip link add br8 type bridge");
   const auto before = picture(instance);

@@ -114,10 +114,11 @@ std::string conf_sysctls() {
   return text + "ip_forward = " + ip_forward() + "\n";
 }
 
-// Link-local and multicast routes come when the kernel finds the time, as the addresses do.
+// Link-local, multicast and anycast routes come when the kernel finds the time, as the addresses do
+// and as forwarding is switched.
 bool is_kernels_ipv6_route(const json& each) {
   const auto to = each.value("dst", "");
-  return to.starts_with("fe80:") || to.starts_with("ff00:");
+  return to.starts_with("fe80:") || to.starts_with("ff00:") || each.value("type", "") == "anycast";
 }
 
 // One run of ip(8) and one of nft(8): what a picture costs is processes.

@@ -63,6 +63,26 @@ TEST_F(EngineModes, AnOwnerStaysIfOneOfItsSharersCannotGo) {
   EXPECT_EQ(must(instance->sandboxes()).size(), 2U);
 }
 
+// The path that an owner was started with may be gone, or another namespace's, while the owner lives.
+TEST_F(EngineModes, SharingFollowsTheOwnersProcessAndNotThePathItWasStartedWith) {
+  Instance instance;
+  FakeSandbox owner(instance, "owner");
+  TargetNs another;
+  for (const auto& path : {another.path, another.path + "-gone"}) {
+    owner.record.mode = NetworkMode::kPath;
+    owner.record.netns_path = path;
+    engine::Change look(*instance.impl().store);
+    const engine::Mode mode{NetworkMode::kContainer, owner.record, {}};
+    const auto joined = must(instance.impl().namespace_to_join(look.state, mode));
+    EXPECT_EQ(joined->inode(), must(kernel::Netns::current()).inode());
+  }
+  owner.end();
+  engine::Change look(*instance.impl().store);
+  const engine::Mode mode{NetworkMode::kContainer, owner.record, {}};
+  expect_refused(instance.impl().namespace_to_join(look.state, mode), ErrorKind::kNotFound,
+                 {"owner", "not running"});
+}
+
 // What is left in the namespace of an owner that has died is reached through one that shares it.
 TEST_F(EngineModes, ADeadOwnersNamespaceIsItsSharers) {
   Instance instance;

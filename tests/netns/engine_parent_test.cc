@@ -443,14 +443,15 @@ TEST_F(EngineParent, InternalWithAParentHasNoWayOut) {
 
 TEST_F(EngineParent, ANamespaceThatIsGoneFreesItsAddressInTime) {
   for (const std::string mode : {"passthru", "bridge"}) {
-    make(request(mode, {{"macvlan_mode", mode}}));
+    const auto name = "of-" + mode;
+    make(request(name, {{"macvlan_mode", mode}}));
     EndpointOptions options;
     if (mode == "bridge") options.mac = must(Mac::parse("02:00:00:00:00:07"));
     for (int i = 0; i < 5; ++i) {
       TargetNs one;
-      connect(mode, one, options);
+      connect(name, one, options);
     }
-    must(instance->remove_networks({{mode}, true})[0].status);
+    must(instance->remove_networks({{name}, true})[0].status);
   }
 }
 

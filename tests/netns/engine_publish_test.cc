@@ -208,5 +208,22 @@ TEST_F(EnginePublish, AThousandPortsMakeNoMoreRules) {
   expect_agreement(instance);
 }
 
+// Nothing gets there: firewall/table.h.
+TEST_F(EnginePublish, LoopbackOfIpv6IsRefusedForAContainerWithIpv6Alone) {
+  instance.make_network(6, [](CreateNetwork& request) {
+    request.ipv4 = false;
+    request.subnets = {{.subnet = cidr("fd06::/64"), .range = {}, .gateway = {}, .aux = {}}};
+  });
+  TargetNs alone;
+  const auto before = picture(instance);
+  expect_refused(instance->connect({.network = "net6",
+                                    .target = alone.target(),
+                                    .ports = ports({"[::1]:8081:80"})}),
+                 ErrorKind::kUnsupported, {"[::1]", "net6", "IPv6 alone", "br_netfilter", "IPv4"});
+  expect_same(picture(instance), before);
+  must(instance->connect(
+      {.network = "net6", .target = alone.target(), .ports = ports({"[::]:8081:80"})}));
+}
+
 }  // namespace
 }  // namespace berth::testing

@@ -11,6 +11,7 @@
 
 #include "engine_fixture.h"
 #include "engine_random_model.h"
+#include "kernel/netlink/route.h"
 
 namespace berth::testing::random {
 
@@ -35,6 +36,18 @@ struct Place {
 [[nodiscard]] Facts facts_of(const Model& model);
 [[nodiscard]] Facts facts_in_kernel(Place& place);
 [[nodiscard]] Facts facts_in_store(Place& place);
+
+// How they are worded, whoever says them.
+[[nodiscard]] std::string address_fact(const std::string& where, const std::string& link,
+                                       const Cidr& address);
+[[nodiscard]] std::string route_fact(const std::string& where, const kernel::Route& route,
+                                     const std::string& link);
+[[nodiscard]] std::string link_fact(const std::string& where, const std::string& address);
+[[nodiscard]] std::string endpoint_fact(const std::string& network, const std::string& box,
+                                        const std::string& ifname, const std::optional<Ip>& ip4,
+                                        const std::optional<Ip>& ip6, bool default4, bool default6,
+                                        const std::set<PortMapping>& ports,
+                                        const std::set<PortMapping>& translated);
 
 /// Expects the three to be the same; and what expect_agreement does.
 void expect_true(const Model& model, Place& place);

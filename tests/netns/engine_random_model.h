@@ -3,6 +3,7 @@
 // says is compared with both (engine_random_facts.h).
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 namespace berth::testing::random {
 
 using Family = Ip::Family;
+inline constexpr std::array kBothFamilies = {Family::kV4, Family::kV6};
 
 /// The n-th address of a subnet: 1 is its gateway.
 [[nodiscard]] Ip nth(const Cidr& subnet, unsigned n);

@@ -43,7 +43,9 @@ class Steps {
 
  private:
   template <typename List>
-  const auto& one_of(const List& list);
+  const auto& one_of(const List& list) {
+    return *std::next(list.begin(), below(static_cast<int>(list.size())));
+  }
   /// Now and then something is asked for that is not there.
   bool strange();
   const Kind& any_network();

@@ -1,5 +1,10 @@
 // Reset, and what else has to go on where something in the store cannot be read.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include "engine_fixture.h"
 
@@ -49,6 +54,55 @@ class EngineReset : public EngineTest {
 
 TEST_F(EngineReset, LeavesNothing) {
   expect_all_gone({});
+}
+
+TEST_F(EngineReset, TakesTheDirectoriesOfDhcpClientsAndLabsIfNothingIsInThem) {
+  for (const auto* name : {"/dhcp", "/labs"})
+    std::filesystem::create_directory(instance.config().run + name);
+  expect_all_gone({});
+}
+
+TEST_F(EngineReset, FindsTheDevicesOfDamagedNetworksByTheirIds) {
+  run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up");
+  CreateNetwork lan{.name = "lan",
+                    .driver = "macvlan",
+                    .subnets = {{.subnet = cidr("10.8.0.0/24"), .range = {}, .gateway = {}, .aux = {}}},
+                    .options = {{"parent", "lan0"}, {"host_access", "true"}}};
+  const auto network = must(instance->create_network(lan));
+  TargetNs two;
+  must(instance->connect({.network = "lan", .target = two.target()}));
+  ASSERT_EQ(shell("ip link show " + network.parent.host_device.str()).status, 0);
+  put("network/" + network.id, "{");
+  EXPECT_EQ(instance->reset().size(), 1U);
+  EXPECT_NE(shell("ip link show " + network.parent.host_device.str()).status, 0);
+  EXPECT_NE(shell("nsenter --net=" + two.path + " ip link show eth0").status, 0);
+  run("ip link del lan0");
+  expect_same(kernel_state(), nothing);
+}
+
+// A stand-in for a DHCP client: a process with its directory in its command line.
+TEST_F(EngineReset, EndsTheDhcpClientsOfDamagedRecords) {
+  const auto endpoint = key("endpoint/");
+  for (const auto& damaged : {endpoint, key("sandbox/"), "network/" + must(instance->network("net1")).id})
+    put(damaged, "{");
+  const auto directory =
+      instance.config().run + "/dhcp/" + endpoint.substr(std::string("endpoint/").size());
+  std::filesystem::create_directories(directory);
+  const auto pid_file = directory + "/pid";
+  const auto client = fork();
+  if (client == 0) {
+    std::ofstream(pid_file) << getpid();
+    execlp("tail", "tail", "-n", "0", "-f", pid_file.c_str(), nullptr);
+    _exit(1);
+  }
+  std::string command;  // once it is tail's
+  while (command.find(directory) == command.npos)
+    std::getline(std::ifstream(fmt::format("/proc/{}/cmdline", client)), command);
+  EXPECT_EQ(instance->reset().size(), 3U);
+  int status = 0;
+  ASSERT_EQ(waitpid(client, &status, 0), client);
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+  EXPECT_FALSE(std::filesystem::exists(instance.config().run));
 }
 
 TEST_F(EngineReset, PassesOverEachKindOfDamagedRecord) {

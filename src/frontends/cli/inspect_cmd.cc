@@ -16,8 +16,11 @@ using frontends::Json;
 Result<Json> inspected(Engine& engine, const std::string& reference) {
   if (reference.empty())
     return fail(ErrorKind::kInvalid, "'' names no sandbox or network: give a name or an id");
+  auto snapshot = TRY(engine.snapshot(reference));
   const auto sandbox = engine.sandbox(reference);
   if (sandbox) return inspected_sandbox(engine, *sandbox);
+  snapshot.reset();
+  snapshot = TRY(engine.snapshot());  // a network's page names all its sandboxes
   const auto network = engine.network(reference);
   if (network) return inspected_network(engine, *network);
   if (sandbox.error().kind != ErrorKind::kNotFound) return std::unexpected(sandbox.error());

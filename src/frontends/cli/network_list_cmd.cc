@@ -90,6 +90,8 @@ Action build_ls(CLI::App& app) {
     auto listing = TRY(Listing::make(options->quiet ? "{{.ID}}" : options->format,
                                      R"({{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}})", headings()));
     auto engine = TRY(context.open());
+    Snapshot snapshot;
+    if (filters.has("dangling")) snapshot = TRY(engine.snapshot());
     for (const auto& network : TRY(engine.networks())) {
       if (TRY(matches(engine, filters, network)))
         TRY(listing.add(row_of(network, options->no_trunc), network.labels));
@@ -115,6 +117,7 @@ Action build_inspect(CLI::App& app) {
     auto engine = TRY(context.open());
     Json found = Json::array();
     std::vector<Error> errors;
+    const auto snapshot = TRY(engine.snapshot());
     for (const auto& reference : options->networks) {
       const auto network = engine.network(reference);
       if (network)

@@ -61,6 +61,12 @@ Result<std::vector<std::string>> to_prune(Engine& engine, const Filters& filters
   return names;
 }
 
+// Between the choice and the removal others go on: what is no longer unused is not for prune.
+bool meanwhile_used_or_gone(const Error& error) {
+  return error.sys == 0 &&
+         (error.kind == ErrorKind::kInUse || error.kind == ErrorKind::kNotFound);
+}
+
 Action build_prune(CLI::App& app) {
   struct Options {
     std::vector<std::string> filters;
@@ -76,6 +82,7 @@ Action build_prune(CLI::App& app) {
     const auto filters = TRY(Filters::parse(options->filters, kPruneKeys));
     auto engine = TRY(context.open(options->dry_run));
     if (options->dry_run.on) {
+      const auto snapshot = TRY(engine.snapshot());
       RemoveNetworks request{TRY(to_prune(engine, filters))};
       // One on somebody else's device may be nothing in the kernel.
       if (options->dry_run.format != "json")
@@ -93,7 +100,7 @@ Action build_prune(CLI::App& app) {
     for (const auto& [name, status] :
          engine.remove_networks({TRY(to_prune(engine, filters)), /*force=*/false})) {
       if (status) removed += name + "\n";
-      if (status) continue;
+      if (status || meanwhile_used_or_gone(status.error())) continue;
       exit_code = kExitRefused;
       complain(status.error().message);
     }

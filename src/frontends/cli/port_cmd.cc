@@ -42,6 +42,7 @@ Action build_port(CLI::App& app) {
     std::optional<Wanted> wanted;
     if (!options->port.empty()) wanted = TRY(parse_wanted(options->port));
     auto engine = TRY(context.open());
+    const auto snapshot = TRY(engine.snapshot(options->target));
     const auto sandbox = TRY(engine.sandbox(options->target));
     std::vector<PortMapping> ports;
     for (const auto& endpoint : TRY(engine.endpoints_of_sandbox(sandbox)))

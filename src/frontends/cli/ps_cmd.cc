@@ -120,6 +120,7 @@ Action build_ps(CLI::App& app) {
     // Asking for a state or for the newest shows them whatever their state, as in Docker.
     const bool all = options->all || options->latest || !options->last.empty() ||
                      filters.has("status") || filters.has("exited");
+    const auto snapshot = TRY(engine.snapshot());
     for (const auto& sandbox : TRY(engine.sandboxes())) {
       const bool shown =
           sandbox.state == SandboxState::kRunning && sandbox.kind != SandboxKind::kForeign;
