@@ -195,6 +195,8 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
     change.plan.push_back(plan::SetLinkUp{target.ns, TRY(IfName::parse("lo"))});
   plan::append(change.plan, moves);
   plan::append(change.plan, TRY(endpoint_plan(network, sandbox, endpoint)));
+  const auto is_alive = [this](const Sandbox& each) { return alive(each); };
+  TRY(engine::settle_routes(change, kernel, network, is_alive));
   return endpoint;
 }
 
@@ -287,6 +289,12 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   for (const auto& id : sandboxes)
     if (const auto sandbox = change.state.sandbox(id); sandbox && alive(*sandbox))
       TRY(settle_ports(change, *sandbox));
+  std::set<std::string> networks;
+  for (const auto& endpoint : endpoints) networks.insert(endpoint.network_id);
+  for (const auto& id : networks)
+    if (const auto network = change.state.network_by_id(id))
+      TRY(engine::settle_routes(change, kernel, *network,
+                                [this](const Sandbox& each) { return alive(each); }));
   plan::append(change.plan, std::move(flushes));
   return {};
 }
@@ -301,8 +309,6 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
   if (!named.id.empty()) TRY(engine::check_takes_endpoints(state, sandbox, named));
   const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   const auto leaving = TRY(engine::which_endpoint(sandbox, endpoints, named, request.address));
-  if (!request.force)
-    TRY(engine::check_not_on_the_way(state, TRY(state.network_by_id(leaving.network_id)), sandbox));
   change.verb = fmt::format("disconnect {} from {}", sandbox.name, leaving.network_name);
 
   return detach(change, {leaving});

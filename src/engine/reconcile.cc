@@ -13,6 +13,7 @@
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/routes.h"
 #include "engine/ports.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
@@ -86,6 +87,12 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
       plan.push_back(plan::AddElement{mark});
     differs("network " + network.name, plan::missing(kernel, plan));
     plan::append(wanted, std::move(plan));
+    Change routes(*store);
+    routes.verb = "repair routes by way of sandboxes on " + network.name;
+    const auto settled = engine::settle_routes(
+        routes, kernel, network, [this](const Sandbox& each) { return alive(each); });
+    if (!settled || !routes.transaction.writes().empty())
+      found("routes by way of sandboxes on " + network.name, routes, settled);
   }
   differs("translator", translator_repairs(state));
   for (const auto& sandbox : TRY(state.sandboxes())) {

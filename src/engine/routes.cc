@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "engine/impl.h"
 #include "ipam/subnet.h"
 
 namespace berth::engine {
@@ -12,18 +13,36 @@ bool same_place(const Route& one, const Route& other) {
   return one.destination == other.destination && one.metric == other.metric;
 }
 
-// The address on `network` of the sandbox that a route goes by.
-Result<Ip> address_of(State& state, const Network& network, const Sandbox& by, const Route& route) {
-  const bool v4 = route.destination.ip().is_v4();
-  for (const auto& endpoint : TRY(state.endpoints(by.endpoints))) {
-    if (endpoint.network_id != network.id) continue;
-    const auto& address = v4 ? endpoint.address4 : endpoint.address6;
-    if (address) return address->ip();
-    return fail(ErrorKind::kInvalid, "route {}: {} has no {} address on network {}",
-                describe(route), by.name, v4 ? "IPv4" : "IPv6", network.name);
+bool is_by_sandbox(const Route& route) {
+  return !route.via.empty();
+}
+
+// The route as it is now: one by way of a sandbox goes by the address that this has on the network,
+// and is unreachable where it has none.
+Result<Route> as_it_is(State& state, const Network& network, Route route) {
+  if (!is_by_sandbox(route)) return route;
+  route.kind = RouteKind::kUnreachable;
+  route.gateway.reset();
+  const auto by = state.sandbox(route.via);
+  if (!by) {
+    const auto kind = by.error().kind;  // kInvalid: it could be several
+    if (kind == ErrorKind::kNotFound || kind == ErrorKind::kInvalid) return route;
+    return std::unexpected(by.error());
   }
-  return fail(ErrorKind::kNotFound, "route {}: {} is not connected to network {}: connect it first",
-              describe(route), by.name, network.name);
+  for (const auto& endpoint : TRY(state.endpoints(by->endpoints))) {
+    const auto& address =
+        route.destination.ip().is_v4() ? endpoint.address4 : endpoint.address6;
+    if (endpoint.network_id != network.id || !address) continue;
+    route.kind = RouteKind::kUnicast;
+    route.gateway = address->ip();
+  }
+  return route;
+}
+
+plan::AddRoute in_sandbox(const Route& route, const Endpoint& endpoint, const plan::NsRef& ns) {
+  const bool linked = route.kind == RouteKind::kUnicast;
+  return {ns,         route.destination, route.gateway, linked ? endpoint.ifname : IfName(),
+          route.kind, route.metric};
 }
 
 }  // namespace
@@ -94,13 +113,9 @@ Result<std::vector<Route>> routes_for(State& state, const Network& network, cons
   for (auto route : network.link.routes) {
     if (!route.via.empty()) {
       const auto by = state.sandbox(route.via);
-      if (!by && by.error().kind != ErrorKind::kNotFound) return std::unexpected(by.error());
       const bool is_joining = by ? by->id == joining.id : route.via == joining.name;
       if (is_joining) continue;
-      if (!by)
-        return std::unexpected(
-            in_context(by.error(), "network {}: route {}", network.name, describe(route)));
-      route.gateway = TRY(address_of(state, network, *by, route));
+      route = TRY(as_it_is(state, network, std::move(route)));
     }
     if (route.metric == 0) route.metric = network.link.metric;
     for (const auto& other : others)
@@ -115,22 +130,6 @@ Result<std::vector<Route>> routes_for(State& state, const Network& network, cons
   return routes;
 }
 
-Status check_not_on_the_way(State& state, const Network& network, const Sandbox& leaving) {
-  const auto by_leaving = [&](const Route& route) { return route.via == leaving.name; };
-  if (std::ranges::none_of(network.link.routes, by_leaving)) return {};
-  for (const auto& endpoint : TRY(state.endpoints_of_network(network.id))) {
-    const auto route = std::ranges::find_if(endpoint.routes, by_leaving);
-    if (route == endpoint.routes.end()) continue;
-    const auto user = state.sandbox(endpoint.sandbox_id);
-    return fail(ErrorKind::kInUse,
-                "{} is the gateway of {} on network {} (route {}): disconnect that first, or use "
-                "--force",
-                leaving.name, user ? user->name : endpoint.sandbox_id, network.name,
-                describe(*route));
-  }
-  return {};
-}
-
 plan::Plan unlinked_routes_gone(const Endpoint& endpoint, const plan::NsRef& sandbox) {
   plan::Plan plan;
   for (const auto& route : endpoint.routes)
@@ -138,6 +137,33 @@ plan::Plan unlinked_routes_gone(const Endpoint& endpoint, const plan::NsRef& san
       plan.push_back(plan::DeleteRoute{sandbox, route.destination, std::nullopt, IfName(),
                                        route.kind, route.metric});
   return plan;
+}
+
+Status settle_routes(Change& change, plan::Kernel& kernel, const Network& network,
+                     const std::function<bool(const Sandbox&)>& is_alive) {
+  if (std::ranges::none_of(network.link.routes, is_by_sandbox)) return {};
+  auto& state = change.state;
+  for (auto& endpoint : TRY(state.endpoints_of_network(network.id))) {
+    const auto before = endpoint.routes;
+    for (auto& route : endpoint.routes)
+      route = TRY(as_it_is(state, network, std::move(route)));
+    if (endpoint.routes == before) continue;
+    state.put(endpoint);
+    const auto user = TRY(state.sandbox(endpoint.sandbox_id));
+    if (!is_alive(user)) continue;
+    const plan::NsRef ns{user.netns_path, user.netns_inode};
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      if (before[i] == endpoint.routes[i]) continue;
+      const auto old = in_sandbox(before[i], endpoint, ns);
+      // Where somebody has put another route in its place that stays: see reconcile.
+      const auto gone = plan::missing(kernel, {old});
+      if (!gone || !gone->empty()) continue;
+      change.plan.push_back(plan::DeleteRoute{old.ns, old.destination, old.gateway, old.link,
+                                              old.kind, old.metric});
+      change.plan.push_back(in_sandbox(endpoint.routes[i], endpoint, ns));
+    }
+  }
+  return {};
 }
 
 }  // namespace berth::engine

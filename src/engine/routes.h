@@ -1,32 +1,38 @@
 // A network's routes (network create --route): checked when the network is made, and turned into an
 // endpoint's when a sandbox joins.
 //
-// A gateway that is another sandbox ("via") is looked up at that moment: the route keeps the
-// address which the sandbox then has. Whoever is the gateway itself does not get the route.
+// A gateway that is another sandbox ("via") may come before or after those who go by it, and leave
+// before them: a route by way of it is unreachable while it is not on the network, so that nothing
+// goes elsewhere, least of all to who has its address next. settle_routes() sees to that whenever
+// somebody comes or goes. Whoever is the gateway itself does not get the route.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "berth/network.h"
 #include "engine/state.h"
-#include "plan/op.h"
+#include "plan/apply.h"
 
 namespace berth::engine {
+
+struct Change;
 
 /// Whether every endpoint of the network can have them: gateways inside its subnets, families that
 /// it has, no two for the same destination and metric.
 [[nodiscard]] Status check_routes(const Network& network);
 
-/// What `joining` gets: the network's routes with gateway and metric in place. Refused where
+/// What `joining` gets: the network's routes with gateway and metric in place now. Refused where
 /// another of its endpoints (`others`) has a route of the same destination and metric.
 [[nodiscard]] Result<std::vector<Route>> routes_for(State& state, const Network& network,
                                                     const Sandbox& joining,
                                                     std::span<const Endpoint> others);
 
-/// Refuses where another sandbox of the network has a route by way of `leaving`.
-[[nodiscard]] Status check_not_on_the_way(State& state, const Network& network,
-                                          const Sandbox& leaving);
+/// Routes by way of sandboxes, in all who are on the network as `change` leaves it, lead to where
+/// those are by then, and nowhere if they are not on it.
+[[nodiscard]] Status settle_routes(Change& change, plan::Kernel& kernel, const Network& network,
+                                   const std::function<bool(const Sandbox&)>& is_alive);
 
 /// Deletes the endpoint's routes that do not go with its interface: blackholes and the like.
 [[nodiscard]] plan::Plan unlinked_routes_gone(const Endpoint& endpoint, const plan::NsRef& sandbox);

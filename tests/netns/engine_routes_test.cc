@@ -1,4 +1,5 @@
 // A network's static routes, and templates.
+#include "base/result.h"
 #include "engine_fixture.h"
 
 namespace berth::testing {
@@ -67,29 +68,146 @@ TEST_F(EngineRoutes, ToOneDestinationByTwoNetworksAreKeptApartByTheirMetrics) {
   expect_agreement(instance);
 }
 
-TEST_F(EngineRoutes, ASandboxOnTheWayIsLookedUpAndSkipsItself) {
-  Instance instance;
-  must(instance->create_sandbox({.name = "vpn", .hostname = ""}));
-  must(instance->create_sandbox({.name = "user", .hostname = ""}));
-  instance.make_network(
-      1, [](CreateNetwork& request) { request.routes = {route("10.8.0.0/16,via=vpn")}; });
-  expect_refused(
-      instance->connect({.network = "net1", .target = "user", .options = {}, .ports = {}}),
-      ErrorKind::kNotFound, {"vpn", "net1", "connect it first"});
-  const auto vpn =
-      must(instance->connect({.network = "net1", .target = "vpn", .options = {}, .ports = {}}));
-  EXPECT_TRUE(vpn.routes.empty());
-  const auto user =
-      must(instance->connect({.network = "net1", .target = "user", .options = {}, .ports = {}}));
-  ASSERT_EQ(user.routes.size(), 1U);
-  EXPECT_EQ(user.routes[0].gateway, vpn.address4->ip());
-  expect_agreement(instance);
+// Sandboxes vpn and user, and net1 with routes by way of vpn, which neither is on.
+class EngineRoutesVia : public EngineTest {
+ protected:
+  EngineRoutesVia() {
+    vpn = must(instance->create_sandbox({.name = "vpn"}));
+    must(instance->create_sandbox({.name = "user"}));
+    make_network("vpn");
+  }
+  void make_network(const std::string& via) {
+    instance.make_network(1, [&](CreateNetwork& request) {
+      request.subnets.push_back({.subnet = cidr("fd01::/64")});
+      request.routes = {route("10.8.0.0/16,via=" + via), route("fd08::/64,via=" + via + ",7")};
+    });
+  }
+  Endpoint connect(const std::string& name, std::optional<Ip> ip4 = {}) {
+    return must(
+        instance->connect({.network = "net1", .target = name, .options = {.ip4 = ip4}}));
+  }
+  void disconnect(const std::string& name) { must(instance->disconnect({"net1", name})); }
+  void remove(const std::string& name) {
+    must(instance->remove_sandboxes({{name}, /*force=*/true})[0].status);
+  }
+  // What the kernel of user's namespace does with what goes there, of both families.
+  std::string way(const std::string& name = "user") {
+    const auto netns = must(kernel::Netns::open(must(instance->sandbox(name)).netns_path));
+    std::string text;
+    for (const auto* command : {"ip -4 -j route show 10.8.0.0/16 table main type unicast",
+                                "ip -6 -j route show fd08::/64 table main type unicast"})
+      for (const auto& each : json_of(command, &netns))
+        text += each["gateway"].get<std::string>() + " ";
+    for (const auto* command : {"ip -4 -j route show 10.8.0.0/16 table main type unreachable",
+                                "ip -6 -j route show fd08::/64 table main type unreachable"})
+      if (!json_of(command, &netns).empty()) text += "- ";
+    expect_agreement(instance);
+    return text;
+  }
 
-  const auto refused = instance->disconnect({"net1", "vpn"});
-  ASSERT_FALSE(refused);
-  expect_refused(refused.error(), ErrorKind::kInUse, {"vpn", "user", "net1", "10.8.0.0/16"});
-  must(instance->disconnect({"net1", "user"}));
-  must(instance->disconnect({"net1", "vpn"}));
+  Instance instance;
+  Sandbox vpn;
+};
+
+TEST_F(EngineRoutesVia, GoByItsAddressAndNotInItself) {
+  EXPECT_TRUE(connect("vpn").routes.empty());
+  connect("user");
+  EXPECT_EQ(way(), "10.1.0.2 fd01::2 ");
+  EXPECT_EQ(way("vpn"), "");
+}
+
+TEST_F(EngineRoutesVia, AreUnreachableUntilItComes) {
+  connect("user");
+  EXPECT_EQ(way(), "- - ");
+  connect("vpn", ip("10.1.0.99"));
+  EXPECT_EQ(way(), "10.1.0.99 fd01::3 ");
+}
+
+TEST_F(EngineRoutesVia, NeverLeadToWhoHasItsAddressNext) {
+  connect("vpn");
+  connect("user");
+  disconnect("vpn");
+  EXPECT_EQ(way(), "- - ");
+  must(instance->create_sandbox({.name = "other"}));
+  EXPECT_EQ(connect("other").address4->ip(), ip("10.1.0.2"));
+  EXPECT_EQ(way(), "- - ");
+  connect("vpn", ip("10.1.0.99"));
+  EXPECT_EQ(way(), "10.1.0.99 fd01::4 ");
+  remove("vpn");
+  EXPECT_EQ(way(), "- - ");
+  must(instance->create_sandbox({.name = "vpn"}));
+  connect("vpn");
+  EXPECT_EQ(way(), "10.1.0.4 fd01::4 ");
+  disconnect("user");
+  EXPECT_EQ(way(), "");
+}
+
+TEST_F(EngineRoutesVia, ByAnIdAreOfThatSandboxOnly) {
+  must(instance->remove_networks({{"net1"}})[0].status);
+  make_network(vpn.id);
+  connect("vpn");
+  connect("user");
+  EXPECT_EQ(way(), "10.1.0.2 fd01::2 ");
+  disconnect("vpn");
+  EXPECT_EQ(way(), "- - ");
+  connect("vpn", ip("10.1.0.99"));
+  EXPECT_EQ(way(), "10.1.0.99 fd01::2 ");
+  remove("vpn");
+  must(instance->create_sandbox({.name = "vpn"}));
+  connect("vpn");
+  EXPECT_EQ(way(), "- - ");
+}
+
+TEST_F(EngineRoutesVia, AChangeThatFailsLeavesThemAsTheyWere) {
+  connect("vpn");
+  connect("user");
+  const auto before = picture(instance);
+  auto& faults = instance.impl().faults;
+  std::size_t at = 0, failed = 0;
+  for (bool done = false; !done; ++at) {
+    faults.before_op = [&](std::size_t op) -> Status {
+      if (op != at) return {};
+      ++failed;
+      return fail(ErrorKind::kKernel, "made to fail");
+    };
+    done = instance->disconnect({"net1", "vpn"}).has_value();
+    faults = {};
+    if (!done) {
+      expect_same(picture(instance), before);
+      EXPECT_EQ(way(), "10.1.0.2 fd01::2 ");
+    }
+  }
+  EXPECT_GE(failed, 4U);
+  EXPECT_EQ(way(), "- - ");
+}
+
+TEST_F(EngineRoutesVia, ReconcileFollowsWhatTheStoreSaysOfIt) {
+  connect("vpn");
+  auto user = connect("user");
+  // As if its record had been lost (see reset) without a word to those who go by it.
+  engine::Change change(*instance.impl().store);
+  user = must(change.state.endpoint(user.id));
+  for (auto& each : user.routes) {
+    const auto netns = must(kernel::Netns::open(must(instance->sandbox("user")).netns_path));
+    const bool v4 = each.gateway->is_v4();
+    run(fmt::format("ip route replace {} via {}{} dev eth0 proto static", each.destination.str(),
+                    v4 ? "10.1.0.77" : "fd01::77", v4 ? "" : " metric 7"),
+        &netns);
+    each.gateway = v4 ? ip("10.1.0.77") : ip("fd01::77");
+  }
+  change.state.put(user);
+  must(instance.impl().commit(change));
+  for (const auto& repair : must(instance->reconcile())) must(repair.status);
+  EXPECT_EQ(way(), "10.1.0.2 fd01::2 ");
+}
+
+TEST_F(EngineRoutesVia, WhatSomebodyPutInTheirPlaceDoesNotKeepItFromLeaving) {
+  connect("vpn");
+  connect("user");
+  const auto netns = must(kernel::Netns::open(must(instance->sandbox("user")).netns_path));
+  run("ip route replace 10.8.0.0/16 via 10.1.0.1", &netns);
+  disconnect("vpn");
+  EXPECT_EQ(json_of("ip -j route show 10.8.0.0/16", &netns)[0]["gateway"], "10.1.0.1");
 }
 
 TEST_F(EngineRoutes, AreRefusedWithWhatIsWrong) {
