@@ -67,8 +67,8 @@ class Diff {
       const auto* found = TRY(link({}, filter->bridge));
       if (!found || found->filters_vlans != filter->on) missing.push_back(op);
     } else if (const auto* add_vlan = std::get_if<AddPortVlan>(&op)) {
-      const auto* vlan = TRY(port_vlan(add_vlan->port, add_vlan->vlan));
-      if (!vlan || !vlan->access) missing.push_back(op);
+      const auto* there = TRY(port_vlan(add_vlan->port, add_vlan->vlan));
+      if (!there || !there->access) missing.push_back(op);
     } else if (const auto* no_vlan = std::get_if<DeletePortVlan>(&op)) {
       if (TRY(port_vlan(no_vlan->port, no_vlan->vlan))) missing.push_back(op);
     } else if (const auto* lock = std::get_if<LockPort>(&op)) {
