@@ -82,6 +82,10 @@ neighbours() { h1 berth exec a1 -- ip neigh show dev eth0; }
   local pid
   pid=$(pgrep -f 'berth run -d --name a1 --network slow')
   [ "$(readlink "/proc/$pid/cwd")" = / ]
+  for _ in $(seq 40); do # but while it sends
+    [ "$(readlink /proc/"$pid"/fd/* | sort -u)" = /dev/null ] && break
+    sleep 0.02
+  done
   [ "$(readlink /proc/"$pid"/fd/* | sort -u)" = /dev/null ]
   h1 berth rm -f a1
   h1 berth network rm slow

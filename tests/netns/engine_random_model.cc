@@ -186,6 +186,7 @@ std::optional<Connection> Model::published(Connection to, const PortSpec& spec) 
   if (network.internal || !network.in_table()) return {};
   std::set<Ip> on;
   if (spec.host_ip) {
+    if (*spec.host_ip == kLoopback6 && !to.ip4) return {};
     const bool reached = to.by_translator(*spec.host_ip)
                              ? translator_possible && !network.routed
                              : to.ip(spec.host_ip->family()).has_value();
