@@ -164,7 +164,8 @@ TEST_F(StateTest, NetworksOfOneGivenBridgeAreOneSegmentUnlessVlansKeepThemApart)
   };
   const auto beside = [&](const Network& network) {
     std::vector<std::string> names;
-    for (const auto& each : state_.on_one_segment(network).value()) names.push_back(each.name);
+    const auto networks = state_.on_one_segment(network).value();
+    for (const auto& each : networks) names.push_back(each.name);
     std::ranges::sort(names.begin() + 1, names.end());  // their order is that of random ids
     return names;
   };

@@ -270,8 +270,18 @@ Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
   }
   Diff diff(kernel);
   Plan undo;
-  for (auto& op : inverse(plan))
+  for (auto& op : inverse(plan)) {
+    // Which of several the kernel deletes that lead nowhere, it decides by what it is told, and a
+    // metric of 0 tells nothing (fib_table_delete in net/ipv4/fib_trie.c): one that was never made
+    // must not cost another.
+    if (const auto* route = std::get_if<DeleteRoute>(&op);
+        route && route->kind != RouteKind::kUnicast) {
+      const auto gone = missing(kernel, {AddRoute{route->ns, route->destination, route->gateway,
+                                                  route->link, route->kind, route->metric}});
+      if (gone && !gone->empty()) continue;
+    }
     if (!TRY(diff.is_others(op, made))) undo.push_back(std::move(op));
+  }
   return undo;
 }
 
