@@ -31,16 +31,6 @@ of_network() { # network jq-expression
 endpoint() { # container network field
   inspect "$1" ".[0].NetworkSettings.Networks[\"$2\"].$3"
 }
-refused() { # words... -- berth arguments: one line that has the words
-  local words=()
-  while [[ $1 != -- ]]; do words+=("$1") && shift; done
-  shift
-  run h1 berth "$@"
-  [ "$status" -ne 0 ]
-  for word in "${words[@]}"; do
-    [[ $output == *"$word"* ]] || { echo "no '$word' in: $output" && return 1; }
-  done
-}
 
 @test "TestNetworkCreateDelete, TestNetworkList, TestNetworkInspectGateway: one of each family, with its gateway" {
   h1 berth network create --ipv6 n1

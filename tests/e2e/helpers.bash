@@ -43,3 +43,15 @@ fetch() { # host url: the page, or failure within 2 seconds
 inspect() {
   h1 berth inspect "$1" | jq -r "$2"
 }
+
+# Expects that berth refuses on h1, in a line that has all the words.
+refused() { # words... -- berth arguments
+  local words=()
+  while [[ $1 != -- ]]; do words+=("$1") && shift; done
+  shift
+  run h1 berth "$@"
+  [ "$status" -ne 0 ]
+  for word in "${words[@]}"; do
+    [[ $output == *"$word"* ]] || { echo "no '$word' in: $output" && return 1; }
+  done
+}

@@ -23,16 +23,6 @@ start() {
   shift
   h1 berth run -d --name "$name" "$@" -- sleep 1000
 }
-refused() { # words... -- berth arguments
-  local words=()
-  while [[ $1 != -- ]]; do words+=("$1") && shift; done
-  shift
-  run h1 berth "$@"
-  [ "$status" -ne 0 ]
-  for word in "${words[@]}"; do
-    [[ $output == *"$word"* ]] || { echo "no '$word' in: $output" && return 1; }
-  done
-}
 # A line that is sent by TCP or UDP and comes back.
 echoes() { # host tcp|udp address port
   berth lab exec "t/$1" -- bash -c "exec 5<>/dev/$2/$3/$4 && for _ in 1 2 3 4 5; do

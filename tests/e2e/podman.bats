@@ -19,16 +19,6 @@ start() {
   shift
   h1 berth run -d --name "$name" "$@" -- sleep 1000
 }
-refused() { # words... -- berth arguments
-  local words=()
-  while [[ $1 != -- ]]; do words+=("$1") && shift; done
-  shift
-  run h1 berth "$@"
-  [ "$status" -ne 0 ]
-  for word in "${words[@]}"; do
-    [[ $output == *"$word"* ]] || { echo "no '$word' in: $output" && return 1; }
-  done
-}
 endpoint() { # container network field
   inspect "$1" ".[0].NetworkSettings.Networks[\"$2\"].$3"
 }
