@@ -12,7 +12,8 @@
 //   auto endpoint = engine->connect({.network = "web", .target = "netns:/run/netns/blue"});
 //
 // plan(request) tells what a request would do, and changes nothing.
-// Threading: an Engine is used by one thread at a time; several Engines are independent.
+// Threading: an Engine is used by one thread at a time, always from the network namespace in which it
+// was first used; several Engines are independent.
 #pragma once
 
 #include <chrono>

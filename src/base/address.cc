@@ -18,6 +18,41 @@ Uint128 host_mask(int bits, int prefix) {
   return (Uint128{1} << host_bits) - 1;
 }
 
+// RFC 5952, section 4: the longest run of two and more zero groups becomes "::", of several as long
+// the first. inet_ntop does the same by way of printf, and an attach with ten ports prints some
+// fifty addresses; it is asked where part of an address may be written as an IPv4 one.
+std::string v6_text(std::span<const std::uint8_t, 16> bytes) {
+  char text[INET6_ADDRSTRLEN];
+  if (std::ranges::all_of(bytes.first<10>(), [](std::uint8_t byte) { return byte == 0; })) {
+    inet_ntop(AF_INET6, bytes.data(), text, sizeof text);
+    return text;
+  }
+  constexpr int kGroups = 8;
+  const auto group = [&](int i) { return bytes[2 * i] << 8 | bytes[2 * i + 1]; };
+  int gap = kGroups, gap_length = 1;
+  for (int i = 0; i < kGroups; ++i) {
+    int end = i;
+    while (end < kGroups && group(end) == 0) ++end;
+    if (end - i > gap_length) {
+      gap = i;
+      gap_length = end - i;
+    }
+    i = std::max(i, end - 1);
+  }
+  char* out = text;
+  for (int i = 0; i < kGroups; ++i) {
+    if (i != 0) *out++ = ':';
+    if (i == gap) {
+      if (i == 0) *out++ = ':';
+      i += gap_length - 1;
+      if (i == kGroups - 1) *out++ = ':';
+      continue;
+    }
+    out = std::to_chars(out, std::end(text), group(i), 16).ptr;
+  }
+  return {text, out};
+}
+
 }  // namespace
 
 Result<Ip> Ip::parse(std::string_view text) {
@@ -71,13 +106,8 @@ bool Ip::is_multicast() const {
 }
 
 std::string Ip::str() const {
-  // Not inet_ntop for IPv4 as well: it goes through printf, and every attach prints some ten of
-  // them.
-  if (is_v4())
-    return fmt::format(FMT_COMPILE("{}.{}.{}.{}"), bytes_[0], bytes_[1], bytes_[2], bytes_[3]);
-  char text[INET6_ADDRSTRLEN];
-  inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
-  return text;
+  if (!is_v4()) return v6_text(bytes_);
+  return fmt::format(FMT_COMPILE("{}.{}.{}.{}"), bytes_[0], bytes_[1], bytes_[2], bytes_[3]);
 }
 
 Result<Cidr> Cidr::parse(std::string_view text) {

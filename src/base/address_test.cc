@@ -1,5 +1,6 @@
 #include "berth/address.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -26,6 +27,17 @@ TEST(Ip, WritesWhatItParsed) {
 TEST(Ip, WritesIpv6InItsShortestForm) {
   EXPECT_EQ(ip("FD00:0:0:0:0:0:0:0A").str(), "fd00::a");
   EXPECT_EQ(ip("2001:db8:0:0:1:0:0:1").str(), "2001:db8::1:0:0:1");
+}
+
+TEST(Ip, WritesIpv6AsTheSystemDoesWhereverTheZerosAre) {
+  for (unsigned set = 0; set < 256; ++set) {  // one bit a group
+    std::vector<std::uint8_t> bytes(16);
+    for (int group = 0; group < 8; ++group)
+      if (set >> group & 1) bytes[2 * group + group % 2] = static_cast<std::uint8_t>(0x9f >> group);
+    char text[INET6_ADDRSTRLEN];
+    ASSERT_NE(inet_ntop(AF_INET6, bytes.data(), text, sizeof text), nullptr);
+    EXPECT_EQ(Ip::from_bytes(bytes).value().str(), text);
+  }
 }
 
 TEST(Ip, RefusesOtherText) {

@@ -158,7 +158,11 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
     endpoint.gateway4 = gateway_for(network, endpoint.address4);
     endpoint.gateway6 = gateway_for(network, endpoint.address6);
   } else {
-    TRY(engine::take_given_addresses(state, network, target, endpoints, endpoint));
+    const auto has_foreign_default = [&](Ip::Family family) {
+      return this->has_foreign_default(change, target, endpoints, family);
+    };
+    TRY(engine::take_given_addresses(state, network, sandbox, endpoints, has_foreign_default,
+                                     endpoint));
     for (const auto& address : endpoint.asked.addresses)
       TRY(engine::check_not_hosts(network, hosts, address.ip()));
   }

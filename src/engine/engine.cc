@@ -90,6 +90,7 @@ Status Engine::Impl::open_store() {
   TRY(make_private_directory(config.run));
   TRY(make_private_directory(run_path("netns")));
   store = TRY(store::open_sqlite(path));
+  journal = TRY(store::Journal::open(config.root + "/journal"));
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return fail_sys(errno, "look at {}", path);
   store_file = info.st_ino;
@@ -189,12 +190,8 @@ Result<Endpoint> Engine::connect(const Connect& request) {
 
 Result<Endpoint> Engine::Impl::connect(const Connect& request) {
   (void)foreign_path(request.target);  // a runtime is not waited for under the lock
-  const auto held = TRY(lock_only());
+  const auto held = TRY(lock());
   auto one_state = TRY(reading());  // one lock of the store for all that is looked up
-  if (!TRY(journal_is_empty())) {
-    one_state.reset();
-    TRY(settle_journal(Kernel::kAsLeft));
-  }
   bool by_dhcp = false;
   std::vector<Sandbox> dead;
   const auto once = [&]() -> Result<Endpoint> {

@@ -37,9 +37,9 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
   auto& joining = endpoints.back();
   const auto metrics = TRY(metrics_of(change.state, endpoints));
   for (const auto family : kFamilies) {
-    if (target.has_foreign_default(family)) continue;
     const auto best = engine::default_route_by(endpoints, metrics, family);
     if (!best || &endpoints[*best] != &joining) continue;
+    if (TRY(has_foreign_default(change, target, endpoints, family))) continue;
     for (auto& other : endpoints) {
       if (&other == &joining || !engine::has_default(other, family)) continue;
       const auto network = TRY(change.state.network_by_id(other.network_id));

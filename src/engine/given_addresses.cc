@@ -29,8 +29,10 @@ Status check_address(State& state, const Network& network, const Cidr& address) 
 
 }  // namespace
 
-Status take_given_addresses(State& state, const Network& network, const TargetSandbox& target,
-                            std::span<const Endpoint> others, Endpoint& endpoint) {
+Status take_given_addresses(State& state, const Network& network, const Sandbox& sandbox,
+                            std::span<const Endpoint> others,
+                            const std::function<Result<bool>(Ip::Family)>& has_foreign_default,
+                            Endpoint& endpoint) {
   const auto& asked = endpoint.asked;
   for (auto each = asked.addresses.begin(); each != asked.addresses.end(); ++each) {
     TRY(check_address(state, network, *each));
@@ -55,18 +57,18 @@ Status take_given_addresses(State& state, const Network& network, const TargetSa
     if (std::ranges::find(asked.addresses, *gateway, &Cidr::ip) != asked.addresses.end())
       return fail(ErrorKind::kInvalid, "gateway {} is one of the addresses: give another's",
                   gateway->str());
-    if (target.has_foreign_default(family))
+    if (TRY(has_foreign_default(family)))
       return fail(ErrorKind::kExists,
                   "gateway {}: {} has an {} default route that is not berth's: take it away first, "
                   "or attach without a gateway",
-                  gateway->str(), target.sandbox.name, family_name(family));
+                  gateway->str(), sandbox.name, family_name(family));
     (v4 ? endpoint.gateway4 : endpoint.gateway6) = gateway;
     for (const auto& other : others) {
       if (other.asked.gw_priority == std::numeric_limits<int>::max())
         return fail(ErrorKind::kInvalid,
                     "gateway {}: the default route goes by network {}, whose priority is the "
                     "highest there is: connect {} to that with a lower one",
-                    gateway->str(), other.network_name, target.sandbox.name);
+                    gateway->str(), other.network_name, sandbox.name);
       priority = std::max(priority, other.asked.gw_priority + 1);
     }
   }

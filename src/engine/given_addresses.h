@@ -12,9 +12,9 @@ namespace berth::engine {
 /// Gives `endpoint`, which joins those of `others` in the target, the addresses it asks for and
 /// their gateways. The default route comes to it with a gateway; a route of somebody else's stays,
 /// and the gateway is refused.
-[[nodiscard]] Status take_given_addresses(State& state, const Network& network,
-                                          const TargetSandbox& target,
-                                          std::span<const Endpoint> others, Endpoint& endpoint);
+[[nodiscard]] Status take_given_addresses(
+    State& state, const Network& network, const Sandbox& sandbox, std::span<const Endpoint> others,
+    const std::function<Result<bool>(Ip::Family)>& has_foreign_default, Endpoint& endpoint);
 
 /// That of the sandbox's endpoints which is meant: the one on `network`, where that has an id, else
 /// the one with `address`, else the only one.

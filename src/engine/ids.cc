@@ -14,11 +14,11 @@ namespace berth::engine {
 
 std::string hex(std::span<const std::uint8_t> bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * bytes.size());
+  std::string text(2 * bytes.size(), '0');
+  auto* digit = text.data();
   for (const auto byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 0xf];
+    *digit++ = kDigits[byte >> 4];
+    *digit++ = kDigits[byte & 0xf];
   }
   return text;
 }

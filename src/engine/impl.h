@@ -4,7 +4,7 @@
 // leaves a Change, the plan and the writes that belong to it. plan() stops there and prints it.
 // perform runs it under the instance lock and commits the change:
 //
-//   journal the plan  ->  apply it  ->  write the new state, drop the journal entry
+//   journal the plan  ->  apply it  ->  record the new state  ->  drop the journal's entry
 //
 // A crash in between leaves the entry. Whoever takes the lock next undoes a change that was making
 // something and finishes one that was removing (its writes are in the entry), see journal.cc.
@@ -32,6 +32,7 @@
 #include "plan/apply.h"
 #include "plan/op.h"
 #include "sandbox/process_id.h"
+#include "store/journal.h"
 #include "store/store.h"
 
 namespace berth::engine {
@@ -87,14 +88,7 @@ struct Faults {
 struct TargetSandbox {
   Sandbox sandbox;
   plan::NsRef ns;
-  bool is_new = false;            ///< a foreign namespace that the store does not know yet
-  bool loopback_down = false;     ///< foreign: its lo is to be set up
-  bool foreign_default4 = false;  ///< foreign: has a default route of somebody else's
-  bool foreign_default6 = false;
-
-  [[nodiscard]] bool has_foreign_default(Ip::Family family) const {
-    return family == Ip::Family::kV4 ? foreign_default4 : foreign_default6;
-  }
+  bool loopback_down = false;  ///< foreign: its lo is to be set up
 };
 
 }  // namespace berth::engine
@@ -105,6 +99,7 @@ class Engine::Impl {
  public:
   Config config;
   std::unique_ptr<store::Store> store;
+  store::Journal journal;
   plan::Kernel kernel;
   std::string instance;  // 8 hex digits that tell this instance's elements from another's
   engine::Faults faults;
@@ -124,13 +119,10 @@ class Engine::Impl {
   /// The lock alone. An error if somebody has reset the instance since it was opened, and while a
   /// snapshot is held; kInUse if another process has the lock and `how` is LOCK_NB.
   Result<UniqueFd> lock_only(int how = 0);
-  Result<bool> journal_is_empty();
   /// Finishes what dead processes left, unless a living one is at work.
   Status settle_abandoned();
-  /// Finishes what the journal holds: in kernel and store, or, where a restart of the machine has
-  /// emptied the kernel, in the store alone. Under the lock.
-  enum class Kernel { kAsLeft, kEmptied };
-  Status settle_journal(Kernel state);
+  /// Finishes what the journal holds. Under the lock.
+  Status settle_journal();
   using Documents = std::vector<std::pair<std::string, std::string>>;  // key, text
   Result<Documents> documents(std::string_view prefix);
   /// Entries that settle_journal could not read and set aside: what they began stays as it is until
@@ -138,9 +130,9 @@ class Engine::Impl {
   Result<Documents> unreadable_entries();
   /// Journals, applies and records `change`; after an error kernel and store are as before.
   Status commit(engine::Change& change);
-  /// Takes back a change that was applied, and drops its journal entry.
-  Status take_back(const engine::Change& change, const plan::Plan& plan, const std::string& entry,
-                   Error error);
+  /// Takes back a change that was applied, and drops its journal entry. A removal that has ended a
+  /// namespace keeps it, for the next command to carry out.
+  Status take_back(const engine::Change& change, const plan::Plan& plan, Error error);
 
   /// A forced removal forgets what it could not delete but for the links: adds these to `writes`.
   void remember_links_left(const plan::Plan& plan, store::WriteSet& writes);
@@ -345,6 +337,10 @@ class Engine::Impl {
 
   // targets.cc
   Result<engine::TargetSandbox> target(engine::Change& change, const Target& reference);
+  /// Has the target, a namespace of somebody else's, a default route that is of none of `endpoints`,
+  /// those that it has?
+  Result<bool> has_foreign_default(engine::Change& change, const engine::TargetSandbox& target,
+                                   std::span<const Endpoint> endpoints, Ip::Family family);
   /// The namespace file that a target means which is not berth's; nullopt for one that is.
   Result<std::optional<std::string>> foreign_path(const Target& reference);
   std::map<Target, sandbox::ProcessId> container_processes;  // as foreign_path found them

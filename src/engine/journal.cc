@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
@@ -71,6 +72,9 @@ std::string identity(const kernel::LinkInfo& link) {
 // Before the key of what was set aside because it cannot be read.
 constexpr std::string_view kUnreadable = "unreadable/";
 
+// Where the store names the change that it has recorded last.
+constexpr std::string_view kLastChange = "last-change";
+
 // Where an error could not take the journal's entry of a removal away.
 constexpr std::string_view kCarriedOutLater = "; the next command will carry it out";
 
@@ -107,41 +111,38 @@ Result<UniqueFd> Engine::Impl::lock_only(int how) {
 
 Result<UniqueFd> Engine::Impl::lock() {
   auto fd = TRY(lock_only());
-  TRY(settle_journal(Kernel::kAsLeft));
+  TRY(settle_journal());
   return fd;
 }
 
-Result<bool> Engine::Impl::journal_is_empty() {
-  bool empty = true;
-  TRY(store->scan("journal/", [&](std::string_view, std::string_view) { return empty = false; }));
-  return empty;
-}
-
 Status Engine::Impl::settle_abandoned() {
-  if (TRY(journal_is_empty())) return {};
+  if (TRY(journal.empty())) return {};
   const auto held = TRY(lock_only(LOCK_NB));
-  return settle_journal(Kernel::kAsLeft);
+  return settle_journal();
 }
 
-Status Engine::Impl::settle_journal(Kernel state) {
-  const auto entries = TRY(documents("journal/"));
-  for (const auto& [key, text] : entries) {
-    auto entry = read_entry(key, text);
-    if (!entry) {  // nobody ever will: it must not keep everybody from everything
-      TRY(store->commit({{key, std::nullopt}, {std::string(kUnreadable) + key, text}},
-                        store::Durability::kNormal));
-      continue;
-    }
-    if (state == Kernel::kAsLeft) {
-      if (auto settled = settle(kernel, *entry); !settled)
-        return std::unexpected(
-            in_context(settled.error(), "settle what an earlier command left half-done"));
-    }
-    entry->writes.push_back({key, std::nullopt});
-    TRY(store->commit(entry->writes, store::Durability::kNormal));
-  }
-  // Between its plan and its record a change writes hosts files.
-  if (!entries.empty() && state == Kernel::kAsLeft) (void)mend_hosts();
+Status Engine::Impl::settle_journal() {
+  // Nobody ever will read it: it must not keep everybody from everything.
+  const auto set_aside = [&](std::string_view id, std::string text) -> Status {
+    TRY(store->commit({{fmt::format("{}journal/{}", kUnreadable, id), std::move(text)}},
+                      store::Durability::kNormal));
+    return journal.drop();
+  };
+  auto found = journal.read();
+  if (!found && found.error().kind == ErrorKind::kCorrupt)
+    return set_aside("damaged", found.error().message);
+  if (!found) return std::unexpected(std::move(found).error());
+  if (!*found) return {};
+  auto& [id, text] = **found;
+  if (TRY(store->get(kLastChange)) == id) return journal.drop();  // all else was done
+  auto entry = read_entry("journal/" + id, text);
+  if (!entry) return set_aside(id, std::move(text));
+  if (auto settled = settle(kernel, *entry); !settled)
+    return std::unexpected(
+        in_context(settled.error(), "settle what an earlier command left half-done"));
+  TRY(store->commit(entry->writes, store::Durability::kNormal));
+  TRY(journal.drop());
+  (void)mend_hosts();  // between its plan and its record a change writes hosts files
   return {};
 }
 
@@ -167,8 +168,8 @@ Status Engine::Impl::commit(engine::Change& change) {
     if (faults.at) faults.at(step);
   };
 
-  const auto key = "journal/" + engine::short_id(engine::random_id());
-  TRY(store->commit({{key, journal_entry(change, plan)}}, store::Durability::kNormal));
+  const auto id = engine::short_id(engine::random_id());
+  TRY(journal.write(id, journal_entry(change, plan)));
   reached("journalled");
 
   std::vector<Error> passed_over;
@@ -178,7 +179,7 @@ Status Engine::Impl::commit(engine::Change& change) {
                  plan::apply(kernel, plan, faults.before_op, std::move(change.namespaces));
              !applied) {
     put_back(change);
-    const auto dropped = store->commit({{key, std::nullopt}}, store::Durability::kNormal);
+    const auto dropped = journal.drop();
     // The entry of a making finds nothing left to undo.
     if (!dropped && change.direction == Direction::kRemove)
       applied.error().message += kCarriedOutLater;
@@ -187,21 +188,22 @@ Status Engine::Impl::commit(engine::Change& change) {
   reached("applied");
   if (change.complete) {
     if (auto completed = change.complete(); !completed)
-      return take_back(change, plan, key, completed.error());
+      return take_back(change, plan, completed.error());
   }
   if (auto named = write_moved(change.state, change.moved); !named) {
     // Who goes has gone: that a file cannot be written does not bring it back.
-    if (change.direction == Direction::kMake) return take_back(change, plan, key, named.error());
+    if (change.direction == Direction::kMake) return take_back(change, plan, named.error());
     passed_over.push_back(std::move(named).error());
   }
   reached("named");
 
   auto writes = change.transaction.writes();
-  writes.push_back({key, std::nullopt});
+  writes.push_back({std::string(kLastChange), id});
   if (!passed_over.empty()) remember_links_left(plan, writes);
   if (auto written = store->commit(writes, change.durability); !written)
-    return take_back(change, plan, key, written.error());
+    return take_back(change, plan, written.error());
   reached("recorded");
+  (void)journal.drop();  // else whoever comes next does: see kLastChange
   if (passed_over.empty()) return {};
   auto error = passed_over.front();
   error.message = "done, but not everything went well: " + joined(passed_over);
@@ -232,13 +234,19 @@ Result<plan::Plan> Engine::Impl::links_left(engine::Transaction& transaction) {
   return plan;
 }
 
-Status Engine::Impl::take_back(const engine::Change& change, const plan::Plan& plan,
-                               const std::string& entry, Error error) {
+Status Engine::Impl::take_back(const engine::Change& change, const plan::Plan& plan, Error error) {
+  const auto for_good = [](const plan::Op& op) {
+    return std::holds_alternative<plan::DeleteNetns>(op);
+  };
+  if (change.direction == Direction::kRemove && std::ranges::any_of(plan, for_good)) {
+    error.message += kCarriedOutLater;
+    return std::unexpected(std::move(error));
+  }
   (void)plan::apply_all(kernel, plan::inverse(plan));
   put_back(change);
   engine::Change as_before(*store);
   (void)write_moved(as_before.state, change.moved);
-  const auto dropped = store->commit({{entry, std::nullopt}}, store::Durability::kNormal);
+  const auto dropped = journal.drop();
   if (!dropped && change.direction == Direction::kRemove)
     error.message += kCarriedOutLater;
   return std::unexpected(std::move(error));

@@ -46,7 +46,7 @@ Status Engine::Impl::notice_reboot() {
   if (known == boot) return {};  // another process was quicker
   if (!known) return store->commit({{"meta/boot", boot}}, store::Durability::kNormal);
 
-  TRY(settle_journal(Kernel::kEmptied));
+  TRY(journal.drop());  // what it tells of was in the kernel
   Change change(*store);
   auto& state = change.state;
   for (const auto& sandbox : TRY(state.sandboxes())) {

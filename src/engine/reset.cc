@@ -188,7 +188,7 @@ std::vector<Error> Engine::Impl::reset() {
   namespace fs = std::filesystem;
   std::error_code error;
   remove_stray_files(/*youngest=*/std::chrono::seconds(0));
-  for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "lock"})
+  for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "journal", "lock"})
     fs::remove(fs::path(config.root) / file, error);
   // Directories only if nothing else is in them: another instance may share --run.
   for (const auto& directory :

@@ -28,7 +28,7 @@ Result<Ip> ip_from_hex(std::string_view text) {
 
 // Of one family, so that the keys sort by address.
 std::string lease_prefix(std::string_view network_id, Ip::Family family) {
-  return fmt::format("lease/{}/{}/", network_id, family == Ip::Family::kV4 ? 4 : 6);
+  return fmt::format(FMT_COMPILE("lease/{}/{}/"), network_id, family == Ip::Family::kV4 ? 4 : 6);
 }
 
 std::string lease_key(std::string_view network_id, const Ip& ip) {
@@ -36,7 +36,7 @@ std::string lease_key(std::string_view network_id, const Ip& ip) {
 }
 
 std::string hint_key(std::string_view network_id, const Cidr& subnet) {
-  return fmt::format("hint/{}/{}", network_id, hex(subnet.ip().bytes()));
+  return fmt::format(FMT_COMPILE("hint/{}/{}"), network_id, hex(subnet.ip().bytes()));
 }
 
 std::string link_prefix(std::string_view name) {
@@ -53,7 +53,15 @@ std::string share_key(const Sandbox& sandbox) {
 }
 
 std::string port_prefix(const PortMapping& mapping) {
-  return fmt::format(FMT_COMPILE("port/{}/{:05}/"), name(mapping.protocol), mapping.host_port);
+  constexpr std::size_t kDigits = 5;
+  std::string prefix("port/");
+  prefix += name(mapping.protocol);
+  prefix.append(kDigits + 2, '0');  // by hand: ten published ports are sixty keys
+  prefix[prefix.size() - kDigits - 2] = prefix.back() = '/';
+  auto digit = prefix.end() - 1;
+  for (unsigned rest = mapping.host_port; rest != 0; rest /= 10)
+    *--digit = static_cast<char>('0' + rest % 10);
+  return prefix;
 }
 
 std::string port_key(const PortMapping& mapping) {
@@ -115,7 +123,7 @@ Result<std::string> State::resolve(std::string_view kind, std::string_view index
   constexpr std::size_t kIdDigits = 64;
   if (reference.size() == kIdDigits && TRY(tx_.get(fmt::format("{}/{}", kind, reference))))
     return std::string(reference);
-  if (const auto id = TRY(tx_.get(fmt::format("{}/{}", index, reference)))) return *id;
+  if (const auto id = TRY(tx_.get(fmt::format(FMT_COMPILE("{}/{}"), index, reference)))) return *id;
   std::vector<std::string> matches;
   const bool could_be_id =
       !reference.empty() && reference.find_first_not_of("0123456789abcdef") == reference.npos;
@@ -139,7 +147,7 @@ Result<Network> State::network(std::string_view reference) {
 }
 
 Result<Network> State::network_by_id(std::string_view id) {
-  const auto text = TRY(tx_.get(fmt::format("network/{}", id)));
+  const auto text = TRY(tx_.get(fmt::format(FMT_COMPILE("network/{}"), id)));
   if (!text) return fail(ErrorKind::kNotFound, "no such network: {}", id);
   return *TRY(parsed(id, *text));
 }
@@ -216,7 +224,7 @@ Result<bool> State::forwarding_needed_without(const std::vector<Network>& except
 // ---- endpoints ----------------------------------------------------------------------------------
 
 Result<Endpoint> State::endpoint(std::string_view id) {
-  const auto text = TRY(tx_.get(fmt::format("endpoint/{}", id)));
+  const auto text = TRY(tx_.get(fmt::format(FMT_COMPILE("endpoint/{}"), id)));
   if (!text) return fail(ErrorKind::kNotFound, "no such endpoint: {}", id);
   return model::endpoint_from_json(*text);
 }
@@ -239,7 +247,7 @@ Result<std::vector<Endpoint>> State::endpoints_of_network(std::string_view netwo
 
 void State::put(const Endpoint& endpoint) {
   tx_.put("endpoint/" + endpoint.id, model::to_json(endpoint));
-  tx_.put(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id), endpoint.sandbox_id);
+  tx_.put(fmt::format(FMT_COMPILE("user/{}/{}"), endpoint.network_id, endpoint.id), endpoint.sandbox_id);
   for (const auto& address : addresses_of(endpoint))
     tx_.put(lease_key(endpoint.network_id, address.ip()), endpoint.id);
   for (const auto& mapping : all_ports(endpoint)) take_port(mapping, endpoint.id);
@@ -270,7 +278,7 @@ Result<Sandbox> State::sandbox(std::string_view reference) {
 }
 
 Result<std::optional<Sandbox>> State::sandbox_by_netns(std::uint64_t inode) {
-  const auto id = TRY(tx_.get(fmt::format("netns/{}", inode)));
+  const auto id = TRY(tx_.get(fmt::format(FMT_COMPILE("netns/{}"), inode)));
   if (!id) return std::nullopt;
   const auto text = TRY(tx_.get("sandbox/" + *id));
   if (!text) return std::nullopt;
@@ -292,7 +300,7 @@ Result<std::vector<Sandbox>> State::sandboxes() {
 }
 
 Result<std::optional<Sandbox>> State::sandbox_named(std::string_view name) {
-  const auto id = TRY(tx_.get(fmt::format("sandbox-name/{}", name)));
+  const auto id = TRY(tx_.get(fmt::format(FMT_COMPILE("sandbox-name/{}"), name)));
   if (!id) return std::nullopt;
   const auto text = TRY(tx_.get("sandbox/" + *id));
   if (!text) return std::nullopt;
@@ -307,7 +315,7 @@ void State::put(const Sandbox& sandbox) {
   tx_.put("sandbox/" + sandbox.id, model::to_json(sandbox));
   tx_.put("sandbox-name/" + sandbox.name, sandbox.id);
   if (sandbox.netns_inode != 0 && sandbox.state != SandboxState::kExited)
-    tx_.put(fmt::format("netns/{}", sandbox.netns_inode), sandbox.id);
+    tx_.put(fmt::format(FMT_COMPILE("netns/{}"), sandbox.netns_inode), sandbox.id);
   if (!sandbox.shares.empty() && sandbox.state != SandboxState::kExited)
     tx_.put(share_key(sandbox), "");
 }

@@ -17,8 +17,9 @@
 //   switched/<sysctl>                     its value before berth switched it
 //   left/<link>                           index and MAC of a link that a forced removal left
 //   meta/boot                             the boot in which the kernel's part of all this was made
-//   journal/<id>                          a change under way (journal.cc)
-//   unreadable/journal/<id>               one that cannot be read, kept for reconcile to tell of it
+//   last-change                           id of the last change that is recorded whole (journal.cc)
+//   unreadable/journal/<id>               the journal's entry of a change, which could not be read:
+//                                         kept for reconcile to tell of it
 //
 // Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
 #pragma once

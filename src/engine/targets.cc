@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/result.h"
+#include "engine/default_route.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "kernel/netlink/link.h"
@@ -121,7 +122,6 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
       target.ns.path = target.sandbox.netns_path;
       if (target.sandbox.kind != SandboxKind::kForeign) return target;
     } else {
-      target.is_new = true;
       target.sandbox.id = engine::random_id();
       target.sandbox.name = reference;
       target.sandbox.kind = SandboxKind::kForeign;
@@ -136,16 +136,18 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
   change.namespaces.keep(target.ns, *std::move(netns));
   auto& socket = *TRY(change.namespaces.route(kernel, target.ns));
   target.loopback_down = !TRY(kernel::link_is_up(socket, TRY(IfName::parse("lo"))));
-  bool own4 = false, own6 = false;
-  for (const auto& endpoint : TRY(state.endpoints(target.sandbox.endpoints))) {
-    own4 = own4 || endpoint.default4;
-    own6 = own6 || endpoint.default6;
-  }
-  for (const auto& route : TRY(kernel::list_routes(socket, Ip::Family::kV4)))
-    if (!route.destination && !own4) target.foreign_default4 = true;
-  for (const auto& route : TRY(kernel::list_routes(socket, Ip::Family::kV6)))
-    if (!route.destination && !own6) target.foreign_default6 = true;
   return target;
+}
+
+Result<bool> Engine::Impl::has_foreign_default(engine::Change& change,
+                                               const engine::TargetSandbox& target,
+                                               std::span<const Endpoint> endpoints,
+                                               Ip::Family family) {
+  if (target.sandbox.kind != SandboxKind::kForeign) return false;
+  const auto is_ours = [&](const Endpoint& each) { return engine::has_default(each, family); };
+  if (std::ranges::any_of(endpoints, is_ours)) return false;
+  const auto routes = TRY(kernel::list_routes(*TRY(change.namespaces.route(kernel, target.ns)), family));
+  return std::ranges::any_of(routes, [](const kernel::Route& each) { return !each.destination; });
 }
 
 bool Engine::Impl::alive(const Sandbox& sandbox) const {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "base/result.h"
@@ -46,6 +45,7 @@ class Run {
         namespaces_(std::move(opened)),
         plan_(plan),
         mode_(mode),
+        done_(plan.size()),
         outbox_(
             kernel_, namespaces_,
             mode == Mode::kGoOn ? Outbox::AfterRefusal::kGoOn : Outbox::AfterRefusal::kStop,
@@ -74,7 +74,7 @@ class Run {
   [[nodiscard]] Plan done() const {
     Plan done;
     for (std::size_t i = 0; i < plan_.size(); ++i)
-      if (done_.contains(i)) done.push_back(plan_[i]);
+      if (done_[i]) done.push_back(plan_[i]);
     return done;
   }
 
@@ -93,7 +93,7 @@ class Run {
     // In a request of its own the MTU is the bridge's for good, and not that of its ports or,
     // without any, the default (link.h). Only once it is known that the bridge is this plan's.
     flush();
-    if (done_.contains(current_)) queue({}, kernel::set_link_mtu(op.name, op.mtu));
+    if (done_[current_]) queue({}, kernel::set_link_mtu(op.name, op.mtu));
   }
 
   void operator()(const AddVeth& op) {
@@ -284,7 +284,7 @@ class Run {
                        (is_removing(op) || (going_on && switching_off))) ||
                       (status.error().kind == ErrorKind::kExists && going_on);
     if (fine)
-      done_.insert(position);
+      done_[position] = true;
     else
       errors_.push_back(explained(op, std::move(status).error()));
   }
@@ -420,7 +420,7 @@ class Run {
   const Plan& plan_;
   Mode mode_;
   std::size_t current_ = 0;
-  std::set<std::size_t> done_;
+  std::vector<bool> done_;  // by position
   std::vector<Error> errors_;
 
   Outbox outbox_;
@@ -442,6 +442,11 @@ Result<nft::Connection*> Kernel::nft() {
 Result<ino_t> Kernel::inode() {
   if (!inode_) inode_ = TRY(kernel::Netns::current()).inode();
   return *inode_;
+}
+
+const Result<kernel::Home>& Kernel::home() {
+  if (!home_) home_ = kernel::Home::here();
+  return *home_;
 }
 
 Result<kernel::Socket*> Kernel::netfilter() {

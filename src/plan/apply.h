@@ -17,6 +17,7 @@
 
 #include "berth/result.h"
 #include "kernel/netlink/socket.h"
+#include "kernel/netns/netns.h"
 #include "kernel/nft/connection.h"
 #include "plan/namespaces.h"
 #include "plan/op.h"
@@ -24,7 +25,7 @@
 namespace berth::plan {
 
 /// The host side that plans are applied to: the network namespace of the calling thread at the time
-/// of the first use.
+/// of the first use. Whoever uses it later has to be in the same one.
 class Kernel {
  public:
   // All opened when first asked for, and owned by this object.
@@ -32,12 +33,14 @@ class Kernel {
   Result<nft::Connection*> nft();       ///< nftables
   Result<kernel::Socket*> netfilter();  ///< connection tracking
   Result<ino_t> inode();                ///< of the namespace itself
+  const Result<kernel::Home>& home();   ///< for kernel::visit(): where a thread comes back to
 
  private:
   std::optional<kernel::Socket> netfilter_;
   std::optional<kernel::Socket> route_;
   std::optional<nft::Connection> nft_;
   std::optional<ino_t> inode_;
+  std::optional<Result<kernel::Home>> home_;
 };
 
 /// Called with an operation's position before it is carried out; an error there is as if the

@@ -19,13 +19,8 @@ Result<const kernel::Netns*> Namespaces::open(const NsRef& ns) {
 Result<kernel::Socket*> Namespaces::route(Kernel& host, const NsRef& ns) {
   if (ns.is_host()) return host.route();
   if (const auto known = sockets_.find(ns); known != sockets_.end()) return &known->second;
-  auto socket = TRY(kernel::open_socket_in(*TRY(open(ns)), home(), NETLINK_ROUTE));
+  auto socket = TRY(kernel::open_socket_in(*TRY(open(ns)), host.home(), NETLINK_ROUTE));
   return &sockets_.emplace(ns, std::move(socket)).first->second;
-}
-
-const Result<kernel::Home>& Namespaces::home() {
-  if (!home_) home_ = kernel::Home::here();
-  return *home_;
 }
 
 }  // namespace berth::plan

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 
 #include "kernel/netlink/socket.h"
 #include "kernel/netns/netns.h"
@@ -24,11 +23,8 @@ class Namespaces {
   void keep(const NsRef& ns, kernel::Netns netns) { opened_.emplace(ns, std::move(netns)); }
   /// A route socket that speaks for it; for the host, `host`'s own.
   Result<kernel::Socket*> route(Kernel& host, const NsRef& ns);
-  /// For kernel::visit(): where this thread comes back to.
-  const Result<kernel::Home>& home();
 
  private:
-  std::optional<Result<kernel::Home>> home_;  // once it was needed
   std::map<NsRef, kernel::Netns> opened_;
   std::map<NsRef, kernel::Socket> sockets_;
 };

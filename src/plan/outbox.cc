@@ -58,7 +58,7 @@ void Outbox::add_deletion(std::size_t position, const IfName& link) {
 
 void Outbox::add(std::size_t position, const nft::Element& element) {
   positions_.push_back(position);
-  elements_.push_back(element);
+  elements_.push_back(&element);
 }
 
 void Outbox::flush() {
@@ -114,7 +114,7 @@ void Outbox::flush_settings() {
     return {};
   };
   const auto netns = namespaces_.open(ns_);
-  const auto visited = netns ? kernel::visit(**netns, namespaces_.home(), write_all)
+  const auto visited = netns ? kernel::visit(**netns, kernel_.home(), write_all)
                              : Status(std::unexpected(netns.error()));
   if (!visited) results.assign(1, visited);
   for (std::size_t i = 0; i < results.size(); ++i) settle_(positions[i], std::move(results[i]));
@@ -163,13 +163,16 @@ void Outbox::flush_elements(bool adding) {
   for (const auto position : positions) settle_(position, {});
 }
 
-Status Outbox::commit(std::span<const nft::Element> elements, bool adding) {
+Status Outbox::commit(std::span<const nft::Element* const> elements, bool adding) {
+  std::vector<nft::Element> copies;
+  copies.reserve(elements.size());
+  for (const auto* each : elements) copies.push_back(*each);
   nft::Batch batch{std::string(firewall::kTable)};
   if (adding)
-    batch.add_elements(elements);
+    batch.add_elements(std::move(copies));
   else
-    batch.remove_elements(elements);
-  return TRY(kernel_.nft())->commit(batch);
+    batch.remove_elements(std::move(copies));
+  return TRY(kernel_.nft())->commit(std::move(batch));
 }
 
 }  // namespace berth::plan

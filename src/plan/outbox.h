@@ -35,7 +35,7 @@ class Outbox {
   void add(std::size_t position, kernel::Request request);
   void add(std::size_t position, const SetSysctl& setting);  ///< which outlives the next flush()
   void add_deletion(std::size_t position, const IfName& link);
-  void add(std::size_t position, const nft::Element& element);
+  void add(std::size_t position, const nft::Element& element);  ///< likewise
 
   /// Sends what waits, and settles it.
   void flush();
@@ -45,7 +45,7 @@ class Outbox {
   void flush_settings();
   void flush_deletions();
   void flush_elements(bool adding);
-  Status commit(std::span<const nft::Element> elements, bool adding);
+  Status commit(std::span<const nft::Element* const> elements, bool adding);
   void leave_group(const std::vector<IfName>& links);
 
   Kernel& kernel_;
@@ -59,7 +59,7 @@ class Outbox {
   std::vector<kernel::Request> requests_;
   std::vector<const SetSysctl*> settings_;
   std::vector<IfName> deletions_;
-  std::vector<nft::Element> elements_;
+  std::vector<const nft::Element*> elements_;
 };
 
 }  // namespace berth::plan

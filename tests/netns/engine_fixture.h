@@ -95,7 +95,7 @@ void expect_same(const std::string& now, const std::string& before);
 /// endpoints.
 void expect_agreement(Instance& instance, const std::set<std::string>& others = {});
 
-/// The plan in the store's journal; for a fault hook at "journalled".
+/// The plan in the instance's journal; for a fault hook at "journalled".
 [[nodiscard]] plan::Plan journalled_plan(Engine::Impl& impl);
 
 [[nodiscard]] std::vector<PortSpec> ports(const std::vector<std::string>& specs);

@@ -110,7 +110,7 @@ TEST_F(EngineReset, PassesOverEachKindOfDamagedRecord) {
                                    "realised/" + must(instance->network("net2")).id,
                                    key("endpoint/"), key("sandbox/")};
   for (const auto& each : damaged) put(each, "{");
-  put("journal/1", "{}");
+  must(instance.impl().journal.write("1", "{}"));
   damaged.push_back("unreadable/journal/1");
   expect_all_gone(damaged);
 }
@@ -132,7 +132,8 @@ TEST_F(EngineReset, ADamagedRecordDoesNotKeepItFromOpeningAfterARestart) {
 }
 
 TEST_F(EngineReset, AJournalEntryThatCannotBeReadIsSetAsideUntilReconcileTellsOfIt) {
-  put("journal/1", R"({"verb":"connect","remove":false,"plan":[{"op":"unheard-of"}],"writes":[]})");
+  must(instance.impl().journal.write(
+      "1", R"({"verb":"connect","remove":false,"plan":[{"op":"unheard-of"}],"writes":[]})"));
   TargetNs two;
   must(instance->connect({.network = "net1", .target = two.target()}));
   const auto repairs = must(instance->reconcile());

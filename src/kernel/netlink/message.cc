@@ -26,8 +26,9 @@ Message::Message(std::uint16_t type, std::uint16_t flags) : flags_(flags) {
 }
 
 void Message::append(Bytes bytes) {
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-  bytes_.resize(aligned(bytes_.size()));
+  const auto at = bytes_.size();
+  bytes_.resize(at + aligned(bytes.size()));
+  std::ranges::copy(bytes, bytes_.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
 void Message::put_attribute_header(std::uint16_t type, std::size_t payload_size) {

@@ -87,8 +87,8 @@ template <typename Body>
   }
 }
 
-/// The namespace that the calling thread is in, held open for it to come back to. For that thread
-/// alone, and as long as nothing else moves it.
+/// The namespace that the calling thread is in, held open to come back to: for that thread as long as
+/// nothing else moves it, and for others that are in the same namespace.
 class Home {
  public:
   /// kPermission where the thread could not come back.

@@ -44,7 +44,8 @@ void put_element(kernel::Message& message, const Element& element, bool with_val
   }
   if (!element.comment.empty()) {
     UserData data;
-    data.put_string(NFTNL_UDATA_SET_ELEM_COMMENT, element.comment.substr(0, kMaxCommentBytes));
+    data.put_string(NFTNL_UDATA_SET_ELEM_COMMENT,
+                    std::string_view(element.comment).substr(0, kMaxCommentBytes));
     message.put(NFTA_SET_ELEM_USERDATA, data.bytes());
   }
 }
@@ -160,34 +161,34 @@ void Batch::add_rule(const std::string& chain, const Rule& rule) {
   put(std::move(request), fmt::format("add rule {} {}", chain, rule.text()));
 }
 
-void Batch::add_elements(std::span<const Element> elements) {
-  change_elements(ElementChange::kAdd, elements, elements.size(), false);
+void Batch::add_elements(std::vector<Element> elements) {
+  const auto count = elements.size();
+  change_elements(ElementChange::kAdd, std::move(elements), count, false);
 }
 
-void Batch::delete_elements(std::span<const Element> elements) {
-  change_elements(ElementChange::kDelete, elements, elements.size(), false);
+void Batch::delete_elements(std::vector<Element> elements) {
+  const auto count = elements.size();
+  change_elements(ElementChange::kDelete, std::move(elements), count, false);
 }
 
-void Batch::remove_elements(std::span<const Element> elements) {
-  change_elements(ElementChange::kDelete, elements, 1, true);
+void Batch::remove_elements(std::vector<Element> elements) {
+  change_elements(ElementChange::kDelete, std::move(elements), 1, true);
 }
 
-void Batch::change_elements(ElementChange change, std::span<const Element> elements,
+void Batch::change_elements(ElementChange change, std::vector<Element> elements,
                             std::size_t most_per_message, bool may_be_gone) {
-  std::vector<const Element*> by_set;
-  for (const Element& element : elements) by_set.push_back(&element);
-  std::ranges::stable_sort(by_set, {}, [](const Element* e) -> const auto& { return e->set; });
-  for (std::span<const Element* const> rest = by_set; !rest.empty();) {
+  std::ranges::stable_sort(elements, {}, &Element::set);
+  for (std::span<Element> rest = elements; !rest.empty();) {
     operations_.push_back(next_elements(change, rest, most_per_message));
     operations_.back().may_be_gone = may_be_gone;
   }
 }
 
 // One message with the first elements of `rest` that are of one set and fit, taken off `rest`.
-Batch::Operation Batch::next_elements(ElementChange change, std::span<const Element* const>& rest,
+Batch::Operation Batch::next_elements(ElementChange change, std::span<Element>& rest,
                                       std::size_t most) const {
   const bool adding = change == ElementChange::kAdd;
-  const std::string& set = rest.front()->set;
+  const std::string set = rest.front().set;
   Operation operation{adding ? message(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL)
                              : message(NFT_MSG_DELSETELEM, 0),
                       fmt::format("{} element {}", adding ? "add" : "delete", set),
@@ -199,16 +200,16 @@ Batch::Operation Batch::next_elements(ElementChange change, std::span<const Elem
   request.put_string(NFTA_SET_ELEM_LIST_SET, set);
   {
     const auto list = request.nest(NFTA_SET_ELEM_LIST_ELEMENTS);
-    while (!rest.empty() && rest.front()->set == set && operation.elements.size() < most &&
+    while (!rest.empty() && rest.front().set == set && operation.elements.size() < most &&
            request.size() < kElementMessageBytes) {
-      const Element& element = *rest.front();
+      auto& element = rest.front();
       operation.offsets.push_back(request.size());
-      operation.elements.push_back(element);
       put_element(request, element, adding);
       if (element.key.size() == 1 && has_interval(element.key)) {
         const auto end = interval_end(std::get<Cidr>(element.key[0]));
         if (end) put_interval_end(request, *end);
       }
+      operation.elements.push_back(std::move(element));
       rest = rest.subspan(1);
     }
   }

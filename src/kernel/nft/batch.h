@@ -39,9 +39,9 @@ class Batch {
   void flush_chain(const std::string& chain);  ///< its rules go, it stays
   void add_rule(const std::string& chain, const Rule& rule);
 
-  void add_elements(std::span<const Element> elements);
-  void delete_elements(std::span<const Element> elements);
-  void remove_elements(std::span<const Element> elements);
+  void add_elements(std::vector<Element> elements);
+  void delete_elements(std::vector<Element> elements);
+  void remove_elements(std::vector<Element> elements);
 
   [[nodiscard]] bool empty() const { return operations_.empty(); }
 
@@ -61,9 +61,9 @@ class Batch {
 
   enum class ElementChange { kAdd, kDelete };
   [[nodiscard]] kernel::Message message(std::uint16_t type, std::uint16_t flags) const;
-  void change_elements(ElementChange change, std::span<const Element> elements,
+  void change_elements(ElementChange change, std::vector<Element> elements,
                        std::size_t most_per_message, bool may_be_gone);
-  [[nodiscard]] Operation next_elements(ElementChange change, std::span<const Element* const>& rest,
+  [[nodiscard]] Operation next_elements(ElementChange change, std::span<Element>& rest,
                                         std::size_t most) const;
   void put(kernel::Message message, std::string words);
 

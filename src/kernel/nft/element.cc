@@ -24,22 +24,24 @@ struct FieldText {
   std::string operator()(const Cidr& prefix) const { return prefix.str(); }
 };
 
+// Appends a field's bytes.
 struct FieldBytes {
   Edge edge;
+  std::vector<std::uint8_t>& out;
 
-  using Bytes = std::vector<std::uint8_t>;
-  Bytes operator()(const Ip& ip) const { return {ip.bytes().begin(), ip.bytes().end()}; }
-  Bytes operator()(Protocol protocol) const { return {static_cast<std::uint8_t>(protocol)}; }
-  Bytes operator()(Port port) const {
-    return {static_cast<std::uint8_t>(port >> 8), static_cast<std::uint8_t>(port & 0xff)};
+  void operator()(const Ip& ip) const { out.insert(out.end(), ip.bytes().begin(), ip.bytes().end()); }
+  void operator()(Protocol protocol) const { out.push_back(static_cast<std::uint8_t>(protocol)); }
+  void operator()(Port port) const {
+    out.push_back(static_cast<std::uint8_t>(port >> 8));
+    out.push_back(static_cast<std::uint8_t>(port & 0xff));
   }
-  Bytes operator()(const IfName& ifname) const {
-    Bytes bytes(ifname.str().begin(), ifname.str().end());
-    bytes.resize(IFNAMSIZ);
-    return bytes;
+  void operator()(const IfName& ifname) const {
+    const auto& name = ifname.str();
+    out.insert(out.end(), name.begin(), name.end());
+    out.resize(out.size() + IFNAMSIZ - name.size());
   }
-  Bytes operator()(const Cidr& prefix) const {
-    return (*this)(edge == Edge::kFirst ? prefix.first() : prefix.last());
+  void operator()(const Cidr& prefix) const {
+    (*this)(edge == Edge::kFirst ? prefix.first() : prefix.last());
   }
 };
 
@@ -105,9 +107,9 @@ std::string text_with_comment(const Element& element) {
 
 std::vector<std::uint8_t> encode(std::span<const Field> fields, Edge edge) {
   std::vector<std::uint8_t> out;
+  out.reserve(fields.size() * IFNAMSIZ);  // no field has more
   for (const Field& field : fields) {
-    const auto bytes = std::visit(FieldBytes{edge}, field);
-    out.insert(out.end(), bytes.begin(), bytes.end());
+    std::visit(FieldBytes{edge, out}, field);
     if (fields.size() > 1) out.resize(padded(out.size()));
   }
   return out;

@@ -4,9 +4,14 @@
 
 namespace berth::nft {
 
-void UserData::put(std::uint8_t type, std::span<const std::uint8_t> value) {
+void UserData::begin(std::uint8_t type, std::size_t size) {
+  bytes_.reserve(bytes_.size() + 2 + size);
   bytes_.push_back(type);
-  bytes_.push_back(static_cast<std::uint8_t>(value.size()));
+  bytes_.push_back(static_cast<std::uint8_t>(size));
+}
+
+void UserData::put(std::uint8_t type, std::span<const std::uint8_t> value) {
+  begin(type, value.size());
   bytes_.insert(bytes_.end(), value.begin(), value.end());
 }
 
@@ -17,9 +22,9 @@ void UserData::put_u32(std::uint8_t type, std::uint32_t value) {
 }
 
 void UserData::put_string(std::uint8_t type, std::string_view text) {
-  std::vector<std::uint8_t> value(text.begin(), text.end());
-  value.push_back(0);
-  put(type, value);
+  begin(type, text.size() + 1);
+  bytes_.insert(bytes_.end(), text.begin(), text.end());
+  bytes_.push_back(0);
 }
 
 std::optional<std::span<const std::uint8_t>> find_user_data(std::span<const std::uint8_t> user_data,

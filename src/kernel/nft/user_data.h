@@ -20,6 +20,8 @@ class UserData {
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_; }
 
  private:
+  void begin(std::uint8_t type, std::size_t size);  // of the value
+
   std::vector<std::uint8_t> bytes_;
 };
 
