@@ -170,6 +170,7 @@ pings() { # from to
 @test "a container that has just ended leaves its address and the parent free" {
   create lan -o parent=eth0 -o macvlan_mode=passthru
   for _ in 1 2 3 4 5; do h1 berth run --rm --network lan -- true; done
+  for _ in 1 2 3 4 5; do h1 berth run --rm --network lan:ip=10.77.0.50 -- true; done
 }
 
 @test "TestIpvlanL2, L3 and L3s: addresses and routes" {

@@ -26,7 +26,7 @@ void declare(CLI::App& app, RunOptions& into) {
   add_list(app, "--link-local-ip", "IP", into.link_local,
            "A further, link-local address on the first network");
   add_text(app, "--mac-address", "MAC", into.mac,
-           "Hardware address; else 02:42 and the IPv4 address");
+           "Hardware address; else one that begins with 02:42");
   add_list(app, "--network-alias", "NAME", into.aliases, "A further name within the network");
   add_list(app, "-p,--publish", "PORT", into.ports,
            "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");

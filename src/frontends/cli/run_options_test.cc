@@ -58,6 +58,7 @@ TEST(RunOptions, OptionsAfterTheCommandAreTheCommands) {
 }
 
 TEST(RunOptions, ListsTakeOneMoreValueEachTime) {
+  EXPECT_EQ(requested({"-d=true", "-dp=81:80", "true"}).ports[0].host_first, 81);
   const auto request = requested({"-p8080:80", "-p", "53:53/udp", "--add-host", "db:10.0.0.1",
                                   "--add-host=gw:host-gateway", "--network-alias", "a",
                                   "--network-alias", "b", "-l", "k=v", "--label", "flag", "cmd"});
