@@ -174,6 +174,8 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   if (switches_ipv6_off(endpoint))
     std::erase_if(endpoint.routes,
                   [](const Route& each) { return !each.destination.ip().is_v4(); });
+  for (auto& each : engine::routes_to_host(network, hosts, endpoint, endpoints))
+    endpoint.routes.push_back(std::move(each));
   TRY(check_vlan(network, endpoint));
   endpoint.mac = mac_for(network, endpoint);
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
