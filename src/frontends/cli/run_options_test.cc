@@ -70,6 +70,20 @@ TEST(RunOptions, ListsTakeOneMoreValueEachTime) {
   EXPECT_EQ(request.argv, Words{"cmd"});
 }
 
+TEST(RunOptions, PublishAllPublishesWhatIsExposedAndNotPublishedYet) {
+  const Words exposing{"--expose", "80-81", "--expose=53/udp", "-p", "8080:80", "cmd"};
+  EXPECT_EQ(requested(exposing).ports.size(), 1U);
+  auto all = exposing;
+  all.insert(all.begin(), "-P");
+  const auto ports = requested(all).ports;
+  ASSERT_EQ(ports.size(), 3U);
+  EXPECT_EQ(ports[0].host_first, 8080);
+  EXPECT_EQ(ports[1].container_first, 81);
+  EXPECT_EQ(ports[2].protocol, Protocol::kUdp);
+  for (const auto& each : {ports[1], ports[2]}) EXPECT_EQ(each.host_first, 0);
+  EXPECT_EQ(refused({"--expose", "8080:80", "cmd"}).substr(0, 17), "--expose 8080:80:");
+}
+
 TEST(RunOptions, TheLastOfTwoValuesHolds) {
   EXPECT_EQ(requested({"--name", "a", "--name", "b", "cmd"}).name, "b");
   EXPECT_EQ(requested({"--name=", "cmd"}).name, "");
