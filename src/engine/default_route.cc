@@ -1,8 +1,5 @@
 #include "engine/default_route.h"
 
-#include <cstdint>
-#include <tuple>
-
 namespace berth::engine {
 namespace {
 
@@ -14,14 +11,16 @@ bool is_way_out(const Endpoint& endpoint, Ip::Family family) {
 
 }  // namespace
 
+Rank rank_of(const Endpoint& endpoint, std::uint32_t metric) {
+  constexpr std::uint32_t kUnset = 100;  // netavark's, for a network that names none
+  return {-std::int64_t{endpoint.asked.gw_priority}, metric == 0 ? kUnset : metric,
+          endpoint.network_name};
+}
+
 std::optional<std::size_t> default_route_by(std::span<const Endpoint> endpoints,
                                             std::span<const std::uint32_t> metrics,
                                             Ip::Family family) {
-  constexpr std::uint32_t kUnset = 100;  // netavark's, for a network that names none
-  const auto rank = [&](std::size_t i) {
-    return std::tuple(-std::int64_t{endpoints[i].asked.gw_priority}, metrics[i] == 0 ? kUnset : metrics[i],
-                      std::string_view(endpoints[i].network_name));
-  };
+  const auto rank = [&](std::size_t i) { return rank_of(endpoints[i], metrics[i]); };
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < endpoints.size(); ++i)
     if (is_way_out(endpoints[i], family) && (!best || rank(i) < rank(*best))) best = i;

@@ -10,10 +10,17 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <tuple>
 
 #include "berth/network.h"
 
 namespace berth::engine {
+
+/// What the rule compares: of two endpoints, the one with the lesser rank is the better way out.
+/// `metric`: of the endpoint's network.
+using Rank = std::tuple<std::int64_t, std::uint32_t, std::string_view>;
+[[nodiscard]] Rank rank_of(const Endpoint& endpoint, std::uint32_t metric);
 
 /// The index of that endpoint; none if none is a way out. `metrics`: of the endpoints' networks.
 [[nodiscard]] std::optional<std::size_t> default_route_by(std::span<const Endpoint> endpoints,

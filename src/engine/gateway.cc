@@ -76,12 +76,16 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
       state.free_port(port);
       held.push_back(port);
     }
+  for (const auto& [endpoint, network] : all)
+    for (const auto& port : engine::own_ports(endpoint, sandbox.ports))
+      state.take_port(port, endpoint.id);
   const bool removing = change.direction == engine::Direction::kRemove;
   for (auto& [endpoint, network] : all) {
     for (const auto& port : engine::all_ports(endpoint)) {
       if (port.host_port == 0 || std::ranges::find(held, port) != held.end()) continue;
-      // Nobody published it for a while, and somebody else may have it by now.
-      const auto free = engine::check_free(state, TRY(others_ports()), {port});
+      // Nobody published it for a while, and somebody else may have it by now: another sandbox, or
+      // an endpoint of this one by ports of its own.
+      const auto free = engine::check_free(state, TRY(others_ports()), port);
       if (free) continue;
       if (!removing) return free;
       std::erase(endpoint.ports, port);
@@ -118,13 +122,9 @@ Result<bool> Engine::Impl::may_translate(Change& change,
   const auto on_ipv6 = [](const PortMapping& each) {
     return each.host_port != 0 && !each.host_ip.is_v4();
   };
-  const auto leads = [](const engine::Attached& each) {
-    const auto& bridge = each.network.bridge;
-    return each.endpoint.default4 && each.network.driver == Driver::kBridge && bridge.managed &&
-           bridge.translate6to4;
-  };
-  const bool wanted = std::ranges::any_of(ports, on_ipv6) && std::ranges::any_of(endpoints, leads);
-  if (!wanted) return false;
+  const auto by4 = engine::publisher(endpoints, Ip::Family::kV4);
+  const bool leads = by4 && endpoints[*by4].network.bridge.translate6to4;
+  if (!leads || std::ranges::none_of(ports, on_ipv6)) return false;
   if (change.direction == engine::Direction::kRemove)
     return translator::is_there(*TRY(kernel.route()));
   return add_translator(change).has_value();

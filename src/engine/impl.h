@@ -355,6 +355,11 @@ class Engine::Impl {
   /// Connects a new sandbox to the networks that `run` asks for, in their order.
   Result<std::vector<Endpoint>> attach_all(engine::Change& change, const RunProcess& request,
                                            engine::TargetSandbox target);
+  /// The ports that a sandbox on several networks is started with: each has its number of the first
+  /// endpoint of `ids`, by their rank as a way out, that can carry it. An error if none can.
+  Result<std::vector<PortMapping>> choose_ports(engine::Change& change,
+                                                const std::vector<std::string>& ids,
+                                                const std::vector<PortSpec>& specs);
   std::expected<Started, RunError> run(const RunProcess& request);
 
   // modes.cc
