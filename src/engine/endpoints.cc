@@ -242,7 +242,7 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
   const auto facts = TRY(bridge_facts(network, !network.bridge.icc || !endpoint.ports.empty(),
                                       drivers::bridge::vlan_of(network, endpoint)));
   auto plan = drivers::attach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}, facts);
-  if (network.ipam == Ipam::kDhcp) plan.push_back(dhcp_client(sandbox, endpoint));
+  if (engine::is_by_dhcp(network, endpoint)) plan.push_back(dhcp_client(sandbox, endpoint));
   plan::append(plan, TRY(engine::port_changes(network, endpoint, {}, engine::all_ports(endpoint),
                                               owner_comment(sandbox, endpoint))));
   return plan;

@@ -16,6 +16,7 @@
 //                                         after a blank the plan of Realised::give_back
 //   switched/<sysctl>                     its value before berth switched it
 //   left/<link>                           index and MAC of a link that a forced removal left
+//   meta/instance                         the tag of this instance's elements in berth's table
 //   meta/boot                             the boot in which the kernel's part of all this was made
 //   last-change                           id of the last change that is recorded whole (journal.cc)
 //   unreadable/journal/<id>               the journal's entry of a change, which could not be read:
@@ -55,6 +56,9 @@ struct Realised {
 
 /// Are there elements of it in berth's table?
 [[nodiscard]] bool in_table(const Network& network);
+
+/// Does a DHCP client get the endpoint's address: not where it was given one.
+[[nodiscard]] bool is_by_dhcp(const Network& network, const Endpoint& endpoint);
 
 class State {
  public:
