@@ -115,7 +115,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   auto& state = change.state;
   auto& sandbox = target.sandbox;
   auto network = TRY(state.network(request.network));
-  TRY(engine::check_takes_endpoints(state, sandbox, network));
+  TRY(engine::check_takes_endpoints(state, sandbox, network, !request.options.addresses.empty()));
   if (network.driver == Driver::kNone)
     return fail(ErrorKind::kInvalid, "network {} takes no endpoints: it is predefined for `run`",
                 network.name);
@@ -310,7 +310,10 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
   const auto named =
       request.network.empty() ? Network{} : TRY(state.network(request.network));
   const auto sandbox = TRY(find_sandbox(state, request.target));
-  if (!named.id.empty()) TRY(engine::check_takes_endpoints(state, sandbox, named));
+  if (!named.id.empty()) {
+    const bool attached = !sandbox.endpoints.empty();
+    TRY(engine::check_takes_endpoints(state, sandbox, named, attached));
+  }
   const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   const auto leaving = TRY(engine::which_endpoint(sandbox, endpoints, named, request.address));
   change.verb = fmt::format("disconnect {} from {}", sandbox.name, leaving.network_name);

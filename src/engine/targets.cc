@@ -101,7 +101,7 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
     target.sandbox = TRY(state.sandbox(reference));
     note_if_dead(target.sandbox);
     if (!alive(target.sandbox))
-      return fail(ErrorKind::kNotFound, "sandbox {} is not running: start it first",
+      return fail(ErrorKind::kNotFound, "sandbox {} is not running: run it again",
                   target.sandbox.name);
     target.ns = {target.sandbox.netns_path, target.sandbox.netns_inode};
     if (target.sandbox.kind != SandboxKind::kForeign) return target;

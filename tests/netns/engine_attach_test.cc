@@ -68,6 +68,26 @@ TEST_F(EngineAttach, NobodyElseGetsThemMeanwhile) {
             cidr("10.1.0.3/24"));
 }
 
+TEST_F(EngineAttach, APrivateSandboxTakesWhatItIsGiven) {
+  auto sandbox = must(instance->create_sandbox({.name = "alone"}));
+  sandbox.mode = NetworkMode::kNone;
+  {
+    engine::Change change(*instance.impl().store);
+    change.state.put(sandbox);
+    must(instance.impl().commit(change));
+  }
+  expect_refused(instance->connect({.network = "net1", .target = "alone"}), ErrorKind::kInvalid,
+                 {"alone", "--network none", "berth attach"});
+  for (const auto& by : {std::string("alone"), "netns:" + sandbox.netns_path}) {
+    auto request = attaching(one, {"192.0.2.5/24"});
+    request.target = by;
+    EXPECT_EQ(must(instance->connect(request)).address4, cidr("192.0.2.5/24"));
+    expect_agreement(instance);
+    must(instance->disconnect({"net1", by}));
+  }
+  expect_refused(instance->disconnect({"net1", "alone"}), ErrorKind::kInvalid, {"alone"});
+}
+
 TEST_F(EngineAttach, ByDhcpNobodyAsksForWhatIsGiven) {
   run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && ip link set lan1 up");
   const auto lan = instance->create_network(
