@@ -166,6 +166,8 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
     for (const auto& address : endpoint.asked.addresses)
       TRY(engine::check_not_hosts(network, hosts, address.ip()));
   }
+  if (!endpoint.asked.link_local.empty())
+    TRY(engine::check_link_local(state, network, endpoint.asked.link_local));
   endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
   if (switches_ipv6_off(endpoint))
     std::erase_if(endpoint.routes,

@@ -172,6 +172,19 @@ Bindings translated_beside(const Network& network, const Endpoint& endpoint, con
   return more;
 }
 
+// What parse_port_spec() makes fulfils it; a caller of the library may give anything.
+Status check_spec(const PortSpec& spec) {
+  const int host = spec.host_last - spec.host_first;
+  const int container = spec.container_last - spec.container_first;
+  if (spec.container_first != 0 && container >= 0 && host >= 0 &&
+      (spec.host_first == 0 ? spec.host_last == 0 : container == 0 || host == container))
+    return {};
+  return fail(ErrorKind::kInvalid,
+              "ports {}-{} of the host for {}-{} of the container: give ranges of 1 to 65535 and of "
+              "one size, or one port of the container, or no port of the host",
+              spec.host_first, spec.host_last, spec.container_first, spec.container_last);
+}
+
 }  // namespace
 
 bool is_translated(const Endpoint& endpoint, const Ip& host_ip) {
@@ -214,6 +227,7 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
   Published published;
   auto& mappings = published.ports;
   for (const auto& spec : specs) {
+    TRY(check_spec(spec));
     auto wanted = TRY(bindings_of(network, endpoint, spec, translate));
     const auto routed_begin = std::ranges::stable_partition(
         wanted, [&](const PortMapping& each) { return !is_routed(network, each.host_ip); });

@@ -114,6 +114,22 @@ TEST_F(EngineAttach, ByDhcpNobodyAsksForWhatIsGiven) {
   EXPECT_TRUE(addresses_in(one).empty());
 }
 
+TEST_F(EngineAttach, LinkLocalAddressesAreOneOwnersEach) {
+  const auto with = [&](TargetNs& target, const Cidr& address) {
+    return instance->connect(
+        {.network = "net1", .target = target.target(), .options = {.link_local = {address}}});
+  };
+  must(with(one, cidr("169.254.7.7/16")));
+  expect_refused(with(two, cidr("169.254.7.7/16")), ErrorKind::kInUse,
+                 {"169.254.7.7", one.target()});
+  expect_refused(with(two, cidr("169.254.255.255/16")), ErrorKind::kInvalid, {"broadcast"});
+  expect_refused(with(two, cidr("169.254.0.0/16")), ErrorKind::kInvalid, {"169.254.0.0"});
+  expect_refused(with(two, cidr("10.9.9.9/24")), ErrorKind::kInvalid, {"10.9.9.9", "link-local"});
+  expect_refused(with(two, cidr("169.254.7.8/24")), ErrorKind::kInvalid, {"169.254.7.8/24", "16"});
+  must(with(two, cidr("fe80::77/64")));
+  expect_agreement(instance);
+}
+
 TEST_F(EngineAttach, TheDefaultRouteGoesByTheGatewayThatIsGiven) {
   instance.make_network(2);
   must(instance->connect({.network = "net2", .target = one.target()}));

@@ -180,6 +180,16 @@ TEST_F(EnginePublish, APortThatAProgramListensOnIsRefusedWithItsName) {
   EXPECT_EQ(host_ports(must(connect(target, {"7000-7002:80"}))), (std::vector{7002}));
 }
 
+TEST_F(EnginePublish, ARangeThatIsNoneIsRefused) {
+  for (const PortSpec& spec : {PortSpec{.host_first = 65535, .container_first = 80, .container_last = 81},
+                               PortSpec{.host_first = 65535, .host_last = 65535, .container_first = 80,
+                                        .container_last = 81},
+                               PortSpec{.host_first = 8080, .host_last = 8080}})
+    expect_refused(
+        instance->connect({.network = "net1", .target = target.target(), .ports = {spec}}),
+        ErrorKind::kInvalid, {"ports", "one size"});
+}
+
 TEST_F(EnginePublish, PortsGoWithTheirEndpointAndCanBeTakenAgain) {
   must(connect(target, {"7000:80", "7000:80/udp"}));
   must(instance->disconnect({.network = "net1", .target = target.target()}));
