@@ -168,7 +168,8 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   }
   if (!endpoint.asked.link_local.empty())
     TRY(engine::check_link_local(state, network, endpoint.asked.link_local));
-  endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
+  endpoint.routes =
+      TRY(engine::routes_for(state, network, sandbox, addresses_of(endpoint), endpoints));
   if (switches_ipv6_off(endpoint))
     std::erase_if(endpoint.routes,
                   [](const Route& each) { return !each.destination.ip().is_v4(); });

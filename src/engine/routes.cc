@@ -17,9 +17,10 @@ bool is_by_sandbox(const Route& route) {
   return !route.via.empty();
 }
 
-// The route as it is now: one by way of a sandbox goes by the address that this has on the network,
-// and is unreachable where it has none.
-Result<Route> as_it_is(State& state, const Network& network, Route route) {
+// The route as it is now for who has these addresses: one by way of a sandbox goes by the address that
+// this has on the network, and is unreachable where it has none within reach.
+Result<Route> as_it_is(State& state, const Network& network, std::span<const Cidr> addresses,
+                       Route route) {
   if (!is_by_sandbox(route)) return route;
   route.kind = RouteKind::kUnreachable;
   route.gateway.reset();
@@ -33,6 +34,8 @@ Result<Route> as_it_is(State& state, const Network& network, Route route) {
     const auto& address =
         route.destination.ip().is_v4() ? endpoint.address4 : endpoint.address6;
     if (endpoint.network_id != network.id || !address) continue;
+    const auto reaches = [&](const Cidr& own) { return own.contains(address->ip()); };
+    if (std::ranges::none_of(addresses, reaches)) continue;  // the kernel would refuse the gateway
     route.kind = RouteKind::kUnicast;
     route.gateway = address->ip();
   }
@@ -108,6 +111,7 @@ Status check_routes(const Network& network) {
 }
 
 Result<std::vector<Route>> routes_for(State& state, const Network& network, const Sandbox& joining,
+                                      std::span<const Cidr> addresses,
                                       std::span<const Endpoint> others) {
   std::vector<Route> routes;
   for (auto route : network.link.routes) {
@@ -115,7 +119,7 @@ Result<std::vector<Route>> routes_for(State& state, const Network& network, cons
       const auto by = state.sandbox(route.via);
       const bool is_joining = by ? by->id == joining.id : route.via == joining.name;
       if (is_joining) continue;
-      route = TRY(as_it_is(state, network, std::move(route)));
+      route = TRY(as_it_is(state, network, addresses, std::move(route)));
     }
     if (route.metric == 0) route.metric = network.link.metric;
     for (const auto& other : others)
@@ -146,7 +150,7 @@ Status settle_routes(Change& change, plan::Kernel& kernel, const Network& networ
   for (auto& endpoint : TRY(state.endpoints_of_network(network.id))) {
     const auto before = endpoint.routes;
     for (auto& route : endpoint.routes)
-      route = TRY(as_it_is(state, network, std::move(route)));
+      route = TRY(as_it_is(state, network, addresses_of(endpoint), std::move(route)));
     if (endpoint.routes == before) continue;
     state.put(endpoint);
     const auto user = TRY(state.sandbox(endpoint.sandbox_id));

@@ -210,6 +210,18 @@ TEST_F(EngineRoutesVia, WhatSomebodyPutInTheirPlaceDoesNotKeepItFromLeaving) {
   EXPECT_EQ(json_of("ip -j route show 10.8.0.0/16", &netns)[0]["gateway"], "10.1.0.1");
 }
 
+TEST_F(EngineRoutesVia, AreUnreachableForWhoHasNoAddressInItsSubnet) {
+  connect("user");
+  const Connect outside{.network = "net1",
+                        .target = "vpn",
+                        .options = {.addresses = {cidr("10.99.0.200/24"), cidr("fd01::99/64")}}};
+  must(instance->connect(outside));
+  EXPECT_EQ(way(), "fd01::99 - ");
+  disconnect("user");
+  connect("user");
+  EXPECT_EQ(way(), "fd01::99 - ");
+}
+
 TEST_F(EngineRoutes, AreRefusedWithWhatIsWrong) {
   Instance instance;
   const auto refused = [&](std::vector<Route> routes) {
