@@ -256,6 +256,9 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   std::set<std::string> sandboxes;
   for (const auto& endpoint : endpoints) {
     const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    if (alive(sandbox))
+      plan::append(change.plan, engine::unlinked_routes_gone(
+                                    endpoint, TRY(namespace_of(change.state, sandbox))));
     TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints));
     sandboxes.insert(sandbox.id);
   }
@@ -269,9 +272,6 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
       to.push_back(std::move(op));
     }
-    if (alive(sandbox))
-      plan::append(change.plan, engine::unlinked_routes_gone(
-                                    endpoint, TRY(namespace_of(change.state, sandbox))));
     if (!known || network.ipam == Ipam::kDhcp)
       change.plan.push_back(plan::StopDhcp{dhcp_directory(endpoint)});
     for (auto& op :

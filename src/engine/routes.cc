@@ -5,12 +5,21 @@
 #include "base/result.h"
 #include "engine/impl.h"
 #include "ipam/subnet.h"
+#include "kernel/netlink/route.h"
 
 namespace berth::engine {
 namespace {
 
+bool same_metric(std::uint32_t one, std::uint32_t other, Ip::Family family) {
+  const auto in_kernel = [&](std::uint32_t each) {
+    return each == 0 ? kernel::default_metric(family) : each;
+  };
+  return in_kernel(one) == in_kernel(other);
+}
+
 bool same_place(const Route& one, const Route& other) {
-  return one.destination == other.destination && one.metric == other.metric;
+  return one.destination == other.destination &&
+         same_metric(one.metric, other.metric, one.destination.ip().family());
 }
 
 bool is_by_sandbox(const Route& route) {
@@ -96,7 +105,7 @@ Status check_routes(const Network& network) {
                     network.name, describe(route));
     const bool has_default = network.link.default_route && !network.internal;
     if (to.prefix() == 0 && has_default &&
-        (route.metric == 0 || route.metric == network.link.metric))
+        (route.metric == 0 || same_metric(route.metric, network.link.metric, to.ip().family())))
       return fail(ErrorKind::kInvalid,
                   "network {}: route {}: the network's own default route is in its place: give "
                   "another metric, or -o no_default_route=true",
@@ -134,12 +143,16 @@ Result<std::vector<Route>> routes_for(State& state, const Network& network, cons
   return routes;
 }
 
+plan::DeleteRoute route_gone(const Route& route, const Endpoint& endpoint,
+                             const plan::NsRef& sandbox) {
+  const auto made = in_sandbox(route, endpoint, sandbox);
+  return {made.ns, made.destination, made.gateway, made.link, made.kind, made.metric};
+}
+
 plan::Plan unlinked_routes_gone(const Endpoint& endpoint, const plan::NsRef& sandbox) {
   plan::Plan plan;
   for (const auto& route : endpoint.routes)
-    if (route.kind != RouteKind::kUnicast)
-      plan.push_back(plan::DeleteRoute{sandbox, route.destination, std::nullopt, IfName(),
-                                       route.kind, route.metric});
+    if (route.kind != RouteKind::kUnicast) plan.push_back(route_gone(route, endpoint, sandbox));
   return plan;
 }
 
@@ -162,8 +175,7 @@ Status settle_routes(Change& change, plan::Kernel& kernel, const Network& networ
       // Where somebody has put another route in its place that stays: see reconcile.
       const auto gone = plan::missing(kernel, {old});
       if (!gone || !gone->empty()) continue;
-      change.plan.push_back(plan::DeleteRoute{old.ns, old.destination, old.gateway, old.link,
-                                              old.kind, old.metric});
+      change.plan.push_back(route_gone(before[i], endpoint, ns));
       change.plan.push_back(in_sandbox(endpoint.routes[i], endpoint, ns));
     }
   }

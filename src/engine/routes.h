@@ -36,6 +36,9 @@ struct Change;
 [[nodiscard]] Status settle_routes(Change& change, plan::Kernel& kernel, const Network& network,
                                    const std::function<bool(const Sandbox&)>& is_alive);
 
+/// Deletes one of the endpoint's routes.
+[[nodiscard]] plan::DeleteRoute route_gone(const Route& route, const Endpoint& endpoint,
+                                           const plan::NsRef& sandbox);
 /// Deletes the endpoint's routes that do not go with its interface: blackholes and the like.
 [[nodiscard]] plan::Plan unlinked_routes_gone(const Endpoint& endpoint, const plan::NsRef& sandbox);
 
