@@ -120,7 +120,7 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
       // an endpoint of this one by ports of its own.
       const auto free = engine::check_free(state, TRY(others_ports()), port);
       if (free) continue;
-      if (!removing) return free;
+      if (!removing && (joining.empty() || endpoint.id == joining)) return free;
       std::erase(endpoint.ports, port);
       std::erase(endpoint.translated, port);
     }

@@ -307,6 +307,12 @@ TEST_F(EngineRoamingPorts, DoNotTakeBackWhatTheSandboxGaveAwayMeanwhile) {
   must(instance->connect({.network = "net2", .target = "srv", .ports = ports({"8080:81"})}));
   must(instance->disconnect({"net3", "srv"}));
   EXPECT_EQ(published(), Strings{"net2 0.0.0.0 8080"});
+  instance.make_network(4);
+  must(instance->connect({.network = "net4", .target = "srv"}));  // which has no part in it
+  EXPECT_EQ(published(), Strings{"net2 0.0.0.0 8080"});
+  must(instance->disconnect({"net1", "srv"}));
+  expect_refused(instance->connect({.network = "net1", .target = "srv"}), ErrorKind::kInUse,
+                 {"8080", "srv", "started with it"});
 }
 
 TEST_F(EngineRoamingPorts, StayUnpublished) {
