@@ -58,8 +58,8 @@ std::vector<kernel::Route> without_networks_routes(std::vector<kernel::Route> ro
                                                    std::span<const Endpoint> endpoints) {
   std::erase_if(routes, [&](const kernel::Route& there) {
     return there.destination || std::ranges::any_of(endpoints, [&](const Endpoint& each) {
-             return std::ranges::any_of(
-                 each.routes, [&](const Route& route) { return is_same(there, route); });
+             return std::ranges::any_of(each.routes,
+                                        [&](const Route& route) { return is_same(there, route); });
            });
   });
   return routes;

@@ -4,9 +4,9 @@
 //   the highest gw-priority; of equal ones the lowest metric of the network; of equal ones the
 //   first name of a network
 //
-// among those that are a way out in that family. A route of a network's own (network create --route)
-// that is in the place of a default route, with its metric, is held to the same rule: if its endpoint
-// is the better one, it stands alone; else one of them needs another metric. Pure.
+// among those that are a way out in that family. A route of a network's own (network create
+// --route) that is in the place of a default route, with its metric, is held to the same rule: if
+// its endpoint is the better one, it stands alone; else one of them needs another metric. Pure.
 #pragma once
 
 #include <cstdint>

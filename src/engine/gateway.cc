@@ -30,8 +30,8 @@ plan::DeleteRoute inverse(const plan::AddRoute& route) {
 
 }  // namespace
 
-// The new endpoint is the last of `endpoints`, and its plan makes its own default routes and those of
-// its network; what is left is to take away those of another that they take the place of.
+// The new endpoint is the last of `endpoints`, and its plan makes its own default routes and those
+// of its network; what is left is to take away those of another that they take the place of.
 Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
                                                        const engine::TargetSandbox& target,
                                                        std::vector<Endpoint>& endpoints) {
@@ -79,14 +79,14 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
     if (holder != endpoints.end() && is_better(*holder, joining)) continue;
     if (TRY(has_foreign_default(change, target, endpoints, family))) continue;
     if (holder != endpoints.end())
-      return fail(ErrorKind::kExists,
-                  "network {}: its default route: {} has one by network {}, {}: give another metric, "
-                  "or a lower gw-priority",
-                  joining.network_name, target.sandbox.name, holder->network_name,
-                  describe(*engine::in_place_of_default(*holder, family, metric(joining))));
+      return fail(
+          ErrorKind::kExists,
+          "network {}: its default route: {} has one by network {}, {}: give another metric, "
+          "or a lower gw-priority",
+          joining.network_name, target.sandbox.name, holder->network_name,
+          describe(*engine::in_place_of_default(*holder, family, metric(joining))));
     for (auto& other : endpoints)
-      if (&other != &joining && engine::has_default(other, family))
-        TRY(take_away(other, family));
+      if (&other != &joining && engine::has_default(other, family)) TRY(take_away(other, family));
     engine::set_default(joining, family, true);
   }
   return moves;
@@ -201,14 +201,15 @@ Status Engine::Impl::hand_on_default_routes(Change& change, const Sandbox& sandb
     auto& heir = staying[*best];
     const auto to = TRY(change.state.network_by_id(heir.network_id));
     const auto route = drivers::default_route(to, heir, ns, family);
-    const auto old = has(leaving) ? drivers::default_route(from, leaving, ns, family) : std::nullopt;
+    const auto old =
+        has(leaving) ? drivers::default_route(from, leaving, ns, family) : std::nullopt;
     const auto in_place = [&](const Endpoint& each) {
       return engine::in_place_of_default(each, family, to.link.metric);
     };
     if (!route || (!old && !in_place(leaving)) || std::ranges::any_of(staying, in_place)) continue;
     // Where somebody inside has set another, that stays.
-    const auto there = engine::without_networks_routes(TRY(engine::routes_in(ns.path, family)),
-                                                       before_all_left);
+    const auto there =
+        engine::without_networks_routes(TRY(engine::routes_in(ns.path, family)), before_all_left);
     if (there.size() != (old ? 1 : 0) || (old && there.front().gateway != old->gateway)) continue;
     if (old) change.plan.push_back(inverse(*old));
     for (const auto& each : all_leaving)  // a route of another kind than unicast is gone by now

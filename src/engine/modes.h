@@ -38,7 +38,8 @@ struct Mode {
 [[nodiscard]] std::string own_netns_path(const Sandbox& sandbox);
 
 /// Refuses to connect `sandbox` to a network, or to disconnect it, if it has no endpoints by its
-/// mode. `attached`: with addresses that somebody else has chosen, as a private one is attached too.
+/// mode. `attached`: with addresses that somebody else has chosen, as a private one is attached
+/// too.
 [[nodiscard]] Status check_takes_endpoints(State& state, const Sandbox& sandbox,
                                            const Network& network, bool attached);
 

@@ -179,10 +179,11 @@ Status check_spec(const PortSpec& spec) {
   if (spec.container_first != 0 && container >= 0 && host >= 0 &&
       (spec.host_first == 0 ? spec.host_last == 0 : container == 0 || host == container))
     return {};
-  return fail(ErrorKind::kInvalid,
-              "ports {}-{} of the host for {}-{} of the container: give ranges of 1 to 65535 and of "
-              "one size, or one port of the container, or no port of the host",
-              spec.host_first, spec.host_last, spec.container_first, spec.container_last);
+  return fail(
+      ErrorKind::kInvalid,
+      "ports {}-{} of the host for {}-{} of the container: give ranges of 1 to 65535 and of "
+      "one size, or one port of the container, or no port of the host",
+      spec.host_first, spec.host_last, spec.container_first, spec.container_last);
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ struct Published {
 /// where it has IPv4 alone, or on [::1], whose answers no bridge can take (firewall/table.h).
 [[nodiscard]] bool is_translated(const Endpoint& endpoint, const Ip& host_ip);
 
-/// Whether a port of the host, which a sandbox was started with, is free; the error says who has it.
+/// Whether a port of the host, which a sandbox was started with, is free; the error says who has
+/// it.
 [[nodiscard]] Status check_free(State& state, const std::vector<nft::Element>& others,
                                 const PortMapping& wanted);
 

@@ -4,9 +4,9 @@
 // on its own, to the endpoint that the default route of that family goes by (as in Docker); if that
 // is on a network that publishes nothing, it waits for another way out. In a family without a
 // default route it belongs to the endpoint that would be the first to get one. Where no endpoint
-// takes it in IPv6, the translator leads from there to the one of IPv4. A network whose gateway mode
-// is routed needs no default route for that: there the container's port is open on
-// every endpoint. Ports of `network connect -p` stay where they are.
+// takes it in IPv6, the translator leads from there to the one of IPv4. A network whose gateway
+// mode is routed needs no default route for that: there the container's port is open on every
+// endpoint. Ports of `network connect -p` stay where they are.
 //
 // Pure.
 #pragma once

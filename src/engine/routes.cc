@@ -26,8 +26,8 @@ bool is_by_sandbox(const Route& route) {
   return !route.via.empty();
 }
 
-// The route as it is now for who has these addresses: one by way of a sandbox goes by the address that
-// this has on the network, and is unreachable where it has none within reach.
+// The route as it is now for who has these addresses: one by way of a sandbox goes by the address
+// that this has on the network, and is unreachable where it has none within reach.
 Result<Route> as_it_is(State& state, const Network& network, std::span<const Cidr> addresses,
                        Route route) {
   if (!is_by_sandbox(route)) return route;

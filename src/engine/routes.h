@@ -25,7 +25,8 @@ struct Change;
 [[nodiscard]] Status check_routes(const Network& network);
 
 /// What `joining` gets, with these addresses: the network's routes with gateway and metric in place
-/// now. Refused where another of its endpoints (`others`) has a route of the same destination and metric.
+/// now. Refused where another of its endpoints (`others`) has a route of the same destination and
+/// metric.
 [[nodiscard]] Result<std::vector<Route>> routes_for(State& state, const Network& network,
                                                     const Sandbox& joining,
                                                     std::span<const Cidr> addresses,

@@ -210,8 +210,7 @@ TEST_F(EngineParent, TheHostsAddressCanBeChosen) {
 }
 
 TEST_F(EngineParent, TheHostsAddressIsNoneThatANeighbourHas) {
-  run("ip addr add 192.168.7.2/24 dev lan1 && ip addr add 192.168.7.3/24 dev lan1",
-      &machine.netns);
+  run("ip addr add 192.168.7.2/24 dev lan1 && ip addr add 192.168.7.3/24 dev lan1", &machine.netns);
   EXPECT_EQ(make(request("lan", {{"host_access", "true"}})).parent.host_addresses[0].str(),
             "192.168.7.4/24");
   expect_agreement(instance);

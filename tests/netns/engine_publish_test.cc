@@ -181,10 +181,11 @@ TEST_F(EnginePublish, APortThatAProgramListensOnIsRefusedWithItsName) {
 }
 
 TEST_F(EnginePublish, ARangeThatIsNoneIsRefused) {
-  for (const PortSpec& spec : {PortSpec{.host_first = 65535, .container_first = 80, .container_last = 81},
-                               PortSpec{.host_first = 65535, .host_last = 65535, .container_first = 80,
-                                        .container_last = 81},
-                               PortSpec{.host_first = 8080, .host_last = 8080}})
+  for (const PortSpec& spec :
+       {PortSpec{.host_first = 65535, .container_first = 80, .container_last = 81},
+        PortSpec{
+            .host_first = 65535, .host_last = 65535, .container_first = 80, .container_last = 81},
+        PortSpec{.host_first = 8080, .host_last = 8080}})
     expect_refused(
         instance->connect({.network = "net1", .target = target.target(), .ports = {spec}}),
         ErrorKind::kInvalid, {"ports", "one size"});
@@ -256,11 +257,10 @@ class EngineRoamingPorts : public EngineTest {
 
 TEST_F(EngineRoamingPorts, WaitForAWayOutThatCanPublishThem) {
   run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
-  must(instance->create_network({.name = "lan",
-                                 .subnets = {{.subnet = Cidr::parse("10.7.0.0/24").value(),
-                                              .gateway = ip("10.7.0.1")}},
-                                 .options = {{"com.docker.network.bridge.name", "br7"},
-                                             {"mode", "unmanaged"}}}));
+  must(instance->create_network(
+      {.name = "lan",
+       .subnets = {{.subnet = Cidr::parse("10.7.0.0/24").value(), .gateway = ip("10.7.0.1")}},
+       .options = {{"com.docker.network.bridge.name", "br7"}, {"mode", "unmanaged"}}}));
   instance.make_network(1);
   must(start({{"lan", {.gw_priority = 1}}, {"net1", {}}}, {"8080:80"}));
   EXPECT_EQ(published(), Strings{});
@@ -270,12 +270,10 @@ TEST_F(EngineRoamingPorts, WaitForAWayOutThatCanPublishThem) {
 
 TEST_F(EngineRoamingPorts, ComeFromTheNetworkThatCanServeTheAddress) {
   instance.make_network(2);
-  must(instance->create_network({.name = "net1",
-                                 .subnets = {{.subnet = Cidr::parse("fd01::/64").value()}},
-                                 .ipv4 = false}));
+  must(instance->create_network(
+      {.name = "net1", .subnets = {{.subnet = Cidr::parse("fd01::/64").value()}}, .ipv4 = false}));
   must(start({{"net1", {.gw_priority = 1}}, {"net2", {}}}, {"127.0.0.1:8085:80", "8086:80"}));
-  EXPECT_EQ(published(),
-            (Strings{"net1 :: 8086", "net2 0.0.0.0 8086", "net2 127.0.0.1 8085"}));
+  EXPECT_EQ(published(), (Strings{"net1 :: 8086", "net2 0.0.0.0 8086", "net2 127.0.0.1 8085"}));
 }
 
 TEST_F(EngineRoamingPorts, AreRefusedWhereNoNetworkCanEverPublishThem) {
@@ -300,8 +298,9 @@ TEST_F(EngineRoamingPorts, GoBackToANetworkWithoutADefaultRoute) {
 TEST_F(EngineRoamingPorts, DoNotTakeBackWhatTheSandboxGaveAwayMeanwhile) {
   instance.make_network(1);
   instance.make_network(2);
-  instance.make_network(
-      3, [](auto& request) { request.options["com.docker.network.bridge.gateway_mode_ipv4"] = "routed"; });
+  instance.make_network(3, [](auto& request) {
+    request.options["com.docker.network.bridge.gateway_mode_ipv4"] = "routed";
+  });
   must(start({{"net1", {}}}, {"8080:80"}));
   must(instance->connect({.network = "net3", .target = "srv", .options = {.gw_priority = 5}}));
   must(instance->connect({.network = "net2", .target = "srv", .ports = ports({"8080:81"})}));
