@@ -192,10 +192,16 @@ Result<std::optional<Lease>> lease_in(const std::string& directory) {
   return lease;
 }
 
+bool is_deconfigured(const std::string& directory) {
+  std::error_code error;
+  const auto size = fs::file_size(file(directory, "lease"), error);
+  return !error && size == 0;
+}
+
 Status note(const std::string& directory, std::string_view event) {
   const auto path = file(directory, "lease");
   if (event != "bound" && event != "renew") {
-    if (event == "deconfig") ::unlink(path.c_str());
+    if (event == "deconfig") std::ofstream{path};
     return {};
   }
   const auto next = path + ".new";

@@ -10,7 +10,8 @@
 //   berth-dhcp-event  a link to the berth program
 //   pid               the client's process
 //   attended          is there while start() or stop() is at work
-//   lease             what the server said last, as lines of KEY=VALUE under udhcpc's names
+//   lease             what the server said last, as lines of KEY=VALUE under udhcpc's names; empty:
+//                     there is no lease (any more)
 //
 // What comes from the server is parsed, never given to a shell.
 #pragma once
@@ -66,6 +67,9 @@ struct Lease {
 
 /// The lease that is noted in a directory; none where there is none.
 [[nodiscard]] Result<std::optional<Lease>> lease_in(const std::string& directory);
+
+/// Has the client said that it has no lease? It says so too when it starts.
+[[nodiscard]] bool is_deconfigured(const std::string& directory);
 
 /// For the event program: notes what the environment says of the event (udhcpc's variables).
 [[nodiscard]] Status note(const std::string& directory, std::string_view event);

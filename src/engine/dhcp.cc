@@ -56,8 +56,11 @@ Result<Endpoint> Engine::Impl::take_lease(const std::string& endpoint_id) {
   auto& state = change.state;
   const auto before = TRY(state.endpoint(endpoint_id));
   const auto network = TRY(state.network_by_id(before.network_id));
-  if (network.ipam != Ipam::kDhcp) return before;
+  if (!engine::is_by_dhcp(network, before)) return before;
   const auto lease = TRY(dhcp::lease_in(dhcp_directory(before)));
+  // A client that has died says nothing, and one that is started anew and finds no server leaves
+  // nothing: the lease may be good still.
+  if (!lease && !dhcp::is_deconfigured(dhcp_directory(before))) return before;
   auto after = before;
   const bool way_out = !network.internal && network.link.default_route;
   after.address4 = lease ? std::optional(lease->address) : std::nullopt;

@@ -119,7 +119,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   auto& state = change.state;
   auto& sandbox = target.sandbox;
   auto network = TRY(state.network(request.network));
-  TRY(engine::check_takes_endpoints(state, sandbox, network));
+  TRY(engine::check_takes_endpoints(state, sandbox, network, !request.options.addresses.empty()));
   if (network.driver == Driver::kNone)
     return fail(ErrorKind::kInvalid, "network {} takes no endpoints: it is predefined for `run`",
                 network.name);
@@ -170,7 +170,10 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
     for (const auto& address : endpoint.asked.addresses)
       TRY(engine::check_not_hosts(network, hosts, address.ip()));
   }
-  endpoint.routes = TRY(engine::routes_for(state, network, sandbox, endpoints));
+  if (!endpoint.asked.link_local.empty())
+    TRY(engine::check_link_local(state, network, endpoint.asked.link_local));
+  endpoint.routes =
+      TRY(engine::routes_for(state, network, sandbox, addresses_of(endpoint), endpoints));
   if (switches_ipv6_off(endpoint))
     std::erase_if(endpoint.routes,
                   [](const Route& each) { return !each.destination.ip().is_v4(); });
@@ -248,7 +251,7 @@ Result<plan::Plan> Engine::Impl::endpoint_plan(const Network& network, const San
   const auto facts = TRY(bridge_facts(network, !network.bridge.icc || !endpoint.ports.empty(),
                                       drivers::bridge::vlan_of(network, endpoint)));
   auto plan = drivers::attach(network, endpoint, {sandbox.netns_path, sandbox.netns_inode}, facts);
-  if (network.ipam == Ipam::kDhcp) plan.push_back(dhcp_client(sandbox, endpoint));
+  if (engine::is_by_dhcp(network, endpoint)) plan.push_back(dhcp_client(sandbox, endpoint));
   plan::append(plan, TRY(engine::port_changes(network, endpoint, {}, engine::all_ports(endpoint),
                                               owner_comment(sandbox, endpoint))));
   return plan;
@@ -259,6 +262,9 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   std::set<std::string> sandboxes;
   for (const auto& endpoint : endpoints) {
     const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    if (alive(sandbox))
+      plan::append(change.plan, engine::unlinked_routes_gone(
+                                    endpoint, TRY(namespace_of(change.state, sandbox))));
     TRY(hand_on_default_routes(change, sandbox, endpoint, endpoints));
     sandboxes.insert(sandbox.id);
   }
@@ -272,9 +278,6 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
       auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : change.plan;
       to.push_back(std::move(op));
     }
-    if (alive(sandbox))
-      plan::append(change.plan, engine::unlinked_routes_gone(
-                                    endpoint, TRY(namespace_of(change.state, sandbox))));
     if (!known || network.ipam == Ipam::kDhcp)
       change.plan.push_back(plan::StopDhcp{dhcp_directory(endpoint)});
     for (auto& op :
@@ -316,7 +319,10 @@ Status Engine::Impl::prepare(Change& change, const Disconnect& request) {
   const auto named =
       request.network.empty() ? Network{} : TRY(state.network(request.network));
   const auto sandbox = TRY(find_sandbox(state, request.target));
-  if (!named.id.empty()) TRY(engine::check_takes_endpoints(state, sandbox, named));
+  if (!named.id.empty()) {
+    const bool attached = !sandbox.endpoints.empty();
+    TRY(engine::check_takes_endpoints(state, sandbox, named, attached));
+  }
   const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
   const auto leaving = TRY(engine::which_endpoint(sandbox, endpoints, named, request.address));
   change.verb = fmt::format("disconnect {} from {}", sandbox.name, leaving.network_name);

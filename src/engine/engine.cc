@@ -124,10 +124,20 @@ std::string Engine::Impl::run_path(std::string_view name) const {
 
 Result<Network> Engine::create_network(const CreateNetwork& request) {
   const auto held = TRY(impl_->lock());
-  Change change(*impl_->store);
-  auto network = TRY(impl_->prepare(change, request));
-  TRY(impl_->commit(change));
-  return network;
+  constexpr int kTries = 8;
+  std::vector<Ip> neighbours;
+  for (int i = 1;; ++i) {
+    Change change(*impl_->store);
+    change.neighbours = neighbours;
+    auto network = TRY(impl_->prepare(change, request));
+    auto made = impl_->commit(change);
+    if (made) return network;
+    // A neighbour has the address that was chosen for the host: then it is to be another one.
+    const auto chosen = Impl::chosen_host_addresses(network);
+    const bool answered = made.error().kind == ErrorKind::kInUse && made.error().sys == 0;
+    if (!answered || chosen.empty() || i == kTries) return std::unexpected(std::move(made).error());
+    neighbours.insert(neighbours.end(), chosen.begin(), chosen.end());
+  }
 }
 
 Result<Network> Engine::update_network(const UpdateNetwork& request) {

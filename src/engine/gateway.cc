@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/result.h"
 #include "drivers/driver.h"
@@ -13,6 +14,7 @@
 #include "engine/impl.h"
 #include "engine/ports.h"
 #include "engine/roaming_ports.h"
+#include "engine/routes.h"
 #include "translator/translator.h"
 
 namespace berth {
@@ -28,32 +30,63 @@ plan::DeleteRoute inverse(const plan::AddRoute& route) {
 
 }  // namespace
 
-// The new endpoint is the last of `endpoints`, and its plan makes its own default routes; what is
-// left is to take away those of another that it takes the place of.
+// The new endpoint is the last of `endpoints`, and its plan makes its own default routes and those
+// of its network; what is left is to take away those of another that they take the place of.
 Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
                                                        const engine::TargetSandbox& target,
                                                        std::vector<Endpoint>& endpoints) {
   plan::Plan moves;
   auto& joining = endpoints.back();
   const auto metrics = TRY(metrics_of(change.state, endpoints));
+  const auto metric = [&](const Endpoint& each) {
+    return metrics[static_cast<std::size_t>(&each - endpoints.data())];
+  };
+  const auto is_better = [&](const Endpoint& one, const Endpoint& other) {
+    return engine::rank_of(one, metric(one)) < engine::rank_of(other, metric(other));
+  };
+  const auto take_away = [&](Endpoint& other, Ip::Family family) -> Status {
+    const auto network = TRY(change.state.network_by_id(other.network_id));
+    const auto old = drivers::default_route(network, other, target.ns, family);
+    if (!old) return {};
+    const auto is_old = [&](const plan::Op& op) {
+      const auto* add = std::get_if<plan::AddRoute>(&op);
+      return add && *add == *old;
+    };
+    if (std::erase_if(change.plan, is_old) == 0)  // else it was about to be made
+      moves.push_back(inverse(*old));
+    engine::set_default(other, family, false);
+    change.state.put(other);
+    return {};
+  };
   for (const auto family : kFamilies) {
-    const auto best = engine::default_route_by(endpoints, metrics, family);
-    if (!best || &endpoints[*best] != &joining) continue;
-    if (TRY(has_foreign_default(change, target, endpoints, family))) continue;
     for (auto& other : endpoints) {
       if (&other == &joining || !engine::has_default(other, family)) continue;
-      const auto network = TRY(change.state.network_by_id(other.network_id));
-      const auto old = drivers::default_route(network, other, target.ns, family);
-      if (!old) continue;
-      const auto is_old = [&](const plan::Op& op) {
-        const auto* add = std::get_if<plan::AddRoute>(&op);
-        return add && *add == *old;
-      };
-      if (std::erase_if(change.plan, is_old) == 0)  // else it was about to be made
-        moves.push_back(inverse(*old));
-      engine::set_default(other, family, false);
-      change.state.put(other);
+      const auto* route = engine::in_place_of_default(joining, family, metric(other));
+      if (route == nullptr) continue;
+      if (!is_better(joining, other))
+        return fail(ErrorKind::kExists,
+                    "network {}: route {}: {} has its default route by network {}: give another "
+                    "metric, or a higher gw-priority",
+                    joining.network_name, describe(*route), target.sandbox.name,
+                    other.network_name);
+      TRY(take_away(other, family));
     }
+    const auto best = engine::default_route_by(endpoints, metrics, family);
+    if (!best || &endpoints[*best] != &joining) continue;
+    const auto holder = std::ranges::find_if(endpoints, [&](const Endpoint& each) {
+      return engine::in_place_of_default(each, family, metric(joining)) != nullptr;
+    });
+    if (holder != endpoints.end() && is_better(*holder, joining)) continue;
+    if (TRY(has_foreign_default(change, target, endpoints, family))) continue;
+    if (holder != endpoints.end())
+      return fail(
+          ErrorKind::kExists,
+          "network {}: its default route: {} has one by network {}, {}: give another metric, "
+          "or a lower gw-priority",
+          joining.network_name, target.sandbox.name, holder->network_name,
+          describe(*engine::in_place_of_default(*holder, family, metric(joining))));
+    for (auto& other : endpoints)
+      if (&other != &joining && engine::has_default(other, family)) TRY(take_away(other, family));
     engine::set_default(joining, family, true);
   }
   return moves;
@@ -76,14 +109,18 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
       state.free_port(port);
       held.push_back(port);
     }
+  for (const auto& [endpoint, network] : all)
+    for (const auto& port : engine::own_ports(endpoint, sandbox.ports))
+      state.take_port(port, endpoint.id);
   const bool removing = change.direction == engine::Direction::kRemove;
   for (auto& [endpoint, network] : all) {
     for (const auto& port : engine::all_ports(endpoint)) {
       if (port.host_port == 0 || std::ranges::find(held, port) != held.end()) continue;
-      // Nobody published it for a while, and somebody else may have it by now.
-      const auto free = engine::check_free(state, TRY(others_ports()), {port});
+      // Nobody published it for a while, and somebody else may have it by now: another sandbox, or
+      // an endpoint of this one by ports of its own.
+      const auto free = engine::check_free(state, TRY(others_ports()), port);
       if (free) continue;
-      if (!removing) return free;
+      if (!removing && (joining.empty() || endpoint.id == joining)) return free;
       std::erase(endpoint.ports, port);
       std::erase(endpoint.translated, port);
     }
@@ -118,13 +155,9 @@ Result<bool> Engine::Impl::may_translate(Change& change,
   const auto on_ipv6 = [](const PortMapping& each) {
     return each.host_port != 0 && !each.host_ip.is_v4();
   };
-  const auto leads = [](const engine::Attached& each) {
-    const auto& bridge = each.network.bridge;
-    return each.endpoint.default4 && each.network.driver == Driver::kBridge && bridge.managed &&
-           bridge.translate6to4;
-  };
-  const bool wanted = std::ranges::any_of(ports, on_ipv6) && std::ranges::any_of(endpoints, leads);
-  if (!wanted) return false;
+  const auto by4 = engine::publisher(endpoints, Ip::Family::kV4);
+  const bool leads = by4 && endpoints[*by4].network.bridge.translate6to4;
+  if (!leads || std::ranges::none_of(ports, on_ipv6)) return false;
   if (change.direction == engine::Direction::kRemove)
     return translator::is_there(*TRY(kernel.route()));
   return add_translator(change).has_value();
@@ -141,7 +174,9 @@ Result<std::vector<std::uint32_t>> Engine::Impl::metrics_of(
 Status Engine::Impl::hand_on_default_routes(Change& change, const Sandbox& sandbox,
                                             const Endpoint& leaving,
                                             const std::vector<Endpoint>& all_leaving) {
-  if (!leaving.default4 && !leaving.default6) return {};
+  const auto is_default = [](const Route& route) { return route.destination.prefix() == 0; };
+  if (!leaving.default4 && !leaving.default6 && std::ranges::none_of(leaving.routes, is_default))
+    return {};
   std::vector<Endpoint> staying;
   for (auto& each : TRY(change.state.endpoints(sandbox.endpoints)))
     if (std::ranges::find(all_leaving, each.id, &Endpoint::id) == all_leaving.end())
@@ -154,18 +189,34 @@ Status Engine::Impl::hand_on_default_routes(Change& change, const Sandbox& sandb
   });
   const auto metrics = TRY(metrics_of(change.state, staying));
   const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
+  auto before_all_left = staying;
+  const auto is_its = [&](const Endpoint& each) { return each.sandbox_id == sandbox.id; };
+  std::ranges::copy_if(all_leaving, std::back_inserter(before_all_left), is_its);
   // The network's record may be lost (see reset): what it was made of is then unknown.
   const auto from = change.state.network_by_id(leaving.network_id).value_or(Network{});
   for (const auto family : kFamilies) {
-    if (!engine::has_default(leaving, family)) continue;
     const auto best = engine::default_route_by(staying, metrics, family);
-    const auto old = drivers::default_route(from, leaving, ns, family);
-    if (!best || !old || !TRY(engine::has_default_route(ns.path, family, old->gateway))) continue;
+    const auto has = [&](const Endpoint& each) { return engine::has_default(each, family); };
+    if (!best || std::ranges::any_of(staying, has)) continue;
     auto& heir = staying[*best];
     const auto to = TRY(change.state.network_by_id(heir.network_id));
-    change.plan.push_back(inverse(*old));
-    if (const auto route = drivers::default_route(to, heir, ns, family))
-      change.plan.push_back(*route);
+    const auto route = drivers::default_route(to, heir, ns, family);
+    const auto old =
+        has(leaving) ? drivers::default_route(from, leaving, ns, family) : std::nullopt;
+    const auto in_place = [&](const Endpoint& each) {
+      return engine::in_place_of_default(each, family, to.link.metric);
+    };
+    if (!route || (!old && !in_place(leaving)) || std::ranges::any_of(staying, in_place)) continue;
+    // Where somebody inside has set another, that stays.
+    const auto there =
+        engine::without_networks_routes(TRY(engine::routes_in(ns.path, family)), before_all_left);
+    if (there.size() != (old ? 1 : 0) || (old && there.front().gateway != old->gateway)) continue;
+    if (old) change.plan.push_back(inverse(*old));
+    for (const auto& each : all_leaving)  // a route of another kind than unicast is gone by now
+      if (const auto* held = is_its(each) ? in_place(each) : nullptr;
+          held != nullptr && held->kind == RouteKind::kUnicast)
+        change.plan.push_back(engine::route_gone(*held, each, ns));
+    change.plan.push_back(*route);
     engine::set_default(heir, family, true);
     change.state.put(heir);
   }

@@ -76,6 +76,32 @@ Status take_given_addresses(State& state, const Network& network, const Sandbox&
   return {};
 }
 
+Status check_link_local(State& state, const Network& network, std::span<const Cidr> addresses) {
+  for (auto each = addresses.begin(); each != addresses.end(); ++each) {
+    const auto& ip = each->ip();
+    if (const auto meant = TRY(parse_link_local(ip.str())); meant != *each)
+      return fail(ErrorKind::kInvalid, "link-local address {}: its prefix length is to be {}",
+                  each->str(), meant.prefix());
+    TRY(ipam::check_host_address(each->network(), ip, "link-local address " + ip.str()));
+    if (std::find(addresses.begin(), each, *each) != each)
+      return fail(ErrorKind::kInvalid, "link-local address {} is given twice", ip.str());
+  }
+  for (const auto& on : TRY(state.on_one_segment(network))) {
+    for (const auto& other : TRY(state.endpoints_of_network(on.id))) {
+      for (const auto& each : addresses) {
+        const auto is_same = [&](const Cidr& has) { return has.ip() == each.ip(); };
+        if (std::ranges::none_of(other.asked.link_local, is_same) &&
+            std::ranges::none_of(addresses_of(other), is_same))
+          continue;
+        const auto user = state.sandbox(other.sandbox_id);
+        return fail(ErrorKind::kInUse, "network {}: address {} is taken by {}", network.name,
+                    each.ip().str(), user ? user->name : other.sandbox_id);
+      }
+    }
+  }
+  return {};
+}
+
 Result<Endpoint> which_endpoint(const Sandbox& sandbox, std::span<const Endpoint> endpoints,
                                 const Network& network, const std::optional<Ip>& address) {
   const auto is_meant = [&](const Endpoint& each) {

@@ -16,6 +16,10 @@ namespace berth::engine {
     State& state, const Network& network, const Sandbox& sandbox, std::span<const Endpoint> others,
     const std::function<Result<bool>(Ip::Family)>& has_foreign_default, Endpoint& endpoint);
 
+/// Whether an endpoint can have these link-local addresses beside its own.
+[[nodiscard]] Status check_link_local(State& state, const Network& network,
+                                      std::span<const Cidr> addresses);
+
 /// That of the sandbox's endpoints which is meant: the one on `network`, where that has an id, else
 /// the one with `address`, else the only one.
 [[nodiscard]] Result<Endpoint> which_endpoint(const Sandbox& sandbox,

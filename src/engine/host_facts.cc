@@ -67,16 +67,9 @@ Result<bool> link_exists(kernel::Socket& route, const IfName& name) {
   return TRY(kernel::find_link(route, name)).has_value();
 }
 
-Result<bool> has_default_route(const std::string& path, Ip::Family family,
-                               const std::optional<Ip>& gateway) {
+Result<std::vector<kernel::Route>> routes_in(const std::string& path, Ip::Family family) {
   auto socket = TRY(kernel::open_socket_in(TRY(kernel::Netns::open(path)), NETLINK_ROUTE));
-  std::optional<kernel::Route> found;
-  for (const auto& each : TRY(kernel::list_routes(socket, family))) {
-    if (each.destination) continue;
-    if (found) return false;
-    found = each;
-  }
-  return found && found->gateway == gateway;
+  return kernel::list_routes(socket, family);
 }
 
 Result<std::vector<IfName>> links_down(const std::string& path) {

@@ -8,6 +8,7 @@
 #include "berth/ifname.h"
 #include "berth/network.h"
 #include "berth/result.h"
+#include "kernel/netlink/route.h"
 #include "kernel/netlink/socket.h"
 
 namespace berth::engine {
@@ -34,10 +35,9 @@ namespace berth::engine {
 /// The links that are switched off in the namespace at `path`.
 [[nodiscard]] Result<std::vector<IfName>> links_down(const std::string& path);
 
-/// Whether the one default route of `family` of the namespace at `path` goes by `gateway`. It does
-/// not where somebody inside has set another.
-[[nodiscard]] Result<bool> has_default_route(const std::string& path, Ip::Family family,
-                                             const std::optional<Ip>& gateway);
+/// The routes of `family` of the namespace at `path`.
+[[nodiscard]] Result<std::vector<kernel::Route>> routes_in(const std::string& path,
+                                                           Ip::Family family);
 
 /// Subnets that the host is on: its routes without a gateway, but for those of the link `except`. A network over one of them would cut
 /// the host off from its neighbours.

@@ -54,6 +54,8 @@ struct Change {
   Direction direction = Direction::kMake;
   store::Durability durability = store::Durability::kNormal;
   bool force = false;  ///< removing: go on past the kernel's errors
+  /// Found with others on the network's segment in an attempt before: not to be chosen again.
+  std::vector<Ip> neighbours;
   /// Met while preparing: what they name is the request's target now, and they have ended without a
   /// word. Their ends are to be recorded first.
   std::vector<Sandbox> dead;
@@ -226,6 +228,8 @@ class Engine::Impl {
   /// The addresses of the host's own sub-interface, one of each subnet: the auxiliary address called
   /// "host", else the first free one.
   Status choose_host_addresses(engine::Change& change, Network& network);
+  /// Those of them that nobody has asked for.
+  static std::vector<Ip> chosen_host_addresses(const Network& network);
   /// An error if the network's parent, somebody else's device, is gone or cannot be one.
   Status check_parent(const Network& network);
   /// Does the network's parent, which berth made, carry another network as well?
@@ -355,6 +359,11 @@ class Engine::Impl {
   /// Connects a new sandbox to the networks that `run` asks for, in their order.
   Result<std::vector<Endpoint>> attach_all(engine::Change& change, const RunProcess& request,
                                            engine::TargetSandbox target);
+  /// The ports that a sandbox on several networks is started with: each has its number of the first
+  /// endpoint of `ids`, by their rank as a way out, that can carry it. An error if none can.
+  Result<std::vector<PortMapping>> choose_ports(engine::Change& change,
+                                                const std::vector<std::string>& ids,
+                                                const std::vector<PortSpec>& specs);
   std::expected<Started, RunError> run(const RunProcess& request);
 
   // modes.cc

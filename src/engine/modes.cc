@@ -63,6 +63,9 @@ Result<Sandbox> owner_for(State& state, std::string_view reference) {
                 "--network ns:PATH",
                 reference);
   if (named.mode != NetworkMode::kContainer) return named;
+  if (named.state == SandboxState::kExited)
+    return fail(ErrorKind::kNotFound, "cannot join the network of sandbox {}: it is not running",
+                named.name);
   auto owner = state.sandbox(named.shares);
   if (!owner && owner.error().kind == ErrorKind::kNotFound)
     return fail(ErrorKind::kNotFound,
@@ -113,7 +116,8 @@ std::string own_netns_path(const Sandbox& sandbox) {
   return fmt::format("/proc/{}/ns/net", sandbox.pid);
 }
 
-Status check_takes_endpoints(State& state, const Sandbox& sandbox, const Network& network) {
+Status check_takes_endpoints(State& state, const Sandbox& sandbox, const Network& network,
+                             bool attached) {
   if (network.driver == Driver::kHost)
     return fail(ErrorKind::kInvalid,
                 "{}: a sandbox cannot be connected to network host or disconnected from it: give "
@@ -123,9 +127,10 @@ Status check_takes_endpoints(State& state, const Sandbox& sandbox, const Network
     case NetworkMode::kNetworks:
       return {};
     case NetworkMode::kNone:
+      if (attached) return {};
       return fail(ErrorKind::kInvalid,
                   "{} runs with --network none: a sandbox that is private cannot be connected to "
-                  "network {} or disconnected from it",
+                  "network {} or disconnected from it (`berth attach` gives it an address)",
                   sandbox.name, network.name);
     case NetworkMode::kHost:
     case NetworkMode::kContainer:

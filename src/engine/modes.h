@@ -38,8 +38,9 @@ struct Mode {
 [[nodiscard]] std::string own_netns_path(const Sandbox& sandbox);
 
 /// Refuses to connect `sandbox` to a network, or to disconnect it, if it has no endpoints by its
-/// mode.
+/// mode. `attached`: with addresses that somebody else has chosen, as a private one is attached
+/// too.
 [[nodiscard]] Status check_takes_endpoints(State& state, const Sandbox& sandbox,
-                                           const Network& network);
+                                           const Network& network, bool attached);
 
 }  // namespace berth::engine

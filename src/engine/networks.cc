@@ -269,7 +269,7 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
                 network.name);
   if (engine::has_parent(network)) TRY(complete_parent(network, others));
   auto subnets = request.subnets;
-  if (engine::on_given_bridge(network))
+  if (engine::on_given_bridge(network) && network.ipam == Ipam::kBerth)
     TRY(engine::complete_from_bridge(route, network, !request.ipv6, subnets));
   if (auto added = add_subnets(network, subnets, others, pools_of(config), route); !added)
     return std::unexpected(in_context(added.error(), "network {}", network.name));

@@ -177,6 +177,8 @@ Status Engine::Impl::choose_host_addresses(Change& change, Network& network) {
   auto& parent = network.parent;
   if (!parent.host_access) return {};
   const auto hosts = TRY(engine::addresses_of_host(*TRY(kernel.route()), network));
+  auto avoided = hosts;
+  avoided.insert(avoided.end(), change.neighbours.begin(), change.neighbours.end());
   for (const auto& subnet : network.subnets) {
     const auto kept = subnet.aux.find(std::string(kHostAddressName));
     if (kept != subnet.aux.end()) {
@@ -185,10 +187,19 @@ Status Engine::Impl::choose_host_addresses(Change& change, Network& network) {
     }
     const auto ip = kept != subnet.aux.end()
                         ? kept->second
-                        : TRY(change.state.allocate(network, engine::keeping(subnet, hosts)));
+                        : TRY(change.state.allocate(network, engine::keeping(subnet, avoided)));
     parent.host_addresses.emplace_back(ip, subnet.cidr.prefix());
   }
   return {};
+}
+
+std::vector<Ip> Engine::Impl::chosen_host_addresses(const Network& network) {
+  std::vector<Ip> chosen;
+  for (const auto& address : network.parent.host_addresses)
+    for (const auto& subnet : network.subnets)
+      if (subnet.cidr.contains(address.ip()) && !subnet.aux.contains(std::string(kHostAddressName)))
+        chosen.push_back(address.ip());
+  return chosen;
 }
 
 Status Engine::Impl::check_parent(const Network& network) {

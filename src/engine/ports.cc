@@ -29,8 +29,13 @@ std::string describe(const PortMapping& mapping) {
 // with one host port.
 using Bindings = std::vector<PortMapping>;
 
+// What to do about a port that is taken.
+constexpr std::string_view kGiveAnother = "give another host port";
+constexpr std::string_view kStartedWithIt =
+    "the sandbox was started with it, so take it from there first";
+
 // Whether berth has given the port away; the error names who has it.
-Status check_not_published(State& state, const Bindings& wanted) {
+Status check_not_published(State& state, const Bindings& wanted, std::string_view advice) {
   const auto owner = TRY(state.port_owner(wanted));
   if (!owner) return {};
   std::string holder = "this request already";
@@ -38,12 +43,12 @@ Status check_not_published(State& state, const Bindings& wanted) {
     const auto sandbox = state.sandbox(endpoint->sandbox_id);
     holder = sandbox ? sandbox->name : endpoint->sandbox_id;
   }
-  return fail(ErrorKind::kInUse, "port {} is taken by {} (as {}): give another host port",
-              describe(owner->wanted), holder, describe(owner->mapping));
+  return fail(ErrorKind::kInUse, "port {} is taken by {} (as {}): {}", describe(owner->wanted),
+              holder, describe(owner->mapping), advice);
 }
 
 // Whether a program of the host listens there; the error names it where /proc tells.
-Status check_not_bound(const PortMapping& wanted) {
+Status check_not_bound(const PortMapping& wanted, std::string_view advice) {
   const auto& address = wanted.host_ip;
   const auto free = kernel::port_free(wanted.protocol, address, wanted.host_port);
   if (!free && free.error().kind == ErrorKind::kUnsupported) return {};  // no SCTP: nobody is bound
@@ -52,13 +57,13 @@ Status check_not_bound(const PortMapping& wanted) {
                 describe(wanted), wanted.host_ip.str());
   if (TRY(free)) return {};
   const auto owner = kernel::listener_owner(wanted.protocol, address, wanted.host_port);
-  return fail(ErrorKind::kInUse, "port {} is taken by {} on the host: give another host port",
-              describe(wanted), owner.value_or("a program"));
+  return fail(ErrorKind::kInUse, "port {} is taken by {} on the host: {}", describe(wanted),
+              owner.value_or("a program"), advice);
 }
 
 // Of all: where every address of both families is wanted, one socket tells, unless somebody is
 // there.
-Status check_not_bound(const Bindings& wanted) {
+Status check_not_bound(const Bindings& wanted, std::string_view advice) {
   const auto wants = [&](Ip::Family family) {
     return std::ranges::find(wanted, Ip::from_number(family, 0), &PortMapping::host_ip) !=
            wanted.end();
@@ -68,19 +73,20 @@ Status check_not_bound(const Bindings& wanted) {
     const auto free = kernel::port_free(first.protocol, std::nullopt, first.host_port);
     if (free && *free) return {};
   }
-  for (const auto& each : wanted) TRY(check_not_bound(each));
+  for (const auto& each : wanted) TRY(check_not_bound(each, advice));
   return {};
 }
 
-Status check_binding(State& state, const Others& others, const Bindings& wanted) {
-  TRY(check_not_published(state, wanted));
+Status check_binding(State& state, const Others& others, const Bindings& wanted,
+                     std::string_view advice) {
+  TRY(check_not_published(state, wanted, advice));
   for (const auto& each : wanted) TRY(check_not_others(others, each));
-  return check_not_bound(wanted);
+  return check_not_bound(wanted, advice);
 }
 
 Status check_binding(State& state, const Others& others, Bindings& wanted, Port host_port) {
   for (auto& each : wanted) each.host_port = host_port;
-  return check_binding(state, others, wanted);
+  return check_binding(state, others, wanted, kGiveAnother);
 }
 
 // A port of the host's ephemeral range that nobody has on any of the addresses: the kernel knows who
@@ -166,6 +172,20 @@ Bindings translated_beside(const Network& network, const Endpoint& endpoint, con
   return more;
 }
 
+// What parse_port_spec() makes fulfils it; a caller of the library may give anything.
+Status check_spec(const PortSpec& spec) {
+  const int host = spec.host_last - spec.host_first;
+  const int container = spec.container_last - spec.container_first;
+  if (spec.container_first != 0 && container >= 0 && host >= 0 &&
+      (spec.host_first == 0 ? spec.host_last == 0 : container == 0 || host == container))
+    return {};
+  return fail(
+      ErrorKind::kInvalid,
+      "ports {}-{} of the host for {}-{} of the container: give ranges of 1 to 65535 and of "
+      "one size, or one port of the container, or no port of the host",
+      spec.host_first, spec.host_last, spec.container_first, spec.container_last);
+}
+
 }  // namespace
 
 bool is_translated(const Endpoint& endpoint, const Ip& host_ip) {
@@ -208,6 +228,7 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
   Published published;
   auto& mappings = published.ports;
   for (const auto& spec : specs) {
+    TRY(check_spec(spec));
     auto wanted = TRY(bindings_of(network, endpoint, spec, translate));
     const auto routed_begin = std::ranges::stable_partition(
         wanted, [&](const PortMapping& each) { return !is_routed(network, each.host_ip); });
@@ -248,9 +269,8 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
   return published;
 }
 
-Status check_free(State& state, const Others& others, const std::vector<PortMapping>& wanted) {
-  for (const auto& each : wanted) TRY(check_binding(state, others, {each}));
-  return {};
+Status check_free(State& state, const Others& others, const PortMapping& wanted) {
+  return check_binding(state, others, {wanted}, kStartedWithIt);
 }
 
 namespace {
@@ -330,15 +350,26 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Publish& request) {
 Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request) {
   change.direction = engine::Direction::kRemove;
   const auto remove = [&](const Network&, Endpoint& endpoint) -> Status {
+    auto sandbox = TRY(find_sandbox(change.state, request.target));
+    const auto started_with = sandbox.ports;
+    const auto endpoints = TRY(change.state.endpoints(sandbox.endpoints));
+    const auto is_listed = [&](const PortMapping& port) {
+      return std::ranges::any_of(endpoints, [&](const Endpoint& each) {
+        const auto& now = each.id == endpoint.id ? endpoint : each;
+        return std::ranges::count(now.ports, port) != 0;
+      });
+    };
     for (const auto& mapping : request.ports) {
       if (std::erase(endpoint.ports, mapping) == 0)
         return fail(ErrorKind::kNotFound, "{} does not publish {} for its port {}", request.target,
                     engine::describe(mapping), mapping.container_port);
       change.state.free_port(mapping);
-      if (auto sandbox = TRY(find_sandbox(change.state, request.target));
-          std::erase(sandbox.ports, mapping) != 0)
-        change.state.put(sandbox);  // else it would come back with the next network
+      std::erase(sandbox.ports, mapping);  // else it would come back with the next network
       if (!mapping.host_ip.is_unspecified()) continue;
+      auto twin = mapping;  // of `-p 8080:80`, which names no address: it is listed too, or implied
+      twin.host_ip = mapping.host_ip.is_v4() ? engine::kAny6 : Ip();
+      if (!is_listed(twin)) std::erase(sandbox.ports, twin);
+      if (mapping.host_ip.is_v4() && std::ranges::count(endpoint.ports, twin) != 0) continue;
       std::erase_if(endpoint.translated, [&](const PortMapping& each) {
         const bool beside = std::tie(each.protocol, each.host_port, each.container_port) ==
                             std::tie(mapping.protocol, mapping.host_port, mapping.container_port);
@@ -346,6 +377,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request)
         return beside;
       });
     }
+    if (sandbox.ports != started_with) change.state.put(sandbox);
     return {};
   };
   return change_ports(change, request.network, request.target, remove);

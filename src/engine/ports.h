@@ -30,9 +30,10 @@ struct Published {
 /// where it has IPv4 alone, or on [::1], whose answers no bridge can take (firewall/table.h).
 [[nodiscard]] bool is_translated(const Endpoint& endpoint, const Ip& host_ip);
 
-/// Whether these ports of the host are free; the error says who has one.
+/// Whether a port of the host, which a sandbox was started with, is free; the error says who has
+/// it.
 [[nodiscard]] Status check_free(State& state, const std::vector<nft::Element>& others,
-                                const std::vector<PortMapping>& wanted);
+                                const PortMapping& wanted);
 
 /// What turns the endpoint's published ports from `before` to `after`: elements that come and go,
 /// and the end of UDP flows that would keep an old target. `owner`: the elements' comment.

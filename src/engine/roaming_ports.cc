@@ -51,14 +51,15 @@ GatewayMode mode_of(const Network& network, Ip::Family family) {
   return family == Ip::Family::kV4 ? network.bridge.mode4 : network.bridge.mode6;
 }
 
-// The endpoint that publishes the family's ports by address translation; null: none does.
-Attached* publisher(std::span<Attached> endpoints, Ip::Family family) {
-  for (auto& each : endpoints) {
-    const auto mode = mode_of(each.network, family);
-    const bool nat = mode == GatewayMode::kNat || mode == GatewayMode::kNatUnprotected;
-    if (nat && has_default(each.endpoint, family) && can_publish(each, family)) return &each;
-  }
-  return nullptr;
+bool can_translate(const Attached& on, Ip::Family family) {
+  const auto mode = mode_of(on.network, family);
+  const bool nat = mode == GatewayMode::kNat || mode == GatewayMode::kNatUnprotected;
+  return nat && can_publish(on, family);
+}
+
+Attached* publisher_of(std::span<Attached> endpoints, Ip::Family family) {
+  const auto by = publisher(endpoints, family);
+  return by ? &endpoints[*by] : nullptr;
 }
 
 void take_back(Endpoint& endpoint, const std::vector<PortMapping>& ports) {
@@ -69,9 +70,10 @@ void take_back(Endpoint& endpoint, const std::vector<PortMapping>& ports) {
       return each == port || opened;
     });
   });
-  std::erase_if(endpoint.translated, [&](const PortMapping& each) {
-    return std::ranges::any_of(ports,
-                               [&](const PortMapping& port) { return same_numbers(each, port); });
+  // They go with [::], asked for or implied; those of `network connect -p` are not `ports`'.
+  std::erase_if(endpoint.translated, [&](PortMapping each) {
+    each.host_ip = kAny6;
+    return contains(ports, each);
   });
 }
 
@@ -99,11 +101,30 @@ std::vector<PortMapping> asked_ports(const std::vector<PortSpec>& specs, const N
   return asked;
 }
 
+std::vector<PortMapping> own_ports(Endpoint endpoint, const std::vector<PortMapping>& ports) {
+  take_back(endpoint, ports);
+  return all_ports(endpoint);
+}
+
+std::optional<std::size_t> publisher(std::span<const Attached> endpoints, Ip::Family family) {
+  std::optional<std::size_t> best;
+  const auto rank = [&](std::size_t i) {
+    return rank_of(endpoints[i].endpoint, endpoints[i].network.link.metric);
+  };
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    const bool possible = can_translate(endpoints[i], family);
+    if (has_default(endpoints[i].endpoint, family))
+      return possible ? std::optional(i) : std::nullopt;
+    if (possible && (!best || rank(i) < rank(*best))) best = i;
+  }
+  return best;
+}
+
 void distribute(std::span<Attached> endpoints, const std::vector<PortMapping>& ports,
                 bool translate) {
   for (auto& each : endpoints) take_back(each.endpoint, ports);
-  auto* const by4 = publisher(endpoints, Ip::Family::kV4);
-  auto* const by6 = publisher(endpoints, Ip::Family::kV6);
+  auto* const by4 = publisher_of(endpoints, Ip::Family::kV4);
+  auto* const by6 = publisher_of(endpoints, Ip::Family::kV6);
   const bool leads = by4 != nullptr && translate && by4->network.bridge.translate6to4;
   for (const auto& port : ports) {
     const auto family = port.host_ip.family();

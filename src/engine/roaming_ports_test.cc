@@ -95,6 +95,40 @@ TEST(DistributeTest, PortsOfOneConnectionStayThere) {
   EXPECT_EQ(all[1].endpoint.ports, Ports{tcp(kAny4, 8080)});
 }
 
+TEST(DistributeTest, ConnectionsPortsOfTheSameNumbersStayThere) {
+  std::vector all{attached("one", true, false), attached("two", true, false)};
+  all[0].endpoint.default4 = false;
+  all[0].endpoint.ports = {tcp(kAny6, 8080)};
+  all[0].endpoint.translated = {tcp(kLoopback6, 8080)};
+  const auto local = tcp(Ip::v4(127, 0, 0, 1), 8080);
+  distribute(all, {local}, true);
+  EXPECT_EQ(all[0].endpoint.translated, Ports{tcp(kLoopback6, 8080)});
+  EXPECT_EQ(all[1].endpoint.ports, Ports{local});
+}
+
+TEST(DistributeTest, WithoutADefaultRouteTheFirstThatCanPublishDoes) {
+  std::vector all{attached("net1", true, false), attached("net2", true, true)};
+  for (auto& each : all) each.endpoint.default4 = each.endpoint.default6 = false;
+  all[1].endpoint.asked.gw_priority = 1;
+  distribute(all, kBoth, true);
+  EXPECT_EQ(all[1].endpoint.ports, kBoth);
+  EXPECT_TRUE(all[0].endpoint.ports.empty());
+
+  all[1].network.internal = true;
+  distribute(all, kBoth, true);
+  EXPECT_EQ(all[0].endpoint.ports, Ports{tcp(kAny4, 8080)});
+  EXPECT_EQ(sorted(all[0].endpoint.translated), sorted({tcp(kLoopback6, 8080), tcp(kAny6, 8080)}));
+  EXPECT_TRUE(all[1].endpoint.ports.empty());
+}
+
+TEST(DistributeTest, PortsWaitWhileTheWayOutPublishesNothing) {
+  std::vector all{attached("lan", true, false), attached("web", true, false)};
+  all[0].network.driver = Driver::kMacvlan;
+  all[1].endpoint.default4 = false;
+  distribute(all, kBoth, true);
+  for (const auto& each : all) EXPECT_TRUE(each.endpoint.ports.empty());
+}
+
 TEST(DistributeTest, NoEndpointThatPublishesNothingGetsAny) {
   for (const auto& change : std::vector<std::function<void(Network&)>>{
            [](Network& network) { network.internal = true; },

@@ -5,21 +5,31 @@
 #include "base/result.h"
 #include "engine/impl.h"
 #include "ipam/subnet.h"
+#include "kernel/netlink/route.h"
 
 namespace berth::engine {
 namespace {
 
+bool same_metric(std::uint32_t one, std::uint32_t other, Ip::Family family) {
+  const auto in_kernel = [&](std::uint32_t each) {
+    return each == 0 ? kernel::default_metric(family) : each;
+  };
+  return in_kernel(one) == in_kernel(other);
+}
+
 bool same_place(const Route& one, const Route& other) {
-  return one.destination == other.destination && one.metric == other.metric;
+  return one.destination == other.destination &&
+         same_metric(one.metric, other.metric, one.destination.ip().family());
 }
 
 bool is_by_sandbox(const Route& route) {
   return !route.via.empty();
 }
 
-// The route as it is now: one by way of a sandbox goes by the address that this has on the network,
-// and is unreachable where it has none.
-Result<Route> as_it_is(State& state, const Network& network, Route route) {
+// The route as it is now for who has these addresses: one by way of a sandbox goes by the address
+// that this has on the network, and is unreachable where it has none within reach.
+Result<Route> as_it_is(State& state, const Network& network, std::span<const Cidr> addresses,
+                       Route route) {
   if (!is_by_sandbox(route)) return route;
   route.kind = RouteKind::kUnreachable;
   route.gateway.reset();
@@ -33,6 +43,8 @@ Result<Route> as_it_is(State& state, const Network& network, Route route) {
     const auto& address =
         route.destination.ip().is_v4() ? endpoint.address4 : endpoint.address6;
     if (endpoint.network_id != network.id || !address) continue;
+    const auto reaches = [&](const Cidr& own) { return own.contains(address->ip()); };
+    if (std::ranges::none_of(addresses, reaches)) continue;  // the kernel would refuse the gateway
     route.kind = RouteKind::kUnicast;
     route.gateway = address->ip();
   }
@@ -93,7 +105,7 @@ Status check_routes(const Network& network) {
                     network.name, describe(route));
     const bool has_default = network.link.default_route && !network.internal;
     if (to.prefix() == 0 && has_default &&
-        (route.metric == 0 || route.metric == network.link.metric))
+        (route.metric == 0 || same_metric(route.metric, network.link.metric, to.ip().family())))
       return fail(ErrorKind::kInvalid,
                   "network {}: route {}: the network's own default route is in its place: give "
                   "another metric, or -o no_default_route=true",
@@ -108,6 +120,7 @@ Status check_routes(const Network& network) {
 }
 
 Result<std::vector<Route>> routes_for(State& state, const Network& network, const Sandbox& joining,
+                                      std::span<const Cidr> addresses,
                                       std::span<const Endpoint> others) {
   std::vector<Route> routes;
   for (auto route : network.link.routes) {
@@ -115,7 +128,7 @@ Result<std::vector<Route>> routes_for(State& state, const Network& network, cons
       const auto by = state.sandbox(route.via);
       const bool is_joining = by ? by->id == joining.id : route.via == joining.name;
       if (is_joining) continue;
-      route = TRY(as_it_is(state, network, std::move(route)));
+      route = TRY(as_it_is(state, network, addresses, std::move(route)));
     }
     if (route.metric == 0) route.metric = network.link.metric;
     for (const auto& other : others)
@@ -130,12 +143,16 @@ Result<std::vector<Route>> routes_for(State& state, const Network& network, cons
   return routes;
 }
 
+plan::DeleteRoute route_gone(const Route& route, const Endpoint& endpoint,
+                             const plan::NsRef& sandbox) {
+  const auto made = in_sandbox(route, endpoint, sandbox);
+  return {made.ns, made.destination, made.gateway, made.link, made.kind, made.metric};
+}
+
 plan::Plan unlinked_routes_gone(const Endpoint& endpoint, const plan::NsRef& sandbox) {
   plan::Plan plan;
   for (const auto& route : endpoint.routes)
-    if (route.kind != RouteKind::kUnicast)
-      plan.push_back(plan::DeleteRoute{sandbox, route.destination, std::nullopt, IfName(),
-                                       route.kind, route.metric});
+    if (route.kind != RouteKind::kUnicast) plan.push_back(route_gone(route, endpoint, sandbox));
   return plan;
 }
 
@@ -146,7 +163,7 @@ Status settle_routes(Change& change, plan::Kernel& kernel, const Network& networ
   for (auto& endpoint : TRY(state.endpoints_of_network(network.id))) {
     const auto before = endpoint.routes;
     for (auto& route : endpoint.routes)
-      route = TRY(as_it_is(state, network, std::move(route)));
+      route = TRY(as_it_is(state, network, addresses_of(endpoint), std::move(route)));
     if (endpoint.routes == before) continue;
     state.put(endpoint);
     const auto user = TRY(state.sandbox(endpoint.sandbox_id));
@@ -158,8 +175,7 @@ Status settle_routes(Change& change, plan::Kernel& kernel, const Network& networ
       // Where somebody has put another route in its place that stays: see reconcile.
       const auto gone = plan::missing(kernel, {old});
       if (!gone || !gone->empty()) continue;
-      change.plan.push_back(plan::DeleteRoute{old.ns, old.destination, old.gateway, old.link,
-                                              old.kind, old.metric});
+      change.plan.push_back(route_gone(before[i], endpoint, ns));
       change.plan.push_back(in_sandbox(endpoint.routes[i], endpoint, ns));
     }
   }

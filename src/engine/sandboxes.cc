@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/result.h"
+#include "engine/default_route.h"
 #include "engine/host_gateway.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -79,28 +80,16 @@ std::vector<Attachment> networks_of(const RunProcess& request) {
   return {{.network = std::string(kDefaultNetwork), .options = {}}};
 }
 
-// Which of the networks' endpoints publishes the sandbox's ports: the one that the default route
-// will go by, among those whose ports can be published. Also checks that each is there once.
-Result<std::size_t> publisher_among(engine::State& state, const std::vector<Attachment>& networks) {
+// Whether each network is there, and given once.
+Status check_networks(engine::State& state, const std::vector<Attachment>& networks) {
   std::vector<std::string> ids;
-  std::optional<std::size_t> best;
-  const auto rank = [&](std::size_t i, const Network& network) {
-    const bool publishes = network.driver == Driver::kBridge && !network.internal;
-    return std::tuple(!publishes, -networks[i].options.gw_priority, network.link.metric,
-                      network.name);
-  };
-  decltype(rank(0, {})) best_rank;
-  for (std::size_t i = 0; i < networks.size(); ++i) {
-    const auto network = TRY(state.network(networks[i].network));
+  for (const auto& each : networks) {
+    const auto network = TRY(state.network(each.network));
     if (std::ranges::find(ids, network.id) != ids.end())
       return fail(ErrorKind::kInvalid, "network {} is given twice", network.name);
     ids.push_back(network.id);
-    auto this_rank = rank(i, network);
-    if (best && best_rank < this_rank) continue;
-    best = i;
-    best_rank = std::move(this_rank);
   }
-  return best.value_or(0);
+  return {};
 }
 
 // Names that come from elsewhere: the host's of a sandbox in the host's network, as in Docker, and
@@ -148,7 +137,7 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
   if (mode.owner) sandbox.shares = mode.owner->id;
   TRY(take_names(sandbox, mode, request));
   if (mode.mode == NetworkMode::kNetworks) {
-    TRY(publisher_among(state, request.networks));
+    TRY(check_networks(state, request.networks));
     sandbox.first_network = request.networks.empty()
                                 ? std::string(kDefaultNetwork)
                                 : TRY(state.network(request.networks[0].network)).name;
@@ -186,7 +175,7 @@ Result<Sandbox> Engine::Impl::prepare(Change& change, const CreateSandbox& reque
 Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const RunProcess& request,
                                                        engine::TargetSandbox target) {
   const auto networks = networks_of(request);
-  const auto publisher = TRY(publisher_among(change.state, networks));
+  TRY(check_networks(change.state, networks));
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < networks.size(); ++i) {
     const Connect connect{networks[i].network, target.sandbox.name, networks[i].options,
@@ -197,24 +186,66 @@ Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const Run
   }
   if (request.ports.empty()) return change.state.endpoints(ids);
 
-  // With several networks it is known only now which of them is the way out of which family.
   auto& state = change.state;
   auto& sandbox = target.sandbox;
   sandbox = TRY(state.sandbox(sandbox.id));
-  const auto endpoint = TRY(state.endpoint(ids[publisher]));
-  const auto network = TRY(state.network_by_id(endpoint.network_id));
-  engine::Published published{endpoint.ports, endpoint.translated};
-  if (networks.size() > 1) {
-    const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
-    published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
-                                          endpoint, translate));
-    for (const auto& list : {published.ports, published.translated})  // taken for this endpoint
-      for (const auto& port : list) state.free_port(port);
+  if (networks.size() == 1) {
+    const auto endpoint = TRY(state.endpoint(ids.front()));
+    const auto network = TRY(state.network_by_id(endpoint.network_id));
+    sandbox.ports =
+        engine::asked_ports(request.ports, network, {endpoint.ports, endpoint.translated});
+    state.put(sandbox);
+    return state.endpoints(ids);
   }
-  sandbox.ports = engine::asked_ports(request.ports, network, published);
+  // With several networks it is known only now which of them is the way out of which family.
+  sandbox.ports = TRY(choose_ports(change, ids, request.ports));
   state.put(sandbox);
-  if (networks.size() > 1) TRY(settle_ports(change, sandbox));
+  TRY(settle_ports(change, sandbox));
   return state.endpoints(ids);
+}
+
+Result<std::vector<PortMapping>> Engine::Impl::choose_ports(Change& change,
+                                                            const std::vector<std::string>& ids,
+                                                            const std::vector<PortSpec>& specs) {
+  auto& state = change.state;
+  std::vector<engine::Attached> endpoints;
+  for (auto& endpoint : TRY(state.endpoints(ids))) {
+    auto network = TRY(state.network_by_id(endpoint.network_id));
+    endpoints.push_back({std::move(endpoint), std::move(network)});
+  }
+  std::ranges::sort(endpoints, {}, [](const engine::Attached& each) {
+    return engine::rank_of(each.endpoint, each.network.link.metric);
+  });
+  const auto publish = [&](const engine::Attached& by,
+                           const PortSpec& spec) -> Result<engine::Published> {
+    const bool translate = TRY(use_translator(change, by.network, by.endpoint, {spec}));
+    return engine::resolve_ports(state, TRY(others_ports()), by.network, {spec}, by.endpoint,
+                                 translate);
+  };
+  const auto cannot = [](const Error& error) {
+    return error.kind == ErrorKind::kInvalid || error.kind == ErrorKind::kUnsupported;
+  };
+  std::vector<PortMapping> asked, taken;
+  for (const auto& spec : specs) {
+    std::optional<Error> refused;
+    for (const auto& by : endpoints) {
+      const auto published = publish(by, spec);
+      if (!published && !cannot(published.error())) return std::unexpected(published.error());
+      if (!published) {
+        if (!refused) refused = published.error();
+        continue;
+      }
+      refused.reset();
+      for (const auto& port : engine::asked_ports({spec}, by.network, *published))
+        asked.push_back(port);
+      for (const auto* list : {&published->ports, &published->translated})
+        taken.insert(taken.end(), list->begin(), list->end());
+      break;
+    }
+    if (refused) return std::unexpected(*std::move(refused));
+  }
+  for (const auto& port : taken) state.free_port(port);  // for settle_ports to take
+  return asked;
 }
 
 // For plan() only: run() below makes the namespace by starting the process.
@@ -327,7 +358,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
         ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
         sandbox.endpoints.push_back(endpoint.id);
       }
-      if (!ports.empty()) sandbox.ports = TRY(attaching.state.sandbox(sandbox.id)).ports;
+      if (!request.ports.empty()) sandbox.ports = TRY(attaching.state.sandbox(sandbox.id)).ports;
     } else if (sandbox.mode == NetworkMode::kNone) {
       attaching.plan.push_back(plan::SetLinkUp{ns, TRY(IfName::parse("lo"))});
     } else if (sandbox.mode == NetworkMode::kContainer) {

@@ -110,6 +110,10 @@ bool needs_forwarding(const Network& network, Ip::Family family) {
          has_family;
 }
 
+bool is_by_dhcp(const Network& network, const Endpoint& endpoint) {
+  return network.ipam == Ipam::kDhcp && endpoint.asked.addresses.empty();
+}
+
 bool in_table(const Network& network) {
   return network.driver == Driver::kBridge && network.bridge.managed;
 }

@@ -57,6 +57,9 @@ struct Realised {
 /// Are there elements of it in berth's table?
 [[nodiscard]] bool in_table(const Network& network);
 
+/// Does a DHCP client get the endpoint's address: not where it was given one.
+[[nodiscard]] bool is_by_dhcp(const Network& network, const Endpoint& endpoint);
+
 class State {
  public:
   explicit State(Transaction& transaction) : tx_(transaction) {}

@@ -101,7 +101,7 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
     target.sandbox = TRY(state.sandbox(reference));
     note_if_dead(target.sandbox);
     if (!alive(target.sandbox))
-      return fail(ErrorKind::kNotFound, "sandbox {} is not running: start it first",
+      return fail(ErrorKind::kNotFound, "sandbox {} is not running: run it again",
                   target.sandbox.name);
     target.ns = {target.sandbox.netns_path, target.sandbox.netns_inode};
     if (target.sandbox.kind != SandboxKind::kForeign) return target;
@@ -146,8 +146,8 @@ Result<bool> Engine::Impl::has_foreign_default(engine::Change& change,
   if (target.sandbox.kind != SandboxKind::kForeign) return false;
   const auto is_ours = [&](const Endpoint& each) { return engine::has_default(each, family); };
   if (std::ranges::any_of(endpoints, is_ours)) return false;
-  const auto routes = TRY(kernel::list_routes(*TRY(change.namespaces.route(kernel, target.ns)), family));
-  return std::ranges::any_of(routes, [](const kernel::Route& each) { return !each.destination; });
+  auto routes = TRY(kernel::list_routes(*TRY(change.namespaces.route(kernel, target.ns)), family));
+  return !engine::without_networks_routes(std::move(routes), endpoints).empty();
 }
 
 bool Engine::Impl::alive(const Sandbox& sandbox) const {

@@ -67,7 +67,7 @@ refused() { # words that the refusal must have, then the arguments of run
   [ "$status" -eq 1 ]
 }
 
-@test "none: lo alone, and nothing to connect" {
+@test "none: lo alone, and nothing to connect; what is attached comes and goes" {
   h1 berth run -d --name s1 --network none sleep 1000
   [ "$(netns_of s1)" != "$(host_netns)" ]
   [ "$(h1 berth exec s1 ls /sys/class/net)" = lo ]
@@ -77,6 +77,10 @@ refused() { # words that the refusal must have, then the arguments of run
   [ "$status" -eq 1 ]
   [[ $output == *"--network none"*"private"* ]]
   refused "conflicting options: -p and --network none" --network none -p 80:80
+  h1 berth attach s1 10.1.0.77/24 --network net
+  h1 berth exec s1 ip -4 addr show eth0 | grep -q 10.1.0.77/24
+  h1 berth detach s1
+  [ "$(h1 berth exec s1 ls /sys/class/net)" = lo ]
 }
 
 @test "container: one namespace, hosts file, host name, resolv.conf and ports; localhost between two" {

@@ -56,6 +56,18 @@ inside() { h1 berth exec "$1" -- curl -sS -m 2 "$2"; }
   [ "$status" -ne 0 ]
 }
 
+@test "run -p waits for a way out that can publish it" {
+  h1 berth network create -d macvlan -o parent=eth0 --subnet 10.9.0.0/24 lan
+  h1 berth run -d --name late --network lan --network other -p 8083:80 -- sleep 1000
+  serve late 80
+  [ -z "$(h1 berth port late)" ]
+  [[ $(h1 berth inspect --format '{{json .HostConfig.PortBindings}}' late) == *8083* ]]
+  h1 berth network disconnect lan late
+  [[ $(h1 berth port late) == *8083* ]]
+  [ "$(fetch h2 "http://$(address_of h1):8083/")" = "hello from late" ]
+  h1 berth rm -f late
+}
+
 @test "a container does not reach the host's loopback" {
   h1 sh -c 'mkdir -p /tmp/private && echo secret > /tmp/private/index.html'
   h1 busybox httpd -p 127.0.0.1:7070 -h /tmp/private

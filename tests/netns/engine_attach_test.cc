@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "dhcp/client.h"
 #include "engine_fixture.h"
 #include "sandbox/process_id.h"
 
@@ -65,6 +66,68 @@ TEST_F(EngineAttach, NobodyElseGetsThemMeanwhile) {
   expect_same(picture(instance, {&two}), before);
   EXPECT_EQ(must(instance->connect({.network = "net1", .target = two.target()})).address4,
             cidr("10.1.0.3/24"));
+}
+
+TEST_F(EngineAttach, APrivateSandboxTakesWhatItIsGiven) {
+  auto sandbox = must(instance->create_sandbox({.name = "alone"}));
+  sandbox.mode = NetworkMode::kNone;
+  {
+    engine::Change change(*instance.impl().store);
+    change.state.put(sandbox);
+    must(instance.impl().commit(change));
+  }
+  expect_refused(instance->connect({.network = "net1", .target = "alone"}), ErrorKind::kInvalid,
+                 {"alone", "--network none", "berth attach"});
+  for (const auto& by : {std::string("alone"), "netns:" + sandbox.netns_path}) {
+    auto request = attaching(one, {"192.0.2.5/24"});
+    request.target = by;
+    EXPECT_EQ(must(instance->connect(request)).address4, cidr("192.0.2.5/24"));
+    expect_agreement(instance);
+    must(instance->disconnect({"net1", by}));
+  }
+  expect_refused(instance->disconnect({"net1", "alone"}), ErrorKind::kInvalid, {"alone"});
+}
+
+TEST_F(EngineAttach, ByDhcpNobodyAsksForWhatIsGiven) {
+  run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && ip link set lan1 up");
+  const auto lan = instance->create_network(
+      {.name = "lan", .driver = "macvlan", .ipam = "dhcp", .options = {{"parent", "lan0"}}});
+  if (!lan && lan.error().kind == ErrorKind::kUnsupported) GTEST_SKIP() << lan.error().message;
+  must(lan);
+  auto request = attaching(one, {"192.0.2.5/24"});
+  request.network = "lan";
+  auto endpoint = must(instance->connect(request));
+  EXPECT_EQ(addresses_in(one), std::set<std::string>{"192.0.2.5/24"});
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+
+  // As if a client had asked: what it noted is lost when it says so, not when it is gone.
+  engine::Change change(*instance.impl().store);
+  endpoint.asked.addresses.clear();
+  change.state.put(endpoint);
+  must(instance.impl().commit(change));
+  EXPECT_EQ(must(instance.impl().take_lease(endpoint.id)).address4, cidr("192.0.2.5/24"));
+  const auto directory = instance.impl().dhcp_directory(endpoint);
+  run("mkdir -p " + directory);
+  EXPECT_EQ(must(instance.impl().take_lease(endpoint.id)).address4, cidr("192.0.2.5/24"));
+  must(dhcp::note(directory, "deconfig"));
+  EXPECT_FALSE(must(instance.impl().take_lease(endpoint.id)).address4);
+  EXPECT_TRUE(addresses_in(one).empty());
+}
+
+TEST_F(EngineAttach, LinkLocalAddressesAreOneOwnersEach) {
+  const auto with = [&](TargetNs& target, const Cidr& address) {
+    return instance->connect(
+        {.network = "net1", .target = target.target(), .options = {.link_local = {address}}});
+  };
+  must(with(one, cidr("169.254.7.7/16")));
+  expect_refused(with(two, cidr("169.254.7.7/16")), ErrorKind::kInUse,
+                 {"169.254.7.7", one.target()});
+  expect_refused(with(two, cidr("169.254.255.255/16")), ErrorKind::kInvalid, {"broadcast"});
+  expect_refused(with(two, cidr("169.254.0.0/16")), ErrorKind::kInvalid, {"169.254.0.0"});
+  expect_refused(with(two, cidr("10.9.9.9/24")), ErrorKind::kInvalid, {"10.9.9.9", "link-local"});
+  expect_refused(with(two, cidr("169.254.7.8/24")), ErrorKind::kInvalid, {"169.254.7.8/24", "16"});
+  must(with(two, cidr("fe80::77/64")));
+  expect_agreement(instance);
 }
 
 TEST_F(EngineAttach, TheDefaultRouteGoesByTheGatewayThatIsGiven) {

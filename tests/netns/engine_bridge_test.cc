@@ -66,6 +66,15 @@ TEST_F(EngineBridge, AnUnmanagedBridgeIsUsedAndNeverChanged) {
   expect_same(kernel_state(), before);
 }
 
+TEST_F(EngineBridge, WithoutBerthsAddressesABridgesOwnMakeNoSubnet) {
+  run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
+  const auto made = must(instance->create_network(
+      {.name = "lan",
+       .ipam = "null",
+       .options = {{"com.docker.network.bridge.name", "br7"}, {"mode", "unmanaged"}}}));
+  EXPECT_TRUE(made.subnets.empty());
+}
+
 TEST_F(EngineBridge, AnUnmanagedBridgeMustBeThere) {
   const auto before = picture(instance);
   expect_refused(instance->create_network(on_bridge("lan", "unmanaged")), ErrorKind::kNotFound,

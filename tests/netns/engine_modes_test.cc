@@ -36,6 +36,20 @@ TEST_F(EngineModes, AnOwnerIsNotRemovedUnderItsSharers) {
   must(instance->remove_sandboxes({{"pod"}, false})[0].status);
 }
 
+TEST_F(EngineModes, ASharerThatHasEndedIsJoinedByNobody) {
+  Instance instance;
+  const auto pod = must(instance->create_sandbox({.name = "pod"}));
+  FakeSandbox sharer(instance, "sharer", pod.id);
+  engine::Change change(*instance.impl().store);
+  const RunProcess request{.networks = {{"container:sharer", {}}}, .argv = {"true"}};
+  EXPECT_EQ(must(engine::mode_of(change.state, request)).owner->id, pod.id);
+  sharer.end();
+  sharer.record.state = SandboxState::kExited;
+  change.state.put(sharer.record);
+  expect_refused(engine::mode_of(change.state, request), ErrorKind::kNotFound,
+                 {"sharer", "not running"});
+}
+
 TEST_F(EngineModes, OwnerAndSharersGoInOneRequestInAnyOrder) {
   for (const bool owner_first : {true, false}) {
     Instance instance;

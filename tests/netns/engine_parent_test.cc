@@ -209,6 +209,13 @@ TEST_F(EngineParent, TheHostsAddressCanBeChosen) {
   expect_agreement(instance);
 }
 
+TEST_F(EngineParent, TheHostsAddressIsNoneThatANeighbourHas) {
+  run("ip addr add 192.168.7.2/24 dev lan1 && ip addr add 192.168.7.3/24 dev lan1", &machine.netns);
+  EXPECT_EQ(make(request("lan", {{"host_access", "true"}})).parent.host_addresses[0].str(),
+            "192.168.7.4/24");
+  expect_agreement(instance);
+}
+
 TEST_F(EngineParent, TwoNetworksWithIPv6AloneReachTheHostOnOneParent) {
   for (const std::string subnet : {"fd91::/64", "fd92::/64"}) {
     auto lan = request("lan" + subnet.substr(2, 2), {{"host_access", "true"}});

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/result.h"
 #include "base/unique_fd.h"
 #include "engine_fixture.h"
 
@@ -179,6 +180,17 @@ TEST_F(EnginePublish, APortThatAProgramListensOnIsRefusedWithItsName) {
   EXPECT_EQ(host_ports(must(connect(target, {"7000-7002:80"}))), (std::vector{7002}));
 }
 
+TEST_F(EnginePublish, ARangeThatIsNoneIsRefused) {
+  for (const PortSpec& spec :
+       {PortSpec{.host_first = 65535, .container_first = 80, .container_last = 81},
+        PortSpec{
+            .host_first = 65535, .host_last = 65535, .container_first = 80, .container_last = 81},
+        PortSpec{.host_first = 8080, .host_last = 8080}})
+    expect_refused(
+        instance->connect({.network = "net1", .target = target.target(), .ports = {spec}}),
+        ErrorKind::kInvalid, {"ports", "one size"});
+}
+
 TEST_F(EnginePublish, PortsGoWithTheirEndpointAndCanBeTakenAgain) {
   must(connect(target, {"7000:80", "7000:80/udp"}));
   must(instance->disconnect({.network = "net1", .target = target.target()}));
@@ -209,6 +221,111 @@ TEST_F(EnginePublish, AThousandPortsMakeNoMoreRules) {
 }
 
 // Nothing gets there: firewall/table.h.
+// The ports of `run -p`, without the process.
+class EngineRoamingPorts : public EngineTest {
+ protected:
+  Result<std::vector<Endpoint>> start(const std::vector<Attachment>& networks,
+                                      const std::vector<std::string>& specs) {
+    must(instance->create_sandbox({.name = "srv"}));
+    const auto attach = [&]() -> Result<std::vector<Endpoint>> {
+      engine::Change change(*instance.impl().store);
+      const RunProcess request{.networks = networks, .ports = ports(specs)};
+      auto target = TRY(instance.impl().target(change, "srv"));
+      auto endpoints = TRY(instance.impl().attach_all(change, request, std::move(target)));
+      TRY(instance.impl().commit(change));
+      return endpoints;
+    };
+    auto started = attach();
+    if (!started) must(instance->remove_sandboxes({{"srv"}, true}).front().status);
+    return started;
+  }
+  // "NETWORK:ADDRESS:PORT" of all that are published.
+  std::vector<std::string> published() {
+    std::vector<std::string> all;
+    for (const auto& each : must(instance->endpoints_of_sandbox(must(instance->sandbox("srv")))))
+      for (const auto& port : each.ports)
+        all.push_back(
+            fmt::format("{} {} {}", each.network_name, port.host_ip.str(), port.host_port));
+    std::ranges::sort(all);
+    expect_agreement(instance);
+    return all;
+  }
+  using Strings = std::vector<std::string>;
+
+  Instance instance;
+};
+
+TEST_F(EngineRoamingPorts, WaitForAWayOutThatCanPublishThem) {
+  run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
+  must(instance->create_network(
+      {.name = "lan",
+       .subnets = {{.subnet = Cidr::parse("10.7.0.0/24").value(), .gateway = ip("10.7.0.1")}},
+       .options = {{"com.docker.network.bridge.name", "br7"}, {"mode", "unmanaged"}}}));
+  instance.make_network(1);
+  must(start({{"lan", {.gw_priority = 1}}, {"net1", {}}}, {"8080:80"}));
+  EXPECT_EQ(published(), Strings{});
+  must(instance->disconnect({"lan", "srv"}));
+  EXPECT_EQ(published(), Strings{"net1 0.0.0.0 8080"});
+}
+
+TEST_F(EngineRoamingPorts, ComeFromTheNetworkThatCanServeTheAddress) {
+  instance.make_network(2);
+  must(instance->create_network(
+      {.name = "net1", .subnets = {{.subnet = Cidr::parse("fd01::/64").value()}}, .ipv4 = false}));
+  must(start({{"net1", {.gw_priority = 1}}, {"net2", {}}}, {"127.0.0.1:8085:80", "8086:80"}));
+  EXPECT_EQ(published(), (Strings{"net1 :: 8086", "net2 0.0.0.0 8086", "net2 127.0.0.1 8085"}));
+}
+
+TEST_F(EngineRoamingPorts, AreRefusedWhereNoNetworkCanEverPublishThem) {
+  for (const int number : {1, 2})
+    instance.make_network(number, [](auto& request) { request.internal = true; });
+  expect_refused(start({{"net1", {}}, {"net2", {}}}, {"8080:80"}), ErrorKind::kInvalid,
+                 {"net1", "internal"});
+}
+
+TEST_F(EngineRoamingPorts, GoBackToANetworkWithoutADefaultRoute) {
+  instance.make_network(1, [](auto& request) { request.options["no_default_route"] = "true"; });
+  instance.make_network(2);
+  instance.make_network(3, [](auto& request) { request.internal = true; });
+  must(start({{"net1", {}}, {"net2", {}}}, {"8080:80"}));
+  EXPECT_EQ(published(), Strings{"net2 0.0.0.0 8080"});
+  must(instance->disconnect({"net2", "srv"}));
+  EXPECT_EQ(published(), Strings{"net1 0.0.0.0 8080"});
+  must(instance->connect({.network = "net3", .target = "srv"}));
+  EXPECT_EQ(published(), Strings{"net1 0.0.0.0 8080"});
+}
+
+TEST_F(EngineRoamingPorts, DoNotTakeBackWhatTheSandboxGaveAwayMeanwhile) {
+  instance.make_network(1);
+  instance.make_network(2);
+  instance.make_network(3, [](auto& request) {
+    request.options["com.docker.network.bridge.gateway_mode_ipv4"] = "routed";
+  });
+  must(start({{"net1", {}}}, {"8080:80"}));
+  must(instance->connect({.network = "net3", .target = "srv", .options = {.gw_priority = 5}}));
+  must(instance->connect({.network = "net2", .target = "srv", .ports = ports({"8080:81"})}));
+  must(instance->disconnect({"net3", "srv"}));
+  EXPECT_EQ(published(), Strings{"net2 0.0.0.0 8080"});
+  instance.make_network(4);
+  must(instance->connect({.network = "net4", .target = "srv"}));  // which has no part in it
+  EXPECT_EQ(published(), Strings{"net2 0.0.0.0 8080"});
+  must(instance->disconnect({"net1", "srv"}));
+  expect_refused(instance->connect({.network = "net1", .target = "srv"}), ErrorKind::kInUse,
+                 {"8080", "srv", "started with it"});
+}
+
+TEST_F(EngineRoamingPorts, StayUnpublished) {
+  instance.make_network(1);
+  instance.make_network(2);
+  must(start({{"net1", {}}}, {"8080:80", "8081:81"}));
+  must(instance->unpublish({"net1", "srv", {{Protocol::kTcp, Ip(), 8080, 80}}}));
+  must(instance->connect({.network = "net2", .target = "srv", .options = {.gw_priority = 5}}));
+  EXPECT_EQ(published(), Strings{"net2 0.0.0.0 8081"});
+  const auto record = must(instance->sandbox("srv"));
+  EXPECT_TRUE(std::ranges::none_of(record.ports,
+                                   [](const PortMapping& each) { return each.host_port == 8080; }));
+}
+
 TEST_F(EnginePublish, LoopbackOfIpv6IsRefusedForAContainerWithIpv6Alone) {
   instance.make_network(6, [](CreateNetwork& request) {
     request.ipv4 = false;

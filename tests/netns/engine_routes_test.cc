@@ -210,6 +210,109 @@ TEST_F(EngineRoutesVia, WhatSomebodyPutInTheirPlaceDoesNotKeepItFromLeaving) {
   EXPECT_EQ(json_of("ip -j route show 10.8.0.0/16", &netns)[0]["gateway"], "10.1.0.1");
 }
 
+TEST_F(EngineRoutesVia, AreUnreachableForWhoHasNoAddressInItsSubnet) {
+  connect("user");
+  const Connect outside{.network = "net1",
+                        .target = "vpn",
+                        .options = {.addresses = {cidr("10.99.0.200/24"), cidr("fd01::99/64")}}};
+  must(instance->connect(outside));
+  EXPECT_EQ(way(), "fd01::99 - ");
+  disconnect("user");
+  connect("user");
+  EXPECT_EQ(way(), "fd01::99 - ");
+}
+
+// net1 is an ordinary network, net2 one whose default route is a route of its own.
+class EngineDefaultByRoute : public EngineTest {
+ protected:
+  void make(const std::string& text) {
+    for (const int number : {1, 2})
+      instance.make_network(number, [&](CreateNetwork& request) {
+        request.subnets.push_back({.subnet = cidr(fmt::format("fd0{}::/64", number))});
+        if (number == 1) return;
+        request.routes = {route(text)};
+        request.options["no_default_route"] = "true";
+      });
+  }
+  Result<Endpoint> connect(const std::string& network, int priority = 0) {
+    return instance->connect(
+        {.network = network, .target = target.target(), .options = {.gw_priority = priority}});
+  }
+  void disconnect(const std::string& network) {
+    must(instance->disconnect({network, target.target()}));
+  }
+  // The default routes of one family: their gateways, or what kind they are.
+  std::string ways(int family = 4) {
+    std::string text;
+    for (const auto& each :
+         json_of(fmt::format("ip -{} -j route show default", family), &target.netns))
+      text += (each.contains("gateway") ? each["gateway"] : each["type"]).get<std::string>() + " ";
+    expect_agreement(instance);
+    return text;
+  }
+
+  Instance instance;
+  TargetNs target;
+};
+
+TEST_F(EngineDefaultByRoute, TheOneOfThePriorityStandsAlone) {
+  for (const std::string way : {"0.0.0.0/0,10.2.0.9", "0.0.0.0/0,blackhole"}) {
+    make(way);
+    const std::string own = way.substr(10) + " ";
+    must(connect("net1"));
+    must(connect("net2", 1));
+    EXPECT_EQ(ways(), own);
+    EXPECT_EQ(ways(6), "fd01::1 ");
+    disconnect("net2");
+    EXPECT_EQ(ways(), "10.1.0.1 ");
+    disconnect("net1");
+
+    must(connect("net2", 1));
+    must(connect("net1"));
+    EXPECT_EQ(ways(), own);
+    disconnect("net2");
+    EXPECT_EQ(ways(), "10.1.0.1 ");
+    must(instance->disconnect({"net1", target.target()}));
+    for (const auto& gone : instance->remove_networks({{"net1", "net2"}})) must(gone.status);
+  }
+}
+
+TEST_F(EngineDefaultByRoute, OfIPv6HasTheMetricThatTheKernelGivesIt) {
+  make("::/0,blackhole,1024");
+  must(connect("net1"));
+  expect_refused(connect("net2"), ErrorKind::kExists, {"net2", "::/0", "net1"});
+  must(connect("net2", 1));
+  EXPECT_EQ(ways(6), "blackhole ");
+  EXPECT_EQ(ways(), "10.1.0.1 ");
+  disconnect("net2");
+  EXPECT_EQ(ways(6), "fd01::1 ");
+}
+
+TEST_F(EngineDefaultByRoute, IsRefusedWhereTheOtherIsFirst) {
+  make("0.0.0.0/0,10.2.0.9");
+  must(connect("net1"));
+  const auto before = picture(instance, {&target});
+  expect_refused(connect("net2"), ErrorKind::kExists,
+                 {"net2", "0.0.0.0/0", "net1", "metric", "gw-priority"});
+  expect_same(picture(instance, {&target}), before);
+  disconnect("net1");
+  must(connect("net2"));
+  expect_refused(connect("net1"), ErrorKind::kExists,
+                 {"net1", "net2", "0.0.0.0/0", "metric", "gw-priority"});
+  EXPECT_EQ(ways(), "10.2.0.9 ");
+}
+
+TEST_F(EngineDefaultByRoute, OfAnotherMetricIsNobodyElses) {
+  make("0.0.0.0/0,blackhole,300");
+  instance.make_network(3);
+  must(connect("net2"));
+  must(connect("net1"));  // a foreign namespace's own default route would keep this one from it
+  EXPECT_EQ(ways(), "10.1.0.1 blackhole ");
+  must(connect("net3"));
+  disconnect("net1");
+  EXPECT_EQ(ways(), "10.3.0.1 blackhole ");
+}
+
 TEST_F(EngineRoutes, AreRefusedWithWhatIsWrong) {
   Instance instance;
   const auto refused = [&](std::vector<Route> routes) {
