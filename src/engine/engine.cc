@@ -14,6 +14,7 @@
 #include "kernel/netns/netns.h"
 #include "plan/json.h"
 #include "plan/render.h"
+#include "plan/whose.h"
 
 namespace berth {
 namespace {
@@ -346,6 +347,7 @@ Result<PlanText> Engine::plan(const Request& request) {
       },
       request));
   plan::append(change.plan, std::move(change.last));
+  (void)plan::spare_others(impl_->kernel, change.plan);
   return PlanText{plan::render(change.plan), plan::to_json(change.plan)};
 }
 
