@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/result.h"
+#include "engine/elsewhere.h"
 #include "engine/host_gateway.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -86,7 +87,7 @@ Result<std::size_t> publisher_among(engine::State& state, const std::vector<Atta
   std::optional<std::size_t> best;
   const auto rank = [&](std::size_t i, const Network& network) {
     const bool publishes = network.driver == Driver::kBridge && !network.internal;
-    return std::tuple(!publishes, -networks[i].options.gw_priority, network.link.metric,
+    return std::tuple(!publishes, -std::int64_t{networks[i].options.gw_priority}, network.link.metric,
                       network.name);
   };
   decltype(rank(0, {})) best_rank;
@@ -410,7 +411,10 @@ Status Engine::Impl::finish_if_known(const Sandbox& sandbox, int exit_code) {
 
 bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
   if (sandbox.state == SandboxState::kExited) return false;
-  if (sandbox.kind != SandboxKind::kProcess) return !alive(sandbox);
+  if (sandbox.kind != SandboxKind::kProcess) {
+    Change look(*store);
+    return !alive(sandbox) && !engine::lives_elsewhere(look.state, sandbox);
+  }
   // While its shim lives, that is about to report the end with the exit code.
   return !alive(sandbox) && !sandbox::alive({sandbox.shim_pid, sandbox.shim_start});
 }
