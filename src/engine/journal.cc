@@ -1,6 +1,5 @@
 // The instance lock, the journal and how a change is committed. See impl.h for the order of steps.
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -11,6 +10,7 @@
 #include "base/result.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/instance_lock.h"
 #include "kernel/netlink/link.h"
 #include "plan/json.h"
 #include "plan/whose.h"
@@ -96,13 +96,7 @@ Status settle(plan::Kernel& kernel, const Entry& entry) {
 Result<UniqueFd> Engine::Impl::lock_only(int how) {
   if (config.only_plan) return UniqueFd();  // nothing is changed, so there is nobody to keep out
   TRY(may_change());
-  const auto path = config.root + "/lock";
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return fail_sys(errno, "open {}", path);
-  while (flock(fd.get(), LOCK_EX | how) != 0) {
-    if (errno == EWOULDBLOCK) return fail(ErrorKind::kInUse, "{} is locked", path);
-    if (errno != EINTR) return fail_sys(errno, "lock {}", path);
-  }
+  auto fd = TRY(engine::lock_instance(config.root, how));
   // A reset removes the store's file, and this process would go on writing to what nobody reads.
   struct stat info;
   const auto database = config.root + "/berth.db";
