@@ -160,12 +160,17 @@ leftovers() { # the names of veths and the number of elements of published ports
 
 @test "what announces the addresses of a sandbox in the foreground is no child that it waits for" {
   h1 berth run --rm --name fg --network net -- sleep 1000 &
-  local parent
+  local shim
   for _ in $(seq 100); do
-    parent=$(awk '{print $4}' "/proc/$(inspect fg '.[0].State.Pid' 2> /dev/null)/stat" 2> /dev/null) && break
+    shim=$(awk '{print $4}' "/proc/$(inspect fg '.[0].State.Pid' 2> /dev/null)/stat" 2> /dev/null) && break
     sleep 0.05
   done
-  [ "$(ps -o pid= --ppid "$parent" | wc -l)" -eq 1 ]
+  # Once the announcer, whose words are the same, is there.
+  for _ in $(seq 100); do
+    [ "$(pgrep -fc '^berth run --rm --name fg')" -gt 1 ] && break
+    sleep 0.05
+  done
+  [ "$(ps -o pid= --ppid "$(awk '{print $4}' "/proc/$shim/stat")" | wc -l)" -eq 1 ]
   h1 berth rm -f fg
   wait || true
 }
