@@ -10,6 +10,7 @@
 #include "drivers/mac_from_id.h"
 #include "engine/asked.h"
 #include "engine/given_addresses.h"
+#include "engine/given_bridge.h"
 #include "engine/host_facts.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -98,9 +99,12 @@ bool switches_ipv6_off(const Endpoint& endpoint) {
   return std::ranges::find(endpoint.sysctls, off) != endpoint.sysctls.end();
 }
 
-Mac mac_for(const Endpoint& endpoint) {
+// Docker's choice, 02:42 and the IPv4 address, is also that of whoever has the address already: on a
+// segment with others he could not be told from the endpoint, and would not hear its probe.
+Mac mac_for(const Network& network, const Endpoint& endpoint) {
+  const bool among_others = engine::has_parent(network) || engine::on_given_bridge(network);
   if (endpoint.asked.mac) return *endpoint.asked.mac;
-  if (endpoint.address4) return Mac::from_ip(endpoint.address4->ip());
+  if (endpoint.address4 && !among_others) return Mac::from_ip(endpoint.address4->ip());
   return drivers::mac_from_id(endpoint.id);
 }
 
@@ -170,8 +174,10 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   if (switches_ipv6_off(endpoint))
     std::erase_if(endpoint.routes,
                   [](const Route& each) { return !each.destination.ip().is_v4(); });
+  for (auto& each : engine::routes_to_host(network, hosts, endpoint, endpoints))
+    endpoint.routes.push_back(std::move(each));
   TRY(check_vlan(network, endpoint));
-  endpoint.mac = mac_for(endpoint);
+  endpoint.mac = mac_for(network, endpoint);
   if (engine::has_parent(network)) TRY(settle_on_parent(change, network, endpoint));
   if (endpoint.asked.mac)
     TRY(engine::check_mac(state, *TRY(kernel.route()), network, *endpoint.asked.mac));

@@ -212,9 +212,6 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
   if (same_name != others.end())
     return fail(ErrorKind::kExists, "network {} exists already: give another name", asked.name);
   std::erase_if(others, [](const Network& each) { return each.config_only; });  // never made
-  if (!asked.ipam_options.empty())
-    return fail(ErrorKind::kInvalid, "network {}: --ipam-opt {}: no ipam driver has options",
-                asked.name, asked.ipam_options.begin()->first);
   if (asked.config_only && !asked.adopt.empty())
     return fail(ErrorKind::kInvalid,
                 "network {}: a template (--config-only) has no bridge: give --adopt to the networks "
@@ -246,6 +243,7 @@ Result<Network> Engine::Impl::prepare(Change& change, const CreateNetwork& asked
   network.labels = request.labels;
   network.options = request.options;
   network.ipam = TRY(model::parse_ipam(request.ipam));
+  TRY(model::check_ipam_options(network.ipam, request.ipam_options));
   network.ipam_options = request.ipam_options;
   TRY(model::read_options(network, request.options));
   if (request.ipv6) network.ipv6 = *request.ipv6;  // a flag before an option of the same meaning

@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "drivers/macvlan/macvlan.h"
+#include "drivers/parent.h"
 #include "engine/given_bridge.h"
 #include "ipam/subnet.h"
 #include "kernel/netlink/address.h"
@@ -43,6 +44,26 @@ Status check_not_hosts(const Network& network, std::span<const Ip> hosts, const 
   if (std::ranges::find(hosts, ip) == hosts.end()) return {};
   return fail(ErrorKind::kInUse, "network {}: address {} is taken by the host, on {}", network.name,
               ip.str(), device_of(network).str());
+}
+
+std::vector<Route> routes_to_host(const Network& network, std::span<const Ip> hosts,
+                                  const Endpoint& endpoint, std::span<const Endpoint> others) {
+  std::vector<Route> routes;
+  if (!network.parent.host_access || !drivers::is_asked_by_arp(network)) return routes;
+  for (const auto& ip : hosts) {
+    const auto& address = ip.is_v4() ? endpoint.address4 : endpoint.address6;
+    const bool is_gateway = ip == endpoint.gateway4 || ip == endpoint.gateway6;
+    if (!address || !address->contains(ip) || is_gateway) continue;
+    const Cidr destination(ip, ip.bits());
+    const auto leads_there = [&](const Endpoint& other) {
+      return std::ranges::find(other.routes, destination, &Route::destination) != other.routes.end();
+    };
+    if (std::ranges::any_of(others, leads_there)) continue;
+    for (const auto& own : network.parent.host_addresses)
+      if (own.network() == address->network())
+        routes.push_back({.destination = destination, .gateway = own.ip()});
+  }
+  return routes;
 }
 
 Status check_mac(State& state, kernel::Socket& route, const Network& network, const Mac& mac) {

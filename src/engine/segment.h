@@ -23,6 +23,13 @@ namespace berth::engine {
 [[nodiscard]] Status check_not_hosts(const Network& network, std::span<const Ip> hosts,
                                      const Ip& ip);
 
+/// With host_access: routes to those of `hosts` in the endpoint's subnets, by way of the host's own
+/// sub-interface. A sub-interface cannot speak with its parent, and the host is known by the
+/// parent's address. None to where one of `others`, the sandbox's endpoints, leads already.
+[[nodiscard]] std::vector<Route> routes_to_host(const Network& network, std::span<const Ip> hosts,
+                                                const Endpoint& endpoint,
+                                                std::span<const Endpoint> others);
+
 /// Refuses a MAC address that the host or an endpoint has on the segment.
 [[nodiscard]] Status check_mac(State& state, kernel::Socket& route, const Network& network,
                                const Mac& mac);

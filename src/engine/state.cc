@@ -11,6 +11,7 @@
 #include "engine/ids.h"
 #include "ipam/allocator.h"
 #include "model/json.h"
+#include "model/options.h"
 #include "plan/json.h"
 
 namespace berth::engine {
@@ -393,7 +394,8 @@ Status State::add_taken(std::set<Ip>& taken, const Network& other, const Cidr& s
 Result<Ip> State::allocate(const Network& network, const Subnet& subnet) {
   std::optional<Ip> hint;
   if (const auto text = TRY(tx_.get(hint_key(network.id, subnet.cidr)))) {
-    if (const auto ip = Ip::parse(*text)) hint = *ip;
+    if (const auto ip = Ip::parse(*text))
+      hint = model::is_serial(network) ? Ip::from_number(ip->family(), ip->number() + 1) : *ip;
   }
   const auto prefix = lease_prefix(network.id, subnet.cidr.ip().family());
   const auto sharing = TRY(on_one_segment(network));
@@ -454,6 +456,7 @@ Status State::check_free(const Network& network, const Ip& ip) {
 
 Status State::lower_hint(const Network& network, const Ip& ip) {
   for (const auto& each : TRY(on_one_segment(network))) {
+    if (model::is_serial(each)) continue;  // allocate() begins anew at the end of the range
     for (const auto& subnet : each.subnets) {
       if (!subnet.cidr.contains(ip)) continue;
       const auto key = hint_key(each.id, subnet.cidr);

@@ -16,6 +16,7 @@
 //                                         after a blank the plan of Realised::give_back
 //   switched/<sysctl>                     its value before berth switched it
 //   left/<link>                           index and MAC of a link that a forced removal left
+//   meta/instance                         8 hex digits that tell this instance's elements from others'
 //   meta/boot                             the boot in which the kernel's part of all this was made
 //   last-change                           id of the last change that is recorded whole (journal.cc)
 //   unreadable/journal/<id>               the journal's entry of a change, which could not be read:

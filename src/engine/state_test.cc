@@ -66,6 +66,17 @@ TEST_F(StateTest, ANameComesBeforeAnIdAndAPrefixMustBeUnique) {
   }
 }
 
+TEST_F(StateTest, InSeriesAnAddressComesBackOnlyAtTheEndOfTheRange) {
+  network_.ipam_options = {{"com.docker.network.ipam.serial", "true"}};
+  state_.put(network_);
+  const auto next = [&] { return endpoint(allocate().value()); };
+  const auto first = next();
+  ASSERT_TRUE(state_.erase(first));
+  for (int last = 3; last <= 6; ++last)
+    EXPECT_EQ(next().address4->ip(), Ip::v4(10, 1, 0, static_cast<std::uint8_t>(last)));
+  EXPECT_EQ(next().address4, first.address4);
+}
+
 TEST_F(StateTest, AddressesAreGivenOutFromTheLowestAndComeBack) {
   std::vector<Endpoint> endpoints;
   for (int last = 2; last <= 6; ++last) {

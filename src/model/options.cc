@@ -293,8 +293,14 @@ constexpr std::string_view kEndpointIfname = "com.docker.network.endpoint.ifname
 constexpr std::string_view kEndpointSysctls = "com.docker.network.endpoint.sysctls";
 constexpr std::string_view kEndpointMac = "com.docker.network.endpoint.macaddress";
 constexpr std::string_view kHostIfname = "host_interface_name";
+// Docker's daemon hands these to its drivers: of what they say, a bridge's does nothing but for the
+// links of enable_icc=false, and macvlan's and ipvlan's nothing at all.
+constexpr std::string_view kEndpointPorts = "com.docker.network.endpoint.exposedports";
+constexpr std::string_view kEndpointDns = "com.docker.network.endpoint.dnsservers";
 constexpr std::array kEndpointOptions = {kEndpointIfname, kEndpointSysctls, kEndpointMac,
-                                         kHostIfname};
+                                         kHostIfname,     kEndpointPorts,   kEndpointDns};
+
+constexpr std::string_view kSerial = "com.docker.network.ipam.serial";
 
 // The kernel's name of a key: Docker separates with dots, in which a dot of IFNAME's cannot stand.
 std::string slashed(std::string_view key) {
@@ -381,6 +387,13 @@ Status read_endpoint_options(EndpointOptions& endpoint) {
       endpoint.mac = *mac;
     } else if (option == kEndpointSysctls) {
       TRY(endpoint_sysctls(endpoint.driver_options, {}));
+    } else if (option == kEndpointPorts) {
+      for (const auto each : split(value, ','))
+        if (const auto port = parse_port_spec(each); !port || each.contains(':'))
+          return given.refuse("ports like 80/tcp with commas");
+    } else if (option == kEndpointDns) {
+      for (const auto each : split(value, ','))
+        if (!Ip::parse(each)) return given.refuse("IP addresses with commas");
     } else {
       return fail(ErrorKind::kInvalid,
                   "option {}: an endpoint has none of that name; the nearest is {}", option,
@@ -429,6 +442,22 @@ Result<Driver> parse_driver(std::string_view text) {
     return fail(ErrorKind::kInvalid,
                 "driver {}: there is none of that name; give bridge, macvlan or ipvlan", text);
   return *driver;
+}
+
+Status check_ipam_options(Ipam ipam, const Labels& options) {
+  for (const auto& [option, value] : options) {
+    if (ipam != Ipam::kBerth || option != kSerial)
+      return fail(ErrorKind::kInvalid, "--ipam-opt {}: ipam driver {} has {}", option, name(ipam),
+                  ipam == Ipam::kBerth ? fmt::format("no option but {}", kSerial) : "no options");
+    (void)TRY(parse_bool({option, value}));
+  }
+  return {};
+}
+
+bool is_serial(const Network& network) {
+  const auto given = network.ipam_options.find(std::string(kSerial));
+  return given != network.ipam_options.end() &&
+         parse_bool({given->first, given->second}).value_or(false);
 }
 
 Result<Ipam> parse_ipam(std::string_view text) {

@@ -53,6 +53,12 @@ struct OptionName {
 /// The driver called `text`; host and null (or none) exist once and cannot be asked for.
 [[nodiscard]] Result<Driver> parse_driver(std::string_view text);
 
+/// Checks the options of an address driver. Berth's own has Docker's com.docker.network.ipam.serial.
+[[nodiscard]] Status check_ipam_options(Ipam ipam, const Labels& options);
+/// Whether addresses are given out one after the other, and a lower one that came back only once
+/// the end of the range is reached.
+[[nodiscard]] bool is_serial(const Network& network);
+
 /// default (or empty, or netavark's host-local), dhcp, null (or none).
 [[nodiscard]] Result<Ipam> parse_ipam(std::string_view text);
 

@@ -12,6 +12,14 @@ namespace {
 constexpr std::string_view kForm =
     "[hostIP:][hostPort[-hostPort]:]containerPort[-containerPort][/tcp|udp|sctp]";
 
+const Cidr kLinkLocal(Ip::from_number(Ip::Family::kV6, Uint128{0xfe80} << 112), 10);  // RFC 4291
+const Cidr kMapped(Ip::from_number(Ip::Family::kV6, Uint128{0xffff} << 32), 96);       // likewise
+
+// What an IPv4 address written as an IPv6 one means.
+Ip ipv4_of(const Ip& ip) {
+  return kMapped.contains(ip) ? *Ip::from_bytes(ip.bytes().subspan(12)) : ip;
+}
+
 bool parse_port(std::string_view text, Port& port) {
   const auto [end, error] = std::from_chars(text.begin(), text.end(), port);
   return error == std::errc{} && end == text.end() && port != 0;
@@ -60,12 +68,14 @@ Result<PortSpec> parse_port_spec(std::string_view text) {
       address = address.substr(1, address.size() - 2);
     const auto ip = Ip::parse(address);
     if (!ip) return bad("the host address is not an IP address");
-    spec.host_ip = *ip;
+    if (kLinkLocal.contains(*ip))
+      return bad("a link-local address is not one of the host alone: give another");
+    spec.host_ip = ipv4_of(*ip);
     host = host.substr(before + 1);
   } else if (host.find('.') != std::string_view::npos) {
     return bad("an address needs a second ':'");
   }
-  if (host.empty()) return spec;
+  if (host.empty() || host == "0") return spec;  // Docker takes 0 for any free one
   if (!parse_range(host, spec.host_first, spec.host_last))
     return bad("the host port is not a number from 1 to 65535 or a range of them");
   const int host_count = spec.host_last - spec.host_first + 1;

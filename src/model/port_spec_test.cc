@@ -46,6 +46,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Expected{"[::1]:8080:80", kTcp, "::1", 8080, 8080, 80, 80},
                       Expected{"::1:8080:80", kTcp, "::1", 8080, 8080, 80, 80},
                       Expected{"[::1]::80", kTcp, "::1", 0, 0, 80, 80},
+                      Expected{"0:80", kTcp, nullptr, 0, 0, 80, 80},
+                      Expected{"127.0.0.1:0:80", kTcp, "127.0.0.1", 0, 0, 80, 80},
+                      Expected{"[::ffff:127.0.0.1]:80:80", kTcp, "127.0.0.1", 80, 80, 80, 80},
                       Expected{"1:65535", kTcp, nullptr, 1, 1, 65535, 65535}));
 
 struct Refused {
@@ -74,13 +77,13 @@ INSTANTIATE_TEST_SUITE_P(
                       Refused{"82-80", "container port"}, Refused{"80-", "container port"},
                       Refused{"8080:", "container port"}, Refused{"0x50", "container port"},
                       Refused{"80/icmp", "protocol"}, Refused{"80/", "protocol"},
-                      Refused{"0:80", "host port"}, Refused{"99999:80", "host port"},
+                      Refused{"00:80", "host port"}, Refused{"99999:80", "host port"},
                       Refused{"x:80", "host port"}, Refused{"127.0.0.1:80", "second ':'"},
                       Refused{"256.0.0.1:80:80", "host address"},
                       Refused{"host:80:80", "host address"}, Refused{"[::1:80:80", "host address"},
                       Refused{"8080-8081:80-82", "2 host ports"},
                       Refused{"8080:80-81", "1 host ports"},
-                      Refused{"127.0.0.1:0:80", "host port"}));
+                      Refused{"[fe80::1]:80:80", "link-local"}));
 
 }  // namespace
 }  // namespace berth

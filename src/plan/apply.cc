@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "base/result.h"
@@ -33,6 +35,21 @@ bool is_removing(const Op& op) {
          std::holds_alternative<DeleteTableIfUnused>(op) ||
          std::holds_alternative<DeleteTranslatorIfUnused>(op) ||
          std::holds_alternative<DeleteElement>(op) || std::holds_alternative<FlushFlows>(op);
+}
+
+// Who has the address. A container that has ended may still answer for it: the kernel takes its
+// namespace down in its own time (cleanup_net in net/core/net_namespace.c). So one that seems to be
+// a container, by the MAC address that Docker and berth give them, is asked again for a while.
+Result<std::optional<Mac>> once_the_ended_are_silent(const IfName& link, const Ip& address) {
+  constexpr auto kPatience = std::chrono::seconds(3);
+  constexpr auto kPause = std::chrono::milliseconds(20);
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    const auto owner = TRY(kernel::who_has(link, address));
+    const bool container = owner && owner->bytes()[0] == 0x02 && owner->bytes()[1] == 0x42;
+    if (!container || std::chrono::steady_clock::now() > end) return owner;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 // Carries a plan out. One object a call of apply() or apply_all().
@@ -162,7 +179,7 @@ class Run {
   void operator()(const ProbeAddress& op) {
     now([&]() -> Status {
       sync_carriers();  // else a bridge port that has just come up lets the question go nowhere
-      const auto ask = [&] { return kernel::who_has(op.link, op.address); };
+      const auto ask = [&] { return once_the_ended_are_silent(op.link, op.address); };
       const auto owner = op.ns.is_host()
                              ? TRY(ask())
                              : TRY(kernel::run_in(*TRY(namespaces_.open(op.ns)), ask));

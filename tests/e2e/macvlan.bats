@@ -141,10 +141,13 @@ pings() { # from to
 }
 
 @test "host_access: the host and its macvlan containers reach each other" {
+  h1 ip addr add 10.77.0.201/24 dev eth0
   create lan -o parent=eth0 -o host_access=true --aux-address host=10.77.0.200
   start m1 lan
   h1 ping -c 1 -W 1 10.77.0.2
   pings m1 10.77.0.200
+  pings m1 10.77.0.201 # where the segment knows the host
+  h1 ip addr del 10.77.0.201/24 dev eth0
   [ "$(h1 berth network inspect lan | jq -r '.[0].IPAM.Config[0].AuxiliaryAddresses.host')" = 10.77.0.200 ]
   [[ $(h1 ip route get 10.77.0.2) == *"dev mv-"*"src 10.77.0.200"* ]]
   h1 berth rm -f m1
@@ -170,6 +173,7 @@ pings() { # from to
 @test "a container that has just ended leaves its address and the parent free" {
   create lan -o parent=eth0 -o macvlan_mode=passthru
   for _ in 1 2 3 4 5; do h1 berth run --rm --network lan -- true; done
+  for _ in 1 2 3 4 5; do h1 berth run --rm --network lan:ip=10.77.0.50 -- true; done
 }
 
 @test "TestIpvlanL2, L3 and L3s: addresses and routes" {

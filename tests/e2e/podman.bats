@@ -157,6 +157,8 @@ endpoint() { # container network field
   [ "$(published -p 127.0.0.1:8680:80/udp)" = "80/udp -> 127.0.0.1:8680" ]
   [[ $(published -p 127.0.0.1::8980/udp) =~ ^8980/udp\ -\>\ 127.0.0.1:[0-9]+$ ]]
   [[ $(published -p :8181) =~ ^8181/tcp\ -\>\ 0.0.0.0:[0-9]+$ ]]
+  [[ $(published -P --expose 80 --expose 53/udp | paste -sd,) =~ ^53/udp\ -\>\ 0.0.0.0:[0-9]+,80/tcp\ -\>\ 0.0.0.0:[0-9]+$ ]]
+  [ -z "$(published --expose 80)" ]
   [ "$(published -p 9280:8080 -p 9281:8080 | paste -sd,)" = "8080/tcp -> 0.0.0.0:9280,8080/tcp -> 0.0.0.0:9281" ]
 }
 

@@ -348,7 +348,8 @@ TEST_F(EngineParent, AnAddressOfANeighbourIsRefused) {
   lan.ipv6 = true;
   lan.subnets.push_back({.subnet = cidr("fd07::/64"), .range = {}, .gateway = {}, .aux = {}});
   make(lan);
-  run("ip addr add 192.168.7.77/24 dev lan1 && ip addr add fd07::77/64 dev lan1 nodad",
+  run("ip link set lan1 address 02:42:c0:a8:07:4d && "  // as Docker and berth make it of the address
+      "ip addr add 192.168.7.77/24 dev lan1 && ip addr add fd07::77/64 dev lan1 nodad",
       &machine.netns);
   const auto mac = link("lan1", &machine.netns)["address"].get<std::string>();
   TargetNs one;

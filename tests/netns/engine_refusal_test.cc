@@ -71,7 +71,7 @@ TEST_F(EngineRefusal, OfNetworksByNameDriverAndOption) {
       {[](auto& request) { request.driver = "host"; }, ErrorKind::kInvalid, {"host", "only one"}},
       {[](auto& request) { request.ipam_options = {{"foo", "bar"}}; },
        ErrorKind::kInvalid,
-       {"--ipam-opt foo", "no ipam driver has options"}},
+       {"--ipam-opt foo", "ipam driver default", "com.docker.network.ipam.serial"}},
       {[](auto& request) {
          request.options = {{"mtu", "1400"}, {"com.docker.network.driver.mtu", "1300"}};
        },

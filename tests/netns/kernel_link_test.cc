@@ -164,7 +164,6 @@ TEST(Link, SettersChangeALinkByName) {
   requests.push_back(set_link_up(name, true));
   requests.push_back(set_link_mtu(name, 1280));
   requests.push_back(set_link_group(name, 9));
-  requests.push_back(set_link_alias(name, "web of network blue"));
   for (const auto& result : ns.route.batch(requests)) must(result);
 
   const auto link = ns.link("v0");
@@ -173,14 +172,11 @@ TEST(Link, SettersChangeALinkByName) {
   EXPECT_TRUE(link.up);
   EXPECT_EQ(link.mtu, 1280U);
   EXPECT_EQ(link.group, 9U);
-  EXPECT_EQ(link.alias, "web of network blue");
 
   must(ns.route.request(set_port_isolated(name, false)));
   EXPECT_EQ(ns.link("v0").isolated, false);
   must(ns.route.request(set_link_up(name, false)));
   EXPECT_FALSE(ns.link("v0").up);
-  must(ns.route.request(set_link_alias(name, "")));
-  EXPECT_EQ(ns.link("v0").alias, "");
   must(ns.route.request(set_link_master(name, 0)));
   EXPECT_EQ(ns.link("v0").master, 0);
 }

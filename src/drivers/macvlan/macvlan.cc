@@ -7,8 +7,6 @@
 namespace berth::drivers::macvlan {
 
 Mac host_mac(const Network& network) {
-  for (const auto& address : network.parent.host_addresses)
-    if (address.ip().is_v4()) return Mac::from_ip(address.ip());
   return mac_from_id(network.id);
 }
 

@@ -24,6 +24,7 @@ Network network() {
 
 Network with_host_access() {
   auto made = network();
+  made.id = "0123456789ab";
   made.parent.host_access = true;
   made.parent.host_device = IfName::parse("mv-0123456789ab").value();
   made.parent.host_addresses = {Cidr::parse("192.168.1.9/24").value()};
@@ -98,7 +99,7 @@ TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
   const auto lan = with_host_access();
   EXPECT_EQ(
       plan::render(create(lan, 1500, {})),
-      (Lines{"ip link add link ens3 name mv-0123456789ab mtu 1500 address 02:42:c0:a8:01:09 "
+      (Lines{"ip link add link ens3 name mv-0123456789ab mtu 1500 address 02:42:01:23:45:67 "
              "type macvlan mode bridge",
              "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_ignore=1",
              "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_announce=2",
@@ -113,15 +114,6 @@ TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
   EXPECT_EQ(attached(lan, endpoint()), lines);
   EXPECT_EQ(plan::render(drivers::detach(lan, endpoint(), kBlue)),
             (Lines{"ip route del " + route, kIn + "ip link del eth0"}));
-}
-
-// The last bytes of IPv6 addresses repeat from subnet to subnet, and two of these may be on a parent.
-TEST(MacvlanDriver, TheHostsMacAddressIsNotThatOfAnIPv6Address) {
-  auto lan = with_host_access();
-  lan.id = "0123456789ab";
-  EXPECT_EQ(host_mac(lan).str(), "02:42:c0:a8:01:09");
-  lan.parent.host_addresses = {Cidr::parse("fd91::2/64").value()};
-  EXPECT_EQ(host_mac(lan).str(), "02:42:01:23:45:67");
 }
 
 TEST(MacvlanDriver, AnAddressThatWasAskedForIsTakenOnlyIfNobodyHasIt) {

@@ -49,7 +49,7 @@ Action build_attach(CLI::App& app) {
   add_text(app, "--vlan", "NUMBER", options->vlan,
            "Access VLAN of the bridge port; else the network's");
   add_text(app, "--mac-address", "MAC", options->mac,
-           "Hardware address; else 02:42 and the IPv4 address");
+           "Hardware address; else one that begins with 02:42");
   add_dry_run(app, options->dry_run);
   return [options](Context& context) -> Result<int> {
     constexpr int kLastVlan = 4094;  // IEEE 802.1Q: 0 and 4095 are no VLANs

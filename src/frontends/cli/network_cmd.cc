@@ -57,7 +57,7 @@ Action build_connect(CLI::App& app) {
   add_text(app, "--ip6", "IP", options->ip6, "IPv6 address; else the first free one of the range");
   add_list(app, "--link-local-ip", "IP", options->link_local, "A further, link-local address");
   add_text(app, "--mac-address", "MAC", options->mac,
-           "Hardware address; else 02:42 and the IPv4 address");
+           "Hardware address; else one that begins with 02:42");
   add_text(app, "--ifname", "NAME", options->ifname,
            "Name of the interface in the sandbox; else eth and the first free number");
   add_text(app, "--gw-priority", "N", options->priority,

@@ -63,7 +63,10 @@ TEST(NetworkOptions, FamiliesAreOnOffOrLeftOpen) {
   const auto v6 = requested({"--ipv4=false", "--ipv6", "web"});
   EXPECT_FALSE(v6->ipv4);
   EXPECT_EQ(v6->ipv6, true);
-  EXPECT_EQ(requested({"--ipv6=false", "web"})->ipv6, false);
+  for (const char* yes : {"--ipv6=1", "--ipv6=t", "--ipv6=TRUE", "--ipv6=True"})
+    EXPECT_EQ(requested({yes, "web"})->ipv6, true) << yes;
+  for (const char* no : {"--ipv6=false", "--ipv6=0", "--ipv6=F"})
+    EXPECT_EQ(requested({no, "web"})->ipv6, false) << no;
   EXPECT_EQ(Parsed<NetworkOptions>(Words{"--ipv6=maybe", "web"}).usage_error,
             "--ipv6 maybe: the value is not true or false");
 }

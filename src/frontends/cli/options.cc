@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <stdexcept>
 
 #include "base/result.h"
 #include "frontends/cli/output.h"
@@ -63,7 +64,10 @@ void add_flag(CLI::App& app, const char* names, std::optional<bool>& into, const
   // `into` hears of it only where there is one.
   auto plain = std::make_shared<bool>(false);
   app.add_flag(names, *plain, help)->each([plain, &into](const std::string& text) {
-    into = text == "true";
+    try {
+      into = CLI::detail::to_flag_value(text) > 0;
+    } catch (const std::invalid_argument&) {  // the plain one refuses it with the option's name
+    }
   });
 }
 
@@ -132,17 +136,43 @@ Parser::Parser(const Verb& verb, Context& context)
 
 Parser::~Parser() = default;
 
-// Walks the words as CLI11 will, for the two things that it cannot do: leave the words after a
-// command's first one alone, and take "--name=" for an empty value.
+bool Parser::takes_value(const std::string& name) const {
+  const auto* option = app_->get_option_no_throw(name);
+  return option != nullptr && option->get_items_expected_max() > 0;
+}
+
+// "-dt", "-p81:80", "-dp=81:80" or "-d=true"; whether its value is the next word.
+bool Parser::split_short(const std::string& word, std::vector<std::string>& own) const {
+  for (std::size_t at = 1; at < word.size(); ++at) {
+    const std::string name{'-', word[at]};
+    const bool has_value = takes_value(name);
+    const bool equals = at + 1 < word.size() && word[at + 1] == '=';
+    if (!has_value && !equals) continue;
+    if (!equals) {
+      own.push_back(word);
+      return at + 1 == word.size();
+    }
+    if (at > 1) own.push_back(word.substr(0, at));
+    const auto* option = app_->get_option_no_throw(name);
+    const bool is_flag = option != nullptr && !has_value && !option->get_lnames().empty();
+    const auto value = word.substr(at + 2);
+    if (is_flag)
+      own.push_back("--" + option->get_lnames()[0] + "=" + value);
+    else
+      own.insert(own.end(), {name, value});
+    return false;
+  }
+  own.push_back(word);
+  return false;
+}
+
+// Walks the words as CLI11 will, for what it cannot do: leave the words after a command's first one
+// alone, take "--name=" for an empty value, and read "-p=81:80" and "-d=true" as Docker does.
 Parser::Words Parser::split(std::span<const std::string> words) const {
   Words out;
   int arguments = 0;
   const auto command_begins = [&] {
     return verb_.takes_command() && arguments >= verb_.command_after;
-  };
-  const auto takes_value = [&](const std::string& name) {
-    const auto* option = app_->get_option_no_throw(name);
-    return option != nullptr && option->get_items_expected_max() > 0;
   };
   for (std::size_t i = 0; i < words.size(); ++i) {
     const auto& word = words[i];
@@ -164,11 +194,8 @@ Parser::Words Parser::split(std::span<const std::string> words) const {
       }
       wants_next = equals == std::string::npos && takes_value(name);
     } else if (word.size() > 1 && word[0] == '-') {
-      for (std::size_t at = 1; at < word.size(); ++at) {
-        if (!takes_value({'-', word[at]})) continue;
-        wants_next = at + 1 == word.size();
-        break;
-      }
+      if (split_short(word, out.own) && i + 1 < words.size()) out.own.push_back(words[++i]);
+      continue;
     } else if (command_begins()) {
       out.command.assign(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
       break;

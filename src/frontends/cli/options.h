@@ -85,6 +85,8 @@ class Parser {
     std::vector<std::string> own, command;
   };
   [[nodiscard]] Words split(std::span<const std::string> words) const;
+  [[nodiscard]] bool split_short(const std::string& word, std::vector<std::string>& own) const;
+  [[nodiscard]] bool takes_value(const std::string& name) const;
 
   const Verb& verb_;
   Context& context_;

@@ -26,10 +26,14 @@ void declare(CLI::App& app, RunOptions& into) {
   add_list(app, "--link-local-ip", "IP", into.link_local,
            "A further, link-local address on the first network");
   add_text(app, "--mac-address", "MAC", into.mac,
-           "Hardware address; else 02:42 and the IPv4 address");
+           "Hardware address; else one that begins with 02:42");
   add_list(app, "--network-alias", "NAME", into.aliases, "A further name within the network");
   add_list(app, "-p,--publish", "PORT", into.ports,
            "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");
+  add_flag(app, "-P,--publish-all", into.publish_all,
+           "Publish the ports of --expose, each on any free port of the host");
+  add_list(app, "--expose", "PORT", into.exposed,
+           "Port for -P: containerPort[/tcp|udp|sctp], ranges as 80-82; alone it opens nothing");
   add_list(app, "--add-host", "NAME:IP", into.add_hosts,
            "Add a line to /etc/hosts; the IP may be host-gateway");
   add_list(app, "--link", "NAME[:ALIAS]", into.links,
@@ -47,13 +51,41 @@ void declare(CLI::App& app, RunOptions& into) {
   add_dry_run(app, into.dry_run);
 }
 
+namespace {
+
+// -p, and with -P the ports of --expose that -p has not published.
+Result<std::vector<PortSpec>> ports_of(const RunOptions& options) {
+  auto ports = TRY(parse_ports(options.ports));
+  const auto given = ports;
+  for (const auto& text : options.exposed) {
+    auto exposed = parse_port_spec(text);
+    if (!exposed || text.find(':') != text.npos)
+      return fail(ErrorKind::kInvalid,
+                  "--expose {}: give a port of the container, like 80, 53/udp or 8000-8010", text);
+    if (!options.publish_all) continue;
+    for (int port = exposed->container_first; port <= exposed->container_last; ++port) {
+      const auto publishes = [&](const PortSpec& each) {
+        return each.protocol == exposed->protocol && each.container_first <= port &&
+               port <= each.container_last;
+      };
+      if (std::ranges::any_of(given, publishes)) continue;
+      auto one = *exposed;
+      one.container_first = one.container_last = static_cast<Port>(port);
+      ports.push_back(one);
+    }
+  }
+  return ports;
+}
+
+}  // namespace
+
 Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string> command) {
   RunProcess request;
   request.name = options.name;
   request.hostname = options.hostname;
   request.domainname = options.domainname;
   request.networks = TRY(networks_of(options));
-  request.ports = TRY(parse_ports(options.ports));
+  request.ports = TRY(ports_of(options));
   request.add_hosts = options.add_hosts;
   request.dns = options.dns;
   request.dns_search = options.dns_search;

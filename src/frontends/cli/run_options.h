@@ -11,9 +11,9 @@ namespace berth::cli {
 
 struct RunOptions {
   std::string name, hostname, domainname, ip, ip6, mac, rootfs, workdir;
-  std::vector<std::string> networks, link_local, aliases, ports, add_hosts, labels, env;
+  std::vector<std::string> networks, link_local, aliases, ports, exposed, add_hosts, labels, env;
   std::vector<std::string> links, dns, dns_search, dns_options;
-  bool detach = false, interactive = false, tty = false, auto_remove = false;
+  bool detach = false, interactive = false, tty = false, auto_remove = false, publish_all = false;
   DryRun dry_run;
 };
 

@@ -58,6 +58,7 @@ TEST(RunOptions, OptionsAfterTheCommandAreTheCommands) {
 }
 
 TEST(RunOptions, ListsTakeOneMoreValueEachTime) {
+  EXPECT_EQ(requested({"-d=true", "-dp=81:80", "true"}).ports[0].host_first, 81);
   const auto request = requested({"-p8080:80", "-p", "53:53/udp", "--add-host", "db:10.0.0.1",
                                   "--add-host=gw:host-gateway", "--network-alias", "a",
                                   "--network-alias", "b", "-l", "k=v", "--label", "flag", "cmd"});
@@ -67,6 +68,20 @@ TEST(RunOptions, ListsTakeOneMoreValueEachTime) {
   EXPECT_EQ(request.networks[0].options.aliases, (Words{"a", "b"}));
   EXPECT_EQ(request.labels, (Labels{{"k", "v"}, {"flag", ""}}));
   EXPECT_EQ(request.argv, Words{"cmd"});
+}
+
+TEST(RunOptions, PublishAllPublishesWhatIsExposedAndNotPublishedYet) {
+  const Words exposing{"--expose", "80-81", "--expose=53/udp", "-p", "8080:80", "cmd"};
+  EXPECT_EQ(requested(exposing).ports.size(), 1U);
+  auto all = exposing;
+  all.insert(all.begin(), "-P");
+  const auto ports = requested(all).ports;
+  ASSERT_EQ(ports.size(), 3U);
+  EXPECT_EQ(ports[0].host_first, 8080);
+  EXPECT_EQ(ports[1].container_first, 81);
+  EXPECT_EQ(ports[2].protocol, Protocol::kUdp);
+  for (const auto& each : {ports[1], ports[2]}) EXPECT_EQ(each.host_first, 0);
+  EXPECT_EQ(refused({"--expose", "8080:80", "cmd"}).substr(0, 17), "--expose 8080:80:");
 }
 
 TEST(RunOptions, TheLastOfTwoValuesHolds) {

@@ -150,9 +150,6 @@ std::optional<LinkInfo> parse_link(const MessageView& message) {
       case IFLA_GROUP:
         link.group = attribute.u32().value_or(0);
         break;
-      case IFLA_IFALIAS:
-        link.alias = attribute.str();
-        break;
       case IFLA_LINKINFO:
         read_link_info(link, attribute.nested());
         break;
@@ -346,12 +343,6 @@ Request set_link_group(const IfName& name, std::uint32_t group) {
   auto message = change_link(name);
   message.put_u32(IFLA_GROUP, group);
   return {std::move(message), fmt::format("set link {} group {}", name.str(), group)};
-}
-
-Request set_link_alias(const IfName& name, std::string_view alias) {
-  auto message = change_link(name);
-  message.put_string(IFLA_IFALIAS, alias);
-  return {std::move(message), fmt::format("set link {} alias '{}'", name.str(), alias)};
 }
 
 Request set_link_master(const IfName& name, int master) {

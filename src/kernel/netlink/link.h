@@ -44,7 +44,6 @@ struct LinkInfo {
   std::optional<std::uint16_t> default_vlan;
   std::uint32_t vrf_table = 0;  ///< VRF devices only: their routing table
   bool forwarding = false;       ///< bridge ports only: BR_STATE_FORWARDING of linux/if_bridge.h
-  std::string alias;
 };
 
 /// Reads one RTM_NEWLINK message; nullopt if it is none.
@@ -149,8 +148,6 @@ struct IpvlanSpec {
 [[nodiscard]] Request set_link_up(const IfName& name, bool up);
 [[nodiscard]] Request set_link_mtu(const IfName& name, std::uint32_t mtu);
 [[nodiscard]] Request set_link_group(const IfName& name, std::uint32_t group);
-/// At most 255 bytes (IFALIASZ); an empty alias removes it.
-[[nodiscard]] Request set_link_alias(const IfName& name, std::string_view alias);
 /// Makes `name` a port of the bridge with index `master`; 0 makes it leave its bridge.
 [[nodiscard]] Request set_link_master(const IfName& name, int master);
 /// Isolated ports of one bridge reach its other ports and itself, but not one another.

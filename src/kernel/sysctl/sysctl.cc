@@ -69,10 +69,6 @@ Result<std::string> read_sysctl_in(const Netns& netns, std::string_view key) {
   return visit(netns, [&] { return read_sysctl(key); });
 }
 
-Status write_sysctl_in(const Netns& netns, std::string_view key, std::string_view value) {
-  return visit(netns, [&] { return write_sysctl(key, value); });
-}
-
 Status write_sysctl(std::string_view key, std::string_view value) {
   const auto path = TRY(sysctl_path(key));
   const auto what = fmt::format("write '{}' to", value);

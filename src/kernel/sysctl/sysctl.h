@@ -28,7 +28,5 @@ namespace berth::kernel {
 
 /// The same for a key under net/ of another namespace.
 [[nodiscard]] Result<std::string> read_sysctl_in(const Netns& netns, std::string_view key);
-[[nodiscard]] Status write_sysctl_in(const Netns& netns, std::string_view key,
-                                     std::string_view value);
 
 }  // namespace berth::kernel
