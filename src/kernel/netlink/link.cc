@@ -8,9 +8,12 @@
 #include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <sys/ioctl.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <initializer_list>
 
 #include "base/result.h"
@@ -189,6 +192,19 @@ Result<std::optional<int>> link_index(const Socket& socket, const IfName& name) 
   }
   if (errno == ENODEV) return std::nullopt;
   return fail_sys(errno, "find link {}", text);
+}
+
+Result<std::optional<Mac>> link_mac(const Socket& socket, const IfName& name) {
+  ifreq request{};
+  name.str().copy(request.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(socket.fd(), SIOCGIFHWADDR, &request) != 0) {
+    if (errno == ENODEV) return std::nullopt;
+    return fail_sys(errno, "find link {}", name.str());
+  }
+  if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER) return std::nullopt;
+  std::array<std::uint8_t, 6> bytes;
+  std::memcpy(bytes.data(), request.ifr_hwaddr.sa_data, bytes.size());
+  return Mac(bytes);
 }
 
 Result<bool> link_is_up(const Socket& socket, const IfName& name) {

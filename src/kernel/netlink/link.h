@@ -131,6 +131,10 @@ struct IpvlanSpec {
 /// ten times as fast as find_link.
 [[nodiscard]] Result<std::optional<int>> link_index(const Socket& socket, const IfName& name);
 
+/// The hardware address of the link called `name`, as cheap as link_index; nullopt if there is none,
+/// or none of six bytes.
+[[nodiscard]] Result<std::optional<Mac>> link_mac(const Socket& socket, const IfName& name);
+
 /// Whether the link is switched on (IFF_UP); as cheap as link_index. kNotFound if there is none.
 [[nodiscard]] Result<bool> link_is_up(const Socket& socket, const IfName& name);
 
