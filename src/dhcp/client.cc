@@ -67,6 +67,10 @@ Result<int> run(std::vector<std::string> argv, std::vector<std::string> env, int
   for (int fd = 0; fd < 3; ++fd)
     posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
   posix_spawn_file_actions_adddup2(&actions, host_netns, kHostNetnsFd);
+  // It lives for hours: what its starter has open would stay open, and locked.
+  for (int fd = 3; fd < kHostNetnsFd; ++fd) posix_spawn_file_actions_addclose(&actions, fd);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kHostNetnsFd + 1);
+  posix_spawn_file_actions_addchdir_np(&actions, "/");
   pid_t pid = 0;
   const int failed = posix_spawn(&pid, argv[0].c_str(), &actions, nullptr, pointers(argv).data(),
                                  pointers(env).data());

@@ -28,17 +28,11 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
 }
 
 plan::Plan remove(const Network& network) {
-  switch (network.driver) {
-    case Driver::kBridge:
-      return bridge::remove(network);
-    case Driver::kMacvlan:
-    case Driver::kIpvlan:
-      return remove_parent(network);
-    case Driver::kHost:
-    case Driver::kNone:
-      break;
-  }
-  return {};
+  auto plan = plan::inverse(create(network, 0, {}));
+  std::erase_if(plan, [](const plan::Op& op) {
+    return !std::holds_alternative<plan::DeleteLink>(op);
+  });
+  return plan;
 }
 
 plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::NsRef& sandbox,
@@ -65,7 +59,7 @@ plan::Plan modes_off(const Network& network, const Endpoint& endpoint, const Fac
 // By the endpoint and not by the driver: of a damaged record nobody knows which one that was.
 plan::Plan detach(const Network& network, const Endpoint& endpoint, const plan::NsRef& sandbox) {
   return endpoint.host_ifname.empty() ? detach_from_parent(network, endpoint, sandbox)
-                                      : bridge::detach(endpoint);
+                                      : bridge::detach(endpoint, sandbox);
 }
 
 }  // namespace berth::drivers

@@ -14,7 +14,7 @@ namespace berth::drivers {
 
 /// What every endpoint of the network stands on. `mtu`: bytes, of the endpoints.
 [[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
-/// Its end: deletions of links alone.
+/// Its end: deletions of the links that create() makes, and nothing else.
 [[nodiscard]] plan::Plan remove(const Network& network);
 
 /// The sandbox's interface with its addresses and routes.

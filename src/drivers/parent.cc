@@ -35,15 +35,6 @@ plan::Plan make_parent(const Network& network, std::uint32_t mtu) {
   return plan;
 }
 
-plan::Plan remove_parent(const Network& network) {
-  plan::Plan plan;
-  const auto& parent = network.parent;
-  if (parent.host_access) plan.push_back(plan::DeleteLink{parent.host_device});
-  if (parent.origin != ParentSettings::Origin::kGiven)
-    plan.push_back(plan::DeleteLink{parent.device});
-  return plan;
-}
-
 plan::Plan configure_host_access(const Network& network, const Facts& facts) {
   plan::Plan plan;
   const auto& device = network.parent.host_device;
@@ -81,7 +72,10 @@ plan::Plan host_routes(const Network& network, const Endpoint& endpoint) {
 plan::Plan detach_from_parent(const Network& network, const Endpoint& endpoint,
                               const plan::NsRef& sandbox) {
   auto plan = plan::inverse(host_routes(network, endpoint));
-  plan.push_back(plan::DeleteLink{endpoint.ifname, sandbox});
+  plan::DeleteLink gone{endpoint.ifname, sandbox};
+  // Of a damaged record nobody knows the driver; and who is in a sandbox may change the address.
+  if (!network.id.empty()) gone.kind = name(network.driver);
+  plan.push_back(std::move(gone));
   return plan;
 }
 

@@ -11,9 +11,11 @@
 #include "base/result.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/instance_lock.h"
 #include "kernel/netns/netns.h"
 #include "plan/json.h"
 #include "plan/render.h"
+#include "plan/whose.h"
 
 namespace berth {
 namespace {
@@ -86,9 +88,23 @@ Status Engine::Impl::open_store() {
     store = store::open_memory();
     return {};
   }
-  TRY(make_private_directory(config.root));
-  TRY(make_private_directory(config.run));
-  TRY(make_private_directory(run_path("netns")));
+  const auto make_directories = [&]() -> Status {
+    TRY(make_private_directory(config.root));
+    TRY(make_private_directory(config.run));
+    return make_private_directory(run_path("netns"));
+  };
+  TRY(make_directories());
+  // A store is made under the lock: else a reset would remove parts of what is just being made.
+  UniqueFd held;
+  constexpr int kTries = 10;  // one reset ends while this waits; who resets all the time has to wait
+  for (int i = 0; !held && !fs::exists(path, error); ++i) {
+    auto locked = engine::lock_instance(config.root);
+    if (locked)
+      held = *std::move(locked);
+    else if (locked.error().kind != ErrorKind::kNotFound || i == kTries)
+      return std::unexpected(std::move(locked).error());
+    TRY(make_directories());
+  }
   store = TRY(store::open_sqlite(path));
   journal = TRY(store::Journal::open(config.root + "/journal"));
   struct stat info;
@@ -356,6 +372,7 @@ Result<PlanText> Engine::plan(const Request& request) {
       },
       request));
   plan::append(change.plan, std::move(change.last));
+  (void)plan::spare_others(impl_->kernel, change.plan);
   return PlanText{plan::render(change.plan), plan::to_json(change.plan)};
 }
 

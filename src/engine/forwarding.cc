@@ -47,9 +47,10 @@ Status Engine::Impl::start_forwarding(Change& change, std::vector<plan::SetSysct
     if (is_planned(sysctl)) continue;
     change.state.put_switched(sysctl.key, sysctl.previous);
     const auto mark = forwarding_mark(sysctl);
-    const bool unmarked = mark && !TRY(shared(engine::word_of(sysctl.key)));
+    // First the mark: what is taken back is what is known to have been switched (plan::rollback).
+    if (mark && !TRY(shared(engine::word_of(sysctl.key))))
+      change.plan.push_back(plan::AddElement{*mark});
     change.plan.push_back(std::move(sysctl));
-    if (unmarked) change.plan.push_back(plan::AddElement{*mark});
   }
   return {};
 }

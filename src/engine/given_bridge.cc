@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "drivers/driver.h"
 #include "kernel/netlink/address.h"
 #include "model/options.h"
 
@@ -125,10 +126,47 @@ Result<kernel::LinkInfo> find_given_bridge(kernel::Socket& route, const Network&
   return *link;
 }
 
+Result<std::optional<IfName>> new_name_of_given(kernel::Socket& route, const Network& network) {
+  if (TRY(kernel::link_index(route, network.bridge.device))) return std::nullopt;
+  const auto own = drivers::host_addresses(network);
+  for (const auto& each : TRY(kernel::list_addresses(route))) {
+    if (std::ranges::find(own, each.address) == own.end()) continue;
+    const auto link = TRY(kernel::find_link(route, each.link_index));
+    if (link && link->kind == "bridge") return link->name;
+  }
+  return std::nullopt;
+}
+
+plan::Plan under_its_new_name(plan::Plan plan, const IfName& from, const IfName& to) {
+  const auto rename = [&](IfName& name) {
+    if (name == from) name = to;
+  };
+  for (auto& op : plan)
+    std::visit(
+        [&](auto& each) {
+          if constexpr (requires { each.link = to; }) rename(each.link);
+          if constexpr (requires { each.name = to; }) rename(each.name);
+          if constexpr (requires { each.bridge = to; }) rename(each.bridge);
+          if constexpr (requires { each.port = to; }) rename(each.port);
+          if constexpr (requires { each.key = std::string(); }) {  // net/ipv4/conf/BRIDGE/...
+            const auto part = "/" + from.str() + "/";
+            if (const auto at = each.key.find(part); at != std::string::npos)
+              each.key.replace(at, part.size(), "/" + to.str() + "/");
+          }
+        },
+        op);
+  return plan;
+}
+
 Status check_bridge_still_there(kernel::Socket& route, const Network& network) {
   const auto name = network.bridge.device.str();
   const auto link = TRY(kernel::find_link(route, network.bridge.device));
   if (link && link->kind == "bridge") return {};
+  if (const auto renamed = TRY(new_name_of_given(route, network)))
+    return fail(ErrorKind::kNotFound,
+                "network {}: its bridge {} is called {} now: give it its name back (ip link set {} "
+                "name {}), or remove the network",
+                network.name, name, renamed->str(), renamed->str(), name);
   return fail(ErrorKind::kNotFound,
               "network {}: its bridge {} is gone, and with it the way to its containers: bring the "
               "bridge back (ip link add {} type bridge), or remove the network",

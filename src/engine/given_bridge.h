@@ -6,6 +6,7 @@
 // that away again. So the administrator's own addresses, VLANs and state stay as they were.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "berth/network.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/socket.h"
+#include "plan/op.h"
 
 namespace berth::engine {
 
@@ -32,6 +34,13 @@ inline constexpr std::string_view kAdoptedMark = "adopted ";
 /// The network's bridge, if it is one and keeps VLANs apart where the network needs that.
 [[nodiscard]] Result<kernel::LinkInfo> find_given_bridge(kernel::Socket& route,
                                                          const Network& network);
+
+/// What the network's bridge, which was there before it, is called by now, if nothing has its name:
+/// the bridge that has one of the network's gateway addresses.
+[[nodiscard]] Result<std::optional<IfName>> new_name_of_given(kernel::Socket& route,
+                                                              const Network& network);
+/// What `plan` does to the bridge `from`, done to `to`.
+[[nodiscard]] plan::Plan under_its_new_name(plan::Plan plan, const IfName& from, const IfName& to);
 
 /// Refuses a network that has been made and whose bridge is gone since.
 [[nodiscard]] Status check_bridge_still_there(kernel::Socket& route, const Network& network);

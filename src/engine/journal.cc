@@ -1,6 +1,5 @@
 // The instance lock, the journal and how a change is committed. See impl.h for the order of steps.
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -11,8 +10,10 @@
 #include "base/result.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
+#include "engine/instance_lock.h"
 #include "kernel/netlink/link.h"
 #include "plan/json.h"
+#include "plan/whose.h"
 
 namespace berth {
 namespace {
@@ -80,7 +81,9 @@ constexpr std::string_view kCarriedOutLater = "; the next command will carry it 
 
 // Carries a dead process's change to its end, or takes it back.
 Status settle(plan::Kernel& kernel, const Entry& entry) {
-  const auto plan = entry.remove ? entry.plan : TRY(plan::rollback(kernel, entry.plan));
+  auto plan = entry.remove ? entry.plan : TRY(plan::rollback(kernel, entry.plan));
+  // Since its owner died others may have made links of these names.
+  (void)plan::spare_others(kernel, plan);
   // What cannot be taken back (a namespace that is gone, say) was gone with its owner; but who may
   // not do it leaves it to somebody who may.
   for (auto& error : plan::apply_all(kernel, plan))
@@ -93,13 +96,7 @@ Status settle(plan::Kernel& kernel, const Entry& entry) {
 Result<UniqueFd> Engine::Impl::lock_only(int how) {
   if (config.only_plan) return UniqueFd();  // nothing is changed, so there is nobody to keep out
   TRY(may_change());
-  const auto path = config.root + "/lock";
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return fail_sys(errno, "open {}", path);
-  while (flock(fd.get(), LOCK_EX | how) != 0) {
-    if (errno == EWOULDBLOCK) return fail(ErrorKind::kInUse, "{} is locked", path);
-    if (errno != EINTR) return fail_sys(errno, "lock {}", path);
-  }
+  auto fd = TRY(engine::lock_instance(config.root, how));
   // A reset removes the store's file, and this process would go on writing to what nobody reads.
   struct stat info;
   const auto database = config.root + "/berth.db";
@@ -162,7 +159,8 @@ Result<Engine::Impl::Documents> Engine::Impl::documents(std::string_view prefix)
 Status Engine::Impl::commit(engine::Change& change) {
   auto plan = std::move(change.plan);
   plan::append(plan, std::move(change.last));
-  if (plan.empty() && change.moved.empty())
+  auto passed_over = plan::spare_others(kernel, plan);
+  if (plan.empty() && change.moved.empty() && passed_over.empty())
     return store->commit(change.transaction.writes(), change.durability);
   const auto reached = [&](std::string_view step) {
     if (faults.at) faults.at(step);
@@ -172,9 +170,10 @@ Status Engine::Impl::commit(engine::Change& change) {
   TRY(journal.write(id, journal_entry(change, plan)));
   reached("journalled");
 
-  std::vector<Error> passed_over;
   if (change.force) {
-    passed_over = plan::apply_all(kernel, plan, faults.before_op);
+    auto errors = plan::apply_all(kernel, plan, faults.before_op);
+    passed_over.insert(passed_over.begin(), std::make_move_iterator(errors.begin()),
+                       std::make_move_iterator(errors.end()));
   } else if (auto applied =
                  plan::apply(kernel, plan, faults.before_op, std::move(change.namespaces));
              !applied) {
@@ -215,7 +214,7 @@ void Engine::Impl::remember_links_left(const plan::Plan& plan, store::WriteSet& 
   if (!socket) return;
   for (const auto& op : plan) {
     const auto* gone = std::get_if<plan::DeleteLink>(&op);
-    if (!gone) continue;
+    if (!gone || !gone->ns.is_host()) continue;  // a sandbox's own interface goes with it
     const auto link = kernel::find_link(**socket, gone->name);
     if (link && *link)
       writes.push_back({std::string(kLeft) + gone->name.str(), identity(**link)});

@@ -30,6 +30,9 @@ using engine::Change;
 
 constexpr std::string_view kDefaultDevice = "berth0";
 
+// Of a name in a comment: what tells whose the element is comes after it (firewall::comment_of).
+constexpr std::size_t kMaxNameBytes = 60;
+
 firewall::NetworkIntent intent_of(const Network& network, std::string owner) {
   firewall::NetworkIntent intent{.bridge = network.bridge.device,
                                  .subnets = {},
@@ -56,12 +59,18 @@ Result<std::string> users_of(engine::State& state, const Network& network) {
   return users;
 }
 
-Status check_overlap(const Cidr& subnet, const std::vector<Network>& networks) {
-  for (const auto& other : networks)
+Status check_overlap(const Network& network, const Cidr& subnet,
+                     const std::vector<Network>& networks) {
+  for (const auto& other : networks) {
+    // Networks of one bridge are one segment.
+    if (engine::on_given_bridge(network) && engine::on_given_bridge(other) &&
+        network.bridge.device == other.bridge.device)
+      continue;
     for (const auto& taken : other.subnets)
       if (taken.cidr.overlaps(subnet))
         return fail(ErrorKind::kInvalid, "subnet {} overlaps {} of network {}: give a free one",
                     subnet.str(), taken.cidr.str(), other.name);
+  }
   return {};
 }
 
@@ -118,7 +127,7 @@ Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, Su
                     other.cidr.str(), subnet.cidr.str());
   // A bridge is a segment of its own; what is on a parent shares the segment that the parent is on.
   if (network.driver == Driver::kBridge && network.bridge.managed) {
-    TRY(check_overlap(subnet.cidr, others));
+    TRY(check_overlap(network, subnet.cidr, others));
     const auto link_local = TRY(Cidr::parse("fe80::/64"));  // every device's own: one more may be
     const auto own = TRY(kernel::find_link(route, network.bridge.device));  // if it is adopted
     for (const auto& connected :
@@ -289,6 +298,8 @@ Result<engine::Realised> Engine::Impl::realise(Change& change, const Network& ne
     if (!engine::has_parent(network) ||
         !TRY(kernel::link_index(*TRY(kernel.route()), network.parent.device)))
       TRY(check_ground(network));
+    else
+      TRY(engine::check_not_renamed(kernel, network));
     return *there;
   }
   if (engine::has_parent(network)) return realise_on_parent(change, network);
@@ -349,8 +360,13 @@ Result<plan::Plan> Engine::Impl::give_back(engine::State& state, const Network& 
                                            const engine::Realised& realised,
                                            const std::vector<Network>& leaving) {
   const auto& device = network.bridge.device;
-  if (realised.give_back.empty() || !TRY(engine::link_exists(*TRY(kernel.route()), device)))
-    return plan::Plan{};
+  if (realised.give_back.empty()) return plan::Plan{};
+  auto name = device;
+  if (!TRY(engine::link_exists(*TRY(kernel.route()), device))) {
+    const auto renamed = TRY(engine::new_name_of_given(*TRY(kernel.route()), network));
+    if (!renamed) return plan::Plan{};
+    name = *renamed;
+  }
   const auto is_filter = [](const plan::Op& op) {
     return std::holds_alternative<plan::FilterVlans>(op);
   };
@@ -370,7 +386,7 @@ Result<plan::Plan> Engine::Impl::give_back(engine::State& state, const Network& 
       return std::holds_alternative<plan::SetLinkUp>(op);
     });
   }
-  return back;
+  return engine::under_its_new_name(std::move(back), device, name);
 }
 
 Result<drivers::Facts> Engine::Impl::bridge_facts(const Network& network, bool netfilter,
@@ -392,7 +408,8 @@ Result<plan::Plan> Engine::Impl::network_plan(const Network& network, std::uint3
 std::vector<nft::Element> Engine::Impl::network_elements(const Network& network) const {
   if (!engine::in_table(network)) return {};
   return firewall::network_elements(intent_of(
-      network, fmt::format("{} {} {}{}", network.name, engine::short_id(network.id),
+      network, fmt::format("{} {} {}{}", network.name.substr(0, kMaxNameBytes),
+                           engine::short_id(network.id),
                            network.bridge.adopted ? engine::kAdoptedMark : "", instance)));
 }
 
@@ -445,9 +462,15 @@ Status Engine::Impl::remove(Change& change, const std::vector<Network>& networks
         std::erase_if(gone, [&](const plan::Op& op) {
           return std::get<plan::DeleteLink>(op).name == network.parent.device;
         });
-      if (const auto name = TRY(engine::renamed_bridge(kernel, network)))
-        gone.push_back(plan::DeleteLink{*name});
-      plan::append(links, std::move(gone));
+      for (auto& op : gone) {
+        auto& link = std::get<plan::DeleteLink>(op);
+        if (const auto name = TRY(engine::new_name_of(kernel, link))) {
+          auto renamed = link;
+          renamed.name = *name;
+          links.push_back(std::move(renamed));
+        }
+        links.push_back(std::move(link));
+      }
     }
     state.erase(network);
   }

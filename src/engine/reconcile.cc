@@ -96,9 +96,24 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
   }
   differs("translator", translator_repairs(state));
   for (const auto& sandbox : TRY(state.sandboxes())) {
-    if (!alive(sandbox)) continue;
+    const auto keep_ports = [&](const Network& network, const Endpoint& endpoint) -> Status {
+      plan::append(wanted,
+                   TRY(engine::port_changes(network, endpoint, {}, engine::all_ports(endpoint),
+                                            owner_comment(sandbox, endpoint))));
+      return {};
+    };
+    if (!alive(sandbox)) {
+      // Nor dead: it cannot be seen from here, and what it has is still its own.
+      if (is_dead(sandbox) || sandbox.state == SandboxState::kExited) continue;
+      for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
+        TRY(keep_ports(TRY(state.network_by_id(endpoint.network_id)), endpoint));
+      continue;
+    }
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
-    if (sandbox.kind != SandboxKind::kForeign)  // in another's namespace lo may be down on purpose
+    // In another's namespace lo may be down on purpose.
+    const bool own_namespace =
+        sandbox.mode == NetworkMode::kNetworks || sandbox.mode == NetworkMode::kNone;
+    if (sandbox.kind != SandboxKind::kForeign && own_namespace)
       differs(sandbox.name,
               plan::missing(kernel, {plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
@@ -106,9 +121,7 @@ Status Engine::Impl::find_differences(const FoundDifference& found) {
       const auto below = check_ground(network);
       if (!below) {
         differs(sandbox.name + " on " + network.name, std::unexpected(below.error()));
-        plan::append(wanted, TRY(engine::port_changes(network, endpoint, {},
-                                                      engine::all_ports(endpoint),
-                                                      owner_comment(sandbox, endpoint))));
+        TRY(keep_ports(network, endpoint));
         continue;
       }
       auto plan = TRY(endpoint_plan(network, sandbox, endpoint));
@@ -177,13 +190,17 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
   for (const auto& [key, text] : TRY(unreadable_entries()))
     repairs.push_back({key + " cannot be read: dropped, and what it was about is compared below",
                        store->commit({{key, std::nullopt}}, store::Durability::kNormal)});
-  for (const auto& name : TRY(mend_hosts()))
+  const auto mended = mend_hosts();
+  if (!mended) repairs.push_back({"hosts files", std::unexpected(mended.error())});
+  for (const auto& name : mended.value_or(std::vector<std::string>{}))
     repairs.push_back({fmt::format("{}: its hosts file is written again", name), {}});
   TRY(find_differences([&](const std::string& what, Change& change, Status planned) {
     const auto text = summary(what, change.plan);
     repairs.push_back({text, planned ? commit(change) : std::move(planned)});
   }));
-  for (const auto& who : TRY(take_leases()))
+  const auto leased = take_leases();
+  if (!leased) repairs.push_back({"DHCP leases", std::unexpected(leased.error())});
+  for (const auto& who : leased.value_or(std::vector<std::string>{}))
     repairs.push_back({fmt::format("{}: takes its DHCP lease", who), {}});
   return repairs;
 }

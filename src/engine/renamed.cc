@@ -4,17 +4,25 @@
 
 #include "base/result.h"
 #include "drivers/bridge/bridge.h"
+#include "drivers/driver.h"
 #include "engine/given_bridge.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netns/netns.h"
+#include "plan/whose.h"
 
 namespace berth::engine {
 namespace {
 
-bool is_there(plan::Kernel& kernel, const IfName& device) {
+// Is what has the name of the endpoint's host end that one? Somebody else's can have a name that was
+// asked for, not one of berth's own.
+bool has_its_name(plan::Kernel& kernel, const plan::NsRef& sandbox, const Endpoint& endpoint) {
+  const auto& name = endpoint.host_ifname;
   const auto route = kernel.route();
-  const auto index = route ? kernel::link_index(**route, device) : std::unexpected(route.error());
-  return !index || *index;
+  const auto index = route ? kernel::link_index(**route, name) : std::unexpected(route.error());
+  if (index && !*index) return false;
+  plan::Namespaces namespaces;
+  return endpoint.asked.host_ifname.empty() ||
+         !plan::is_others(kernel, namespaces, {.name = name, .kind = "veth", .peer_ns = sandbox});
 }
 
 Result<std::vector<kernel::LinkInfo>> links_of(plan::Kernel& kernel, const plan::NsRef& sandbox) {
@@ -28,7 +36,7 @@ std::optional<IfName> under_another_name(plan::Kernel& kernel, const plan::NsRef
                                          const Endpoint& endpoint,
                                          std::span<const Endpoint> endpoints) {
   const bool is_veth = !endpoint.host_ifname.empty();
-  if (is_veth && is_there(kernel, endpoint.host_ifname)) return std::nullopt;
+  if (is_veth && has_its_name(kernel, sandbox, endpoint)) return std::nullopt;
   const auto links = links_of(kernel, sandbox);
   if (!links) return std::nullopt;
   if (!is_veth &&
@@ -47,23 +55,39 @@ std::optional<IfName> under_another_name(plan::Kernel& kernel, const plan::NsRef
   return found->name;
 }
 
-Result<std::optional<IfName>> renamed_bridge(plan::Kernel& kernel, const Network& network) {
-  if (network.driver != Driver::kBridge || on_given_bridge(network)) return std::nullopt;
-  if (is_there(kernel, network.bridge.device)) return std::nullopt;
-  const auto mac = drivers::bridge::mac_of(network);
-  for (const auto& link : TRY(kernel::list_links(*TRY(kernel.route()))))
-    if (link.kind == "bridge" && link.mac == mac) return link.name;
+Result<std::optional<IfName>> new_name_of(plan::Kernel& kernel, const plan::DeleteLink& made) {
+  auto& route = *TRY(kernel.route());
+  if (!made.mac) return std::nullopt;
+  const auto named = TRY(kernel::find_link(route, made.name));
+  if (named && plan::is_alike(*named, made)) return std::nullopt;
+  for (const auto& link : TRY(kernel::list_links(route)))
+    if (plan::is_alike(link, made)) return link.name;
   return std::nullopt;
 }
 
 Status check_not_renamed(plan::Kernel& kernel, const Network& network) {
-  const auto name = TRY(renamed_bridge(kernel, network));
-  if (!name) return {};
-  const auto& device = network.bridge.device.str();
-  return fail(ErrorKind::kNotFound,
-              "network {}: its bridge {} is called {} now: give it its name back (ip link set {} "
-              "name {}), or remove the network",
-              network.name, device, name->str(), name->str(), device);
+  if (network.driver == Driver::kBridge) {  // on the path of every attach
+    if (on_given_bridge(network)) return {};
+    const auto mac = TRY(kernel::link_mac(*TRY(kernel.route()), network.bridge.device));
+    if (mac == drivers::bridge::mac_of(network)) return {};
+  }
+  const std::string_view role = network.driver == Driver::kBridge ? "bridge" : "interface";
+  for (const auto& op : drivers::remove(network)) {
+    const auto& made = std::get<plan::DeleteLink>(op);
+    const auto& device = made.name.str();
+    if (const auto name = TRY(new_name_of(kernel, made)))
+      return fail(ErrorKind::kNotFound,
+                  "network {}: its {} {} is called {} now: give it its name back (ip link set {} "
+                  "name {}), or remove the network",
+                  network.name, role, device, name->str(), name->str(), device);
+    const auto named = TRY(kernel::find_link(*TRY(kernel.route()), made.name));
+    if (named && !plan::is_alike(*named, made))
+      return fail(ErrorKind::kExists,
+                  "network {}: interface {} is somebody else's by now, not the {} that was made for "
+                  "the network: remove it or give it another name, or remove the network",
+                  network.name, device, made.kind);
+  }
+  return {};
 }
 
 }  // namespace berth::engine

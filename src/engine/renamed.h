@@ -2,7 +2,8 @@
 //
 // Theory of operation: berth knows its devices by name. One that is not there under it has been
 // deleted, or only renamed: then it still works, and would be left behind, addresses and all. The
-// MAC address, which berth has given it, tells.
+// MAC address, which berth has given it, tells. It tells as well whether what has the name is
+// somebody else's (plan/whose.h).
 #pragma once
 
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "berth/network.h"
 #include "plan/apply.h"
+#include "plan/op.h"
 
 namespace berth::engine {
 
@@ -21,11 +23,13 @@ namespace berth::engine {
                                                        const Endpoint& endpoint,
                                                        std::span<const Endpoint> endpoints);
 
-/// What the bridge that was made for a network is called by now; none: there is no such bridge.
-[[nodiscard]] Result<std::optional<IfName>> renamed_bridge(plan::Kernel& kernel,
-                                                           const Network& network);
+/// What the link that `made` would delete is called, if it has another name by now; none: it is
+/// gone, has its name, or nothing tells it from others.
+[[nodiscard]] Result<std::optional<IfName>> new_name_of(plan::Kernel& kernel,
+                                                        const plan::DeleteLink& made);
 
-/// Refuses what a network whose bridge has been renamed cannot do.
+/// Refuses what cannot be done on a network whose devices have been renamed, or have given their
+/// names to somebody else's.
 [[nodiscard]] Status check_not_renamed(plan::Kernel& kernel, const Network& network);
 
 }  // namespace berth::engine

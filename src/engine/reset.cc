@@ -15,6 +15,7 @@
 #include "firewall/table.h"
 #include "kernel/netlink/link.h"
 #include "model/json.h"
+#include "plan/whose.h"
 
 namespace berth {
 namespace {
@@ -59,13 +60,14 @@ Result<Engine::Impl::Damage> Engine::Impl::drop_damaged() {
         {ErrorKind::kCorrupt, fmt::format("{} was passed over: {}{}", key, why.message, more), 0});
     change.transaction.erase(key);
   };
-  const auto delete_link = [&](const std::string& name) {
-    if (const auto link = IfName::parse(name)) damage.leftovers.push_back(plan::DeleteLink{*link});
+  const auto delete_link = [&](const std::string& name, const char* kind) {
+    if (const auto link = IfName::parse(name))
+      damage.leftovers.push_back(plan::DeleteLink{.name = *link, .kind = kind});
   };
   const auto parts_of = [&](std::string_view endpoint_id) {
     // Before its interface goes: the client gives its lease back.
     damage.leftovers.push_back(plan::StopDhcp{run_path(fmt::format("dhcp/{}", endpoint_id))});
-    delete_link(fmt::format("veth{}", endpoint_id.substr(0, 7)));
+    delete_link(fmt::format("veth{}", endpoint_id.substr(0, 7)), "veth");
   };
 
   for (const auto& [key, text] : TRY(unreadable_entries()))
@@ -73,8 +75,10 @@ Result<Engine::Impl::Damage> Engine::Impl::drop_damaged() {
   const auto networks = readable(TRY(documents("network/")), &model::network_from_json,
                                  [&](const auto& key, const Error& why) {
     passed_over(key, why, "");
-    for (const auto* prefix : {"br-", "mv-", "iv-", "dm-", "di-"})
-      delete_link(prefix + engine::short_id(std::string(id_in(key))));
+    for (const auto& [prefix, kind] : {std::pair{"br-", "bridge"}, std::pair{"mv-", "macvlan"},
+                                       std::pair{"iv-", "ipvlan"}, std::pair{"dm-", "dummy"},
+                                       std::pair{"di-", "dummy"}})
+      delete_link(prefix + engine::short_id(std::string(id_in(key))), kind);
   });
   auto endpoints = readable(TRY(documents("endpoint/")), &model::endpoint_from_json,
                             [&](const auto& key, const Error& why) {
@@ -131,9 +135,12 @@ Result<plan::Plan> Engine::Impl::removal_by_tag() {
 }
 
 std::vector<Error> Engine::Impl::reset() {
-  std::vector<Error> errors;
+  std::vector<Error> errors, told;
+  // What is somebody else's by now (plan/whose.h) is only to be told of.
   const auto note = [&](Status status) {
-    if (!status) errors.push_back(std::move(status).error());
+    if (status) return;
+    auto& to = status.error().kind == ErrorKind::kExists ? told : errors;
+    to.push_back(std::move(status).error());
   };
   const auto look_for_damage = [&]() -> Result<Damage> {
     const auto held = TRY(lock());
@@ -174,6 +181,7 @@ std::vector<Error> Engine::Impl::reset() {
     Change left(*store);
     plan::append(rest, TRY(links_left(left.transaction)));
     plan::append(rest, TRY(removal_by_tag()));
+    for (auto& spared : plan::spare_others(kernel, rest)) told.push_back(std::move(spared));
     for (auto& error : plan::apply_all(kernel, rest)) errors.push_back(std::move(error));
     return {};
   };
@@ -181,6 +189,7 @@ std::vector<Error> Engine::Impl::reset() {
   if (errors.empty())
     note(store->commit({{"meta/instance", std::nullopt}}, store::Durability::kFull));
   const bool emptied = errors.empty();
+  errors.insert(errors.begin(), told.begin(), told.end());
   errors.insert(errors.begin(), damage->told.begin(), damage->told.end());
   if (!emptied) return errors;  // what is left in the store leads to what is left elsewhere
 

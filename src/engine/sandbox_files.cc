@@ -1,7 +1,8 @@
 // The files of a sandbox, in <run>/sandboxes/<id>: what it sees as /etc/hosts, hostname and
 // resolv.conf, and its log. Who shares another's network sees the other's. What the sandbox itself
 // writes there stays (sandbox/shared_file.h). The files come before the record and go after it;
-// what a process that was killed in between leaves is found by having no record and no lock.
+// what a process that was killed in between leaves is found by having no record and no lock. Another
+// instance may share --run: a file in each directory says whose it is.
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -38,11 +39,22 @@ Status update(const std::string& path, const std::string& text, sandbox::Merge m
   return {};
 }
 
-Status make_directory(const std::string& path) {
+constexpr const char* kInstanceFile = "instance";
+
+Status make_directory(const std::string& path, const std::string& instance) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) return fail_sys(error.value(), "make directory {}", path);
-  return {};
+  const auto file = fmt::format("{}/{}", path, kInstanceFile);
+  return fs::exists(file, error) ? Status{} : sandbox::write_in_place(file, instance);
+}
+
+// May the instance remove the directory? One that nobody has written to yet is nobody's.
+bool is_own(const fs::path& directory, const std::string& instance) {
+  std::error_code error;
+  if (fs::is_empty(directory, error) && !error) return true;
+  const auto owner = sandbox::read_text(directory / kInstanceFile);
+  return owner && *owner == instance;
 }
 
 }  // namespace
@@ -58,7 +70,7 @@ std::string Engine::Impl::names_directory_of(const Sandbox& sandbox) const {
 Status Engine::Impl::write_files(engine::State& state, const Sandbox& sandbox) {
   if (!has_names(sandbox)) return {};
   const auto directory = directory_of(sandbox);
-  TRY(make_directory(directory));
+  TRY(make_directory(directory, instance));
   TRY(sandbox::write_in_place(directory + "/hostname", sandbox.hostname + "\n"));
   TRY(write_resolv_conf(state, sandbox));
   return write_hosts(state, sandbox);
@@ -142,7 +154,7 @@ Result<std::vector<std::string>> Engine::Impl::mend_hosts() {
   for (const auto& sandbox : TRY(look.state.sandboxes())) {
     // The host's own is copied once, as in Docker: it may have changed since.
     if (!has_names(sandbox) || sandbox.mode == NetworkMode::kHost || !alive(sandbox)) continue;
-    TRY(make_directory(directory_of(sandbox)));
+    TRY(make_directory(directory_of(sandbox), instance));
     const auto text = TRY(hosts_text(look.state, sandbox));
     if (TRY(sandbox::update_shared(directory_of(sandbox) + "/hosts", text, sandbox::merge_lines)))
       mended.push_back(sandbox.name);
@@ -152,7 +164,7 @@ Result<std::vector<std::string>> Engine::Impl::mend_hosts() {
 
 Result<UniqueFd> Engine::Impl::make_files(const Sandbox& sandbox) {
   const auto directory = directory_of(sandbox);
-  TRY(make_directory(directory));
+  TRY(make_directory(directory, instance));
   UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return fail_sys(errno, "lock {}", directory);
   if (!has_names(sandbox)) return fd;
@@ -166,7 +178,9 @@ void Engine::Impl::remove_stray_files(std::chrono::seconds youngest) {
   Change look(*store);
   for (const auto& entry : fs::directory_iterator(run_path("sandboxes"), error)) {
     const auto id = entry.path().filename().string();
-    if (look.state.sandbox(id)) continue;
+    const auto known = look.state.sandbox(id);
+    if (known || known.error().kind != ErrorKind::kNotFound) continue;
+    if (!is_own(entry.path(), instance)) continue;
     // Between being made and being locked it is young.
     if (fs::file_time_type::clock::now() - entry.last_write_time(error) < youngest) continue;
     const UniqueFd fd(::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "engine/default_route.h"
+#include "engine/elsewhere.h"
 #include "engine/host_gateway.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -441,7 +442,10 @@ Status Engine::Impl::finish_if_known(const Sandbox& sandbox, int exit_code) {
 
 bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
   if (sandbox.state == SandboxState::kExited) return false;
-  if (sandbox.kind != SandboxKind::kProcess) return !alive(sandbox);
+  if (sandbox.kind != SandboxKind::kProcess) {
+    Change look(*store);
+    return !alive(sandbox) && !engine::lives_elsewhere(look.state, sandbox);
+  }
   // While its shim lives, that is about to report the end with the exit code.
   return !alive(sandbox) && !sandbox::alive({sandbox.shim_pid, sandbox.shim_start});
 }

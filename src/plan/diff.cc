@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "dhcp/client.h"
+#include "firewall/intents.h"
 #include "firewall/table.h"
 #include "kernel/netlink/address.h"
 #include "kernel/netlink/bridge.h"
@@ -16,6 +17,7 @@
 #include "kernel/sysctl/sysctl.h"
 #include "plan/apply.h"
 #include "plan/namespaces.h"
+#include "plan/whose.h"
 #include "translator/translator.h"
 
 namespace berth::plan {
@@ -26,11 +28,6 @@ struct Links {
   std::set<std::pair<int, Cidr>> addresses;
   std::vector<kernel::Route> routes;
 };
-
-// Links that a plan makes and others could have made under the same name by now: kind, and MAC
-// address where the plan chose it.
-using Made =
-    std::map<std::pair<NsRef, IfName>, std::pair<std::string_view, std::optional<Mac>>>;
 
 std::string_view last_word(std::string_view text) {
   return text.substr(text.rfind(' ') + 1);  // npos + 1 is 0: the whole text is one word
@@ -43,26 +40,28 @@ class Diff {
   // Adds to `missing` what of `op` is not there: often `op` itself, sometimes a smaller one.
   Status look(const Op& op, Plan& missing) {
     if (const auto* bridge = std::get_if<AddBridge>(&op)) {
-      const auto* found = TRY(link({}, bridge->name));
+      const auto* found = TRY(own_link(deletion_of(*bridge)));
       if (!found) missing.push_back(op);
       if (found && !found->up) missing.push_back(SetLinkUp{{}, bridge->name});
       if (found) compare_mtu({}, *found, bridge->mtu, missing);
     } else if (const auto* veth = std::get_if<AddVeth>(&op)) {
       TRY(look_at(*veth, missing));
     } else if (const auto* macvlan = std::get_if<AddMacvlan>(&op)) {
-      TRY(look_at(macvlan->ns, macvlan->name, macvlan->mtu, op, missing));
+      TRY(look_at(deletion_of(*macvlan), macvlan->mtu, op, missing));
     } else if (const auto* ipvlan = std::get_if<AddIpvlan>(&op)) {
-      TRY(look_at(ipvlan->ns, ipvlan->name, ipvlan->mtu, op, missing));
+      TRY(look_at(deletion_of(*ipvlan), ipvlan->mtu, op, missing));
     } else if (const auto* vlan = std::get_if<AddVlan>(&op)) {
-      TRY(look_at({}, vlan->name, 0, op, missing));
+      TRY(look_at(deletion_of(*vlan), 0, op, missing));
     } else if (const auto* dummy = std::get_if<AddDummy>(&op)) {
-      TRY(look_at({}, dummy->name, dummy->mtu, op, missing));
+      TRY(look_at(deletion_of(*dummy), dummy->mtu, op, missing));
     } else if (const auto* isolate = std::get_if<IsolatePort>(&op)) {
       const auto* port = TRY(link({}, isolate->name));
-      if (port ? port->isolated != isolate->on : isolate->on) missing.push_back(op);
+      if (port ? port->isolated != isolate->on : isolate->on)
+        missing.push_back(IsolatePort{port ? port->name : isolate->name, isolate->on});
     } else if (const auto* hairpin = std::get_if<HairpinPort>(&op)) {
       const auto* port = TRY(link({}, hairpin->name));
-      if (port ? port->hairpin != hairpin->on : hairpin->on) missing.push_back(op);
+      if (port ? port->hairpin != hairpin->on : hairpin->on)
+        missing.push_back(HairpinPort{port ? port->name : hairpin->name, hairpin->on});
     } else if (const auto* filter = std::get_if<FilterVlans>(&op)) {
       const auto* found = TRY(link({}, filter->bridge));
       if (!found || found->filters_vlans != filter->on) missing.push_back(op);
@@ -121,49 +120,114 @@ class Diff {
     return {};
   }
 
-  // Is `undo` about something that the undone plan did not make?
-  Result<bool> is_others(const Op& undo, const Made& made) {
+  // Is `undo` about something that the undone `plan` did not make, or that others need by now?
+  Result<bool> is_others(const Op& undo, const Plan& plan) {
+    if (const auto* sysctl = std::get_if<SetSysctl>(&undo); sysctl && sysctl->ns.is_host())
+      return forwarding_word(*sysctl) && !TRY(is_switch_ours(*sysctl, plan));
+    if (const auto* mark = std::get_if<DeleteElement>(&undo); mark && is_switch(mark->element))
+      if (TRY(others_have_networks(plan))) return true;
     if (const auto* element = std::get_if<DeleteElement>(&undo)) {
       const auto& there = *TRY(elements(element->element.set));
       return std::ranges::find(there, element->element) == there.end();
     }
-    if (const auto* gone = std::get_if<DeleteLink>(&undo)) {
-      const auto link_made = made.find({gone->ns, gone->name});
-      if (link_made == made.end()) return false;
-      const auto found = link(gone->ns, gone->name);
-      if (!found && found.error().kind == ErrorKind::kNotFound) return false;  // with its namespace
-      const auto* there = TRY(found);
-      const auto& [kind, mac] = link_made->second;
-      return there && (there->kind != kind || (mac && there->mac != mac));
-    }
-    return false;
+    const auto* gone = std::get_if<DeleteLink>(&undo);
+    return gone && plan::is_others(kernel_, namespaces_, *gone);
   }
 
  private:
-  Status look_at(const NsRef& ns, const IfName& name, std::uint32_t mtu, const Op& op,
-                 Plan& missing) {
-    const auto* found = TRY(link(ns, name));
+  // ---- switching the host's forwarding back -----------------------------------------------------
+
+  // What a sysctl of the host's forwarding is called where the instances tell each other of it; that
+  // is one that adopted bridges do not have, or what is switched along with one.
+  static std::optional<std::string_view> forwarding_word(const SetSysctl& sysctl) {
+    const std::string_view key = sysctl.key;
+    if (key == "net/ipv4/ip_forward") return "ip_forward";
+    const bool along = key.ends_with("/accept_ra") && sysctl.previous == "2";
+    if (key == "net/ipv6/conf/all/forwarding" || along) return "forwarding";
+    return std::nullopt;
+  }
+  static bool is_switch(const nft::Element& element) {
+    return element.set == firewall::kShared &&
+           (element.key == firewall::shared_element("ip_forward").key ||
+            element.key == firewall::shared_element("forwarding").key);
+  }
+
+  // Has the plan switched it, and has nobody else done so since or networks that need it? Another
+  // instance plans nothing where it finds it on.
+  Result<bool> is_switch_ours(const SetSysctl& undo, const Plan& plan) {
+    const auto value = kernel::read_sysctl(undo.key);
+    if (!value || *value != undo.previous) return false;
+    const auto key = firewall::shared_element(*forwarding_word(undo)).key;
+    const auto& marks = *TRY(elements(std::string(firewall::kShared)));
+    if (std::ranges::find(marks, key, &nft::Element::key) == marks.end()) return false;
+    return !TRY(others_have_networks(plan));
+  }
+
+  // Does another instance than the plan's have networks in the table?
+  Result<bool> others_have_networks(const Plan& plan) {
+    std::string_view instance;
+    for (const auto& op : plan)
+      if (const auto* add = std::get_if<AddElement>(&op); add && add->element.set != firewall::kShared)
+        instance = last_word(add->element.comment);
+    const auto& bridges = *TRY(elements(std::string(firewall::kBridges)));
+    return std::ranges::any_of(bridges, [&](const nft::Element& each) {
+      return !each.comment.empty() && last_word(each.comment) != instance;
+    });
+  }
+
+  // ---- one function an operation ----------------------------------------------------------------
+
+  Status look_at(const DeleteLink& meant, std::uint32_t mtu, const Op& op, Plan& missing) {
+    const auto* found = TRY(own_link(meant));
     if (!found) missing.push_back(op);
-    if (found) compare_mtu(ns, *found, mtu, missing);
+    if (found) compare_mtu(meant.ns, *found, mtu, missing);
     return {};
+  }
+
+  // Null: there is none of the name. An error: that is another one.
+  Result<const kernel::LinkInfo*> own_link(DeleteLink meant) {
+    const auto* found = TRY(link(meant.ns, meant.name));
+    // Who is in a sandbox may change its address.
+    if (!meant.ns.is_host()) meant.mac.reset();
+    if (found && !is_alike(*found, meant)) return not_made_by_berth(meant);
+    return found;
+  }
+  static std::unexpected<Error> not_made_by_berth(const DeleteLink& meant) {
+    return fail(ErrorKind::kExists,
+                "interface {}{} is somebody else's by now, not the {} that berth made: remove it or "
+                "give it another name",
+                meant.name.str(), meant.ns.is_host() ? "" : " in " + meant.ns.path, meant.kind);
   }
 
   // A pair whose bridge was made again has lost it, and what it carries is still there.
   Status look_at(const AddVeth& veth, Plan& missing) {
-    const auto* host_end = TRY(link({}, veth.name));
     const auto* peer = TRY(link(veth.peer_ns, veth.peer));
-    if (!host_end || !peer) {
-      if (host_end) missing.push_back(DeleteLink{veth.name});
+    const auto* host_end = TRY(host_end_of(veth, peer));
+    if (!host_end || !peer || !are_a_pair(*host_end, *peer)) {
+      const auto gone = deletion_of(veth);
+      if (host_end && plan::is_others(kernel_, namespaces_, gone)) return not_made_by_berth(gone);
+      if (host_end) missing.push_back(gone);
       missing.push_back(veth);
       return {};
     }
     const auto* bridge = TRY(link({}, veth.bridge));
     if (!bridge || host_end->master != bridge->index)
-      missing.push_back(JoinBridge{veth.name, veth.bridge});
-    if (!host_end->up) missing.push_back(SetLinkUp{{}, veth.name});
+      missing.push_back(JoinBridge{host_end->name, veth.bridge});
+    if (!host_end->up) missing.push_back(SetLinkUp{{}, host_end->name});
     compare_mtu({}, *host_end, veth.mtu, missing);
     compare_mtu(veth.peer_ns, *peer, veth.mtu, missing);
     return {};
+  }
+
+  // One that has been given another name since does its work under that: it is known by both here.
+  Result<const kernel::LinkInfo*> host_end_of(const AddVeth& veth, const kernel::LinkInfo* peer) {
+    const auto* named = TRY(link({}, veth.name));
+    if (named || !peer) return named;
+    auto& all = links_.at({}).by_name;
+    const auto renamed = std::ranges::find_if(
+        all, [&](const auto& each) { return are_a_pair(each.second, *peer); });
+    if (renamed == all.end()) return nullptr;
+    return &all.emplace(veth.name, renamed->second).first->second;
   }
 
   static void compare_mtu(const NsRef& ns, const kernel::LinkInfo& link, std::uint32_t wanted,
@@ -255,19 +319,6 @@ Result<Plan> missing(Kernel& kernel, const Plan& plan) {
 }
 
 Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
-  Made made;
-  for (const auto& op : plan) {
-    if (const auto* bridge = std::get_if<AddBridge>(&op))
-      made[{NsRef{}, bridge->name}] = {"bridge", bridge->mac};
-    if (const auto* macvlan = std::get_if<AddMacvlan>(&op))
-      made[{macvlan->ns, macvlan->name}] = {"macvlan", macvlan->mac};
-    if (const auto* ipvlan = std::get_if<AddIpvlan>(&op))
-      made[{ipvlan->ns, ipvlan->name}] = {"ipvlan", std::nullopt};
-    if (const auto* vlan = std::get_if<AddVlan>(&op))
-      made[{NsRef{}, vlan->name}] = {"vlan", std::nullopt};
-    if (const auto* dummy = std::get_if<AddDummy>(&op))
-      made[{NsRef{}, dummy->name}] = {"dummy", std::nullopt};
-  }
   Diff diff(kernel);
   Plan undo;
   for (auto& op : inverse(plan)) {
@@ -280,7 +331,7 @@ Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
                                                   route->link, route->kind, route->metric}});
       if (gone && !gone->empty()) continue;
     }
-    if (!TRY(diff.is_others(op, made))) undo.push_back(std::move(op));
+    if (!TRY(diff.is_others(op, plan))) undo.push_back(std::move(op));
   }
   return undo;
 }

@@ -55,7 +55,7 @@ inline Plan every_op() {
       AddVlan{link("ens3.50"), link("ens3"), 50},
       AddDummy{link("dm-1"), 1400},
       DeleteLink{link("br1")},
-      DeleteLink{link("eth1"), kBlue},
+      DeleteLink{link("eth1"), kBlue, "macvlan", mac("02:00:00:00:00:01"), kBlue},
       ProbeAddress{kBlue, link("eth1"), Ip::v4(10, 1, 0, 3)},
       SetLinkUp{kBlue, link("eth0"), true},
       SetLinkMtu{kBlue, link("eth0"), 1400, 1500},

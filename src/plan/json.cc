@@ -66,7 +66,7 @@ BERTH_JSON_FIELDS(AddMacvlan, ns, name, parent, mac, mtu, mode, sources, broadca
 BERTH_JSON_FIELDS(AddIpvlan, ns, name, parent, mtu, mode, flag)
 BERTH_JSON_FIELDS(AddVlan, name, lower, id)
 BERTH_JSON_FIELDS(AddDummy, name, mtu)
-BERTH_JSON_FIELDS(DeleteLink, name, ns)
+BERTH_JSON_FIELDS_OR_DEFAULT(DeleteLink, name, ns, kind, mac, peer_ns)
 BERTH_JSON_FIELDS(ProbeAddress, ns, link, address)
 BERTH_JSON_FIELDS(SetLinkUp, ns, name, up)
 BERTH_JSON_FIELDS(SetLinkMtu, ns, name, mtu, previous)

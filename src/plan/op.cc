@@ -45,12 +45,12 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
   return std::visit(
       Overloaded{
           [](const AddNetns& add) -> Inverse { return DeleteNetns{add.path}; },
-          [](const AddBridge& add) -> Inverse { return DeleteLink{add.name}; },
-          [](const AddVeth& add) -> Inverse { return DeleteLink{add.name}; },
-          [](const AddMacvlan& add) -> Inverse { return DeleteLink{add.name, add.ns}; },
-          [](const AddIpvlan& add) -> Inverse { return DeleteLink{add.name, add.ns}; },
-          [](const AddVlan& add) -> Inverse { return DeleteLink{add.name}; },
-          [](const AddDummy& add) -> Inverse { return DeleteLink{add.name}; },
+          [](const AddBridge& add) -> Inverse { return deletion_of(add); },
+          [](const AddVeth& add) -> Inverse { return deletion_of(add); },
+          [](const AddMacvlan& add) -> Inverse { return deletion_of(add); },
+          [](const AddIpvlan& add) -> Inverse { return deletion_of(add); },
+          [](const AddVlan& add) -> Inverse { return deletion_of(add); },
+          [](const AddDummy& add) -> Inverse { return deletion_of(add); },
           [&](const SetLinkUp& set) -> Inverse {
             if (made.holds(set.ns, set.name)) return std::nullopt;
             return SetLinkUp{set.ns, set.name, !set.up};
@@ -122,6 +122,25 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
 void append(Plan& plan, Plan more) {
   plan.insert(plan.end(), std::make_move_iterator(more.begin()),
               std::make_move_iterator(more.end()));
+}
+
+DeleteLink deletion_of(const AddBridge& made) {
+  return {.name = made.name, .kind = "bridge", .mac = made.mac};
+}
+DeleteLink deletion_of(const AddVeth& made) {
+  return {.name = made.name, .kind = "veth", .peer_ns = made.peer_ns};
+}
+DeleteLink deletion_of(const AddMacvlan& made) {
+  return {.name = made.name, .ns = made.ns, .kind = "macvlan", .mac = made.mac};
+}
+DeleteLink deletion_of(const AddIpvlan& made) {
+  return {.name = made.name, .ns = made.ns, .kind = "ipvlan"};
+}
+DeleteLink deletion_of(const AddVlan& made) {
+  return {.name = made.name, .kind = "vlan"};
+}
+DeleteLink deletion_of(const AddDummy& made) {
+  return {.name = made.name, .kind = "dummy"};
 }
 
 Plan inverse(const Plan& plan) {

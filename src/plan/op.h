@@ -91,10 +91,15 @@ struct AddDummy {
   std::uint32_t mtu = 0;  ///< bytes; 0: the kernel's default
 };
 
-/// The pair goes with either end, a bridge's ports stay. Gone already is fine.
+/// The pair goes with either end, a bridge's ports stay. Gone already is fine. `kind` and what comes
+/// after it tell the link that is meant from one that somebody else has given its name since
+/// (whose.h).
 struct DeleteLink {
   IfName name;
   NsRef ns{};
+  std::string kind{};        ///< as the kernel says it ("bridge"); empty: whatever has the name
+  std::optional<Mac> mac{};  ///< none: any
+  NsRef peer_ns{};           ///< of a veth: where its other end is; empty: not on the host
 };
 
 /// Asks the neighbours of `link` whether one of them has `address` (RFC 5227; neighbour discovery
@@ -281,6 +286,14 @@ using Op =
 using Plan = std::vector<Op>;
 
 void append(Plan& plan, Plan more);
+
+/// What deletes the link that the operation makes, and no other one of its name.
+[[nodiscard]] DeleteLink deletion_of(const AddBridge& made);
+[[nodiscard]] DeleteLink deletion_of(const AddVeth& made);
+[[nodiscard]] DeleteLink deletion_of(const AddMacvlan& made);
+[[nodiscard]] DeleteLink deletion_of(const AddIpvlan& made);
+[[nodiscard]] DeleteLink deletion_of(const AddVlan& made);
+[[nodiscard]] DeleteLink deletion_of(const AddDummy& made);
 
 /// The plan that takes back what `plan` did, in reverse. Left out is what goes with something else:
 /// addresses, routes and states of a link or namespace that `plan` itself makes. A deleted link or

@@ -12,16 +12,20 @@ void expect_inverse(const Plan& plan, const Plan& expected) {
   EXPECT_EQ(to_json(inverse(plan)), to_json(expected));
 }
 
+const Mac kMac = mac("02:00:00:00:00:01");
+
 TEST(Inverse, OfOperationsOnWhatWasThereBefore) {
   const auto eth0 = link("eth0");
   const auto address = prefix("10.1.0.2/24");
   const auto gateway = Ip::v4(10, 1, 0, 1);
   expect_inverse({AddNetns{"/x"}}, {DeleteNetns{"/x"}});
-  expect_inverse({AddBridge{eth0, {}, 0}}, {DeleteLink{eth0}});
-  expect_inverse({AddMacvlan{kBlue, eth0, link("ens3"), {}, 0}}, {DeleteLink{eth0, kBlue}});
-  expect_inverse({AddIpvlan{kBlue, eth0, link("ens3"), 0}}, {DeleteLink{eth0, kBlue}});
-  expect_inverse({AddVlan{link("ens3.5"), link("ens3"), 5}}, {DeleteLink{link("ens3.5")}});
-  expect_inverse({AddDummy{link("dm-1"), 0}}, {DeleteLink{link("dm-1")}});
+  expect_inverse({AddBridge{eth0, kMac, 0}},
+                 {DeleteLink{.name = eth0, .kind = "bridge", .mac = kMac}});
+  expect_inverse({AddMacvlan{kBlue, eth0, link("ens3"), kMac, 0}},
+                 {DeleteLink{eth0, kBlue, "macvlan", kMac}});
+  expect_inverse({AddIpvlan{kBlue, eth0, link("ens3"), 0}}, {DeleteLink{eth0, kBlue, "ipvlan"}});
+  expect_inverse({AddVlan{link("ens3.5"), link("ens3"), 5}}, {DeleteLink{link("ens3.5"), {}, "vlan"}});
+  expect_inverse({AddDummy{link("dm-1"), 0}}, {DeleteLink{link("dm-1"), {}, "dummy"}});
   expect_inverse({StartDhcp{kBlue, eth0, "/1", "", "", {}}}, {StopDhcp{"/1"}});
   expect_inverse({SetLinkUp{kBlue, eth0, true}}, {SetLinkUp{kBlue, eth0, false}});
   expect_inverse({SetLinkUp{kBlue, eth0, false}}, {SetLinkUp{kBlue, eth0, true}});
@@ -50,24 +54,24 @@ TEST(Inverse, GoesBackwards) {
 
 TEST(Inverse, LeavesOutWhatGoesWithTheLinkItIsOn) {
   const auto veth = link("veth1"), bridge = link("br0"), eth0 = link("eth0");
-  expect_inverse({AddBridge{bridge, {}, 0}, SetVrf{bridge, link("red")}, FilterVlans{bridge},
+  expect_inverse({AddBridge{bridge, kMac, 0}, SetVrf{bridge, link("red")}, FilterVlans{bridge},
                   AddPortVlan{bridge, 10, true}, DeletePortVlan{bridge, 1, true}},
-                 {DeleteLink{bridge}});
+                 {DeleteLink{bridge, {}, "bridge", kMac}});
   expect_inverse({AddVeth{veth, bridge, 0, kBlue, eth0, {}}, AddPortVlan{veth, 10},
                   DeletePortVlan{veth, 1}, LockPort{veth}, AddFdbEntry{veth, {}}},
-                 {DeleteLink{veth}});
-  expect_inverse({AddBridge{bridge, {}, 0}, AddAddress{{}, bridge, prefix("10.1.0.1/24")},
+                 {DeleteLink{.name = veth, .kind = "veth", .peer_ns = kBlue}});
+  expect_inverse({AddBridge{bridge, kMac, 0}, AddAddress{{}, bridge, prefix("10.1.0.1/24")},
                   SetSysctl{"net/ipv4/conf/br0/route_localnet", "1", ""}},
-                 {DeleteLink{bridge}});
+                 {DeleteLink{bridge, {}, "bridge", kMac}});
   expect_inverse(
       {AddVeth{veth, bridge, 0, kBlue, eth0, {}}, HairpinPort{veth, true}, IsolatePort{veth},
        AddAddress{kBlue, eth0, prefix("10.1.0.2/24")}, SetLinkUp{kBlue, eth0, true},
        AddRoute{kBlue, {}, Ip::v4(10, 1, 0, 1), eth0}, AddElement{publish(1)}},
-      {DeleteElement{publish(1)}, DeleteLink{veth}});
-  expect_inverse({AddMacvlan{kBlue, eth0, bridge, {}, 0}, SetLinkUp{kBlue, eth0, true},
+      {DeleteElement{publish(1)}, DeleteLink{.name = veth, .kind = "veth", .peer_ns = kBlue}});
+  expect_inverse({AddMacvlan{kBlue, eth0, bridge, kMac, 0}, SetLinkUp{kBlue, eth0, true},
                   ProbeAddress{kBlue, eth0, Ip::v4(10, 1, 0, 2)},
                   AddAddress{kBlue, eth0, prefix("10.1.0.2/24")}},
-                 {DeleteLink{eth0, kBlue}});
+                 {DeleteLink{eth0, kBlue, "macvlan", kMac}});
 }
 
 TEST(Inverse, LeavesOutWhatGoesWithTheNamespaceItIsIn) {
@@ -83,7 +87,8 @@ TEST(Inverse, TellsLinksOfOneNameApart) {
   const NsRef green{"/green", 1};
   expect_inverse(
       {AddVeth{link("veth1"), link("br0"), 0, green, eth0, {}}, SetLinkUp{kBlue, eth0, true}},
-      {SetLinkUp{kBlue, eth0, false}, DeleteLink{link("veth1")}});
+      {SetLinkUp{kBlue, eth0, false}, 
+       DeleteLink{.name = link("veth1"), .kind = "veth", .peer_ns = green}});
 }
 
 TEST(Inverse, HasNothingForWhatCannotBeTakenBack) {

@@ -96,7 +96,7 @@ std::string hosts_lines(std::span<const HostEntry> entries) {
   return text;
 }
 
-Result<std::string> read_text(const std::string& path) {
+Result<std::string> read_text(const std::string& path, std::size_t most) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) {
     if (errno == ENOENT) return std::string();
@@ -104,12 +104,13 @@ Result<std::string> read_text(const std::string& path) {
   }
   std::string text;
   char part[4096];
-  while (true) {
+  while (text.size() < most) {
     const auto size = TEMP_FAILURE_RETRY(read(fd.get(), part, sizeof part));
     if (size < 0) return fail_sys(errno, "read {}", path);
     if (size == 0) return text;
     text.append(part, static_cast<std::size_t>(size));
   }
+  return text;
 }
 
 Status write_in_place(const std::string& path, std::string_view text) {

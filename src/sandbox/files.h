@@ -52,8 +52,9 @@ struct HostsFile {
 /// Lines for what is added to a hosts file that somebody else wrote.
 [[nodiscard]] std::string hosts_lines(std::span<const HostEntry> entries);
 
-/// The content of `path`; a file that is not there has none.
-[[nodiscard]] Result<std::string> read_text(const std::string& path);
+/// The content of `path`; a file that is not there has none. Reading ends soon after `most` bytes.
+[[nodiscard]] Result<std::string> read_text(const std::string& path,
+                                            std::size_t most = std::string::npos);
 
 /// Replaces the content of `path`, which is made (mode 0644) if it does not exist. A reader may see
 /// it half written; both files are read again at the next look-up.

@@ -10,6 +10,9 @@
 namespace berth::sandbox {
 namespace {
 
+// What a sandbox has filled with more is not read, nor written: its end would be lost.
+constexpr std::size_t kMaxBytes = 1 << 20;
+
 constexpr char kBetween = '\0';  // texts of NAME.written: neither file can hold it
 
 std::vector<std::string> split(std::string_view text, char end) {
@@ -71,7 +74,8 @@ std::string keep_changed(std::string_view now, std::span<const std::string> writ
 }
 
 Result<bool> update_shared(const std::string& path, const std::string& wanted, Merge merge) {
-  const auto now = TRY(read_text(path));
+  const auto now = TRY(read_text(path, kMaxBytes + 1));
+  if (now.size() > kMaxBytes) return false;
   auto written = split(TRY(read_text(path + ".written")), kBetween);
   const auto text = merge(now, written, wanted);
   const bool known = written == std::vector{wanted};

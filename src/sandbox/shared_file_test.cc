@@ -72,6 +72,13 @@ TEST_F(SharedFile, RemembersWhatWasWrittenAndNothingElse) {
   EXPECT_EQ(text(".written"), "a\n");
 }
 
+TEST_F(SharedFile, IsLeftAloneWhereTheSandboxHasFilledIt) {
+  const std::string full(3 << 20, 'x');
+  ASSERT_TRUE(write_in_place(path(), full));
+  EXPECT_FALSE(update_shared(path(), "a\n", merge_lines).value());
+  EXPECT_TRUE(text() == full);
+}
+
 TEST_F(SharedFile, OfAKilledWriterIsPutRight) {
   using namespace std::string_literals;
   // As it is between the two: the file new, both texts noted.

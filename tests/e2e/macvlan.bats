@@ -235,8 +235,11 @@ server_says() {
 @test "--ipam-driver dhcp: an address from the segment's server, renewed and released" {
   dhcp_server_up
   h1 berth network create -d macvlan --ipam-driver dhcp -o parent=eth0 lan
-  start m1 lan
-  local ip
+  h1 sh -c "exec 9> $BATS_TEST_TMPDIR/held; exec berth run -d --name m1 --network lan -- sleep 1000"
+  local ip client
+  client=$(pgrep -f 'udhcpc -i') # it lives for hours, and keeps nothing of who started it
+  [[ $(readlink "/proc/$client/fd/"*) != *"/held"* ]]
+  [ "$(readlink "/proc/$client/cwd")" = / ]
   ip=$(inspect m1 '.[0].NetworkSettings.Networks.lan.IPAddress')
   [ "$ip" = 10.79.0.100 ]
   [[ $(h1 berth exec m1 -- ip -4 -o addr show dev eth0) == *"$ip/24"* ]]

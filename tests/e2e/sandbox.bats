@@ -158,6 +158,29 @@ leftovers() { # the names of veths and the number of elements of published ports
   h1 berth run --rm --ip 10.1.0.2 --network net -- true
 }
 
+@test "what announces the addresses of a sandbox in the foreground is no child that it waits for" {
+  h1 berth run --rm --name fg --network net -- sleep 1000 &
+  local shim
+  for _ in $(seq 100); do
+    shim=$(awk '{print $4}' "/proc/$(inspect fg '.[0].State.Pid' 2> /dev/null)/stat" 2> /dev/null) && break
+    sleep 0.05
+  done
+  # Once the announcer, whose words are the same, is there.
+  for _ in $(seq 100); do
+    [ "$(pgrep -fc '^berth run --rm --name fg')" -gt 1 ] && break
+    sleep 0.05
+  done
+  [ "$(ps -o pid= --ppid "$(awk '{print $4}' "/proc/$shim/stat")" | wc -l)" -eq 1 ]
+  h1 berth rm -f fg
+  wait || true
+}
+
+@test "an end is recorded whatever the configuration file is by then" {
+  run h1 berth --config /no/such/file ps
+  [[ $output == *"configuration /no/such/file"* ]]
+  h1 berth --config /no/such/file sandbox exited "$(printf '0%.0s' $(seq 64))" 0
+}
+
 @test "-p can be used again at once after rm -f" {
   for _ in 1 2 3; do
     h1 berth run -d --name again -p 8088:80 --ip 10.1.0.9 --network net -- sleep 1000

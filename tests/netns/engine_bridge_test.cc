@@ -107,6 +107,25 @@ TEST_F(EngineBridge, AnAdoptedBridgeGivesSubnetAndGatewayAndStaysAsItWas) {
   expect_same(kernel_state(), before);
 }
 
+TEST_F(EngineBridge, AnAdoptedBridgeLosesWhatItGotUnderItsNewName) {
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && ip link set br7 up");
+  const auto before = kernel_state();
+  must(instance->create_network({.name = "lan", .adopt = "br7"}));
+  run("ip link set br7 name uc");
+  expect_refused(instance->connect({.network = "lan", .target = one.target(), .options = {}}),
+                 ErrorKind::kNotFound, {"br7", "is called uc now"});
+  must(remove("lan"));
+  run("ip link set uc name br7");
+  expect_same(kernel_state(), before);
+}
+
+TEST_F(EngineBridge, AnUnmanagedNetworkMayBeThereBeforeItsBridgeIsAdopted) {
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && ip link set br7 up");
+  must(instance->create_network(on_bridge("lan", "unmanaged")));
+  must(instance->create_network({.name = "own", .adopt = "br7"}));
+  expect_agreement(instance);
+}
+
 TEST_F(EngineBridge, WhatAnAdoptedBridgeLacksItGetsAndLoses) {
   run("ip link add br7 address 02:00:00:00:00:07 type bridge");
   const auto before = kernel_state();

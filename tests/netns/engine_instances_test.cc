@@ -93,6 +93,28 @@ TEST_F(EngineInstances, TheSwitchIsRememberedWhereTheTableWasFlushed) {
   EXPECT_EQ(ip_forward(), "0");
 }
 
+TEST_F(EngineInstances, ALongNameLeavesRoomForTheTag) {
+  reset(two);
+  must(one->create_network({.name = std::string(128, 'n')}));
+  EXPECT_TRUE(must(one->reconcile()).empty());
+  reset(one);
+  EXPECT_EQ(ip_forward(), "0");
+  expect_same(kernel_state(), nothing);
+}
+
+TEST_F(EngineInstances, LeaveTheFilesOfOneAnotherAlone) {
+  auto config = two.config();
+  config.run = one.config().run;
+  auto sharing = must(Engine::open(config));
+  const auto box = must(one->create_sandbox({.name = "box"}));
+  const auto files = "ls " + one.config().run + "/sandboxes/" + box.id;
+  const auto before = shell(files).output;
+  EXPECT_NE(before.find("hosts"), std::string::npos);
+  EngineAccess::impl(sharing).remove_stray_files(std::chrono::seconds(0));
+  for (const auto& error : sharing.reset()) ADD_FAILURE() << error.message;
+  EXPECT_EQ(shell(files).output, before);
+}
+
 TEST_F(EngineInstances, TheSecondOnesDefaultNetworkSaysWhoHasItsDevice) {
   must(one->connect({.network = "bridge", .target = a.target()}));
   expect_refused(two->connect({.network = "bridge", .target = b.target()}), ErrorKind::kExists,

@@ -117,6 +117,20 @@ TEST_F(EngineRollback, LeavesAloneWhatOthersMadeMeanwhile) {
   }
   EXPECT_EQ(shell("ip link show brx").status, 0);
 
+  for (const auto* theirs : {"type bridge", "type veth peer name other"}) {
+    die_journalled([&](Engine& engine) -> Status {
+      Connect request{.network = "net1", .target = world.one.target(), .options = {}};
+      request.options.host_ifname = ifname("port1");
+      (void)engine.connect(request);
+      return {};
+    });
+    run("ip link add port1 " + std::string(theirs));
+    {
+      const auto held = must(instance.impl().lock());
+    }
+    run("ip link del port1");
+  }
+
   die_journalled([&](Engine& engine) -> Status {
     (void)engine.connect(
         {.network = "net1", .target = world.one.target(), .ports = ports({"7000:70"})});
@@ -128,6 +142,50 @@ TEST_F(EngineRollback, LeavesAloneWhatOthersMadeMeanwhile) {
     const auto held = must(instance.impl().lock());
   }
   EXPECT_EQ(shell("nft get element inet berth publish4 '{ tcp . 7000 }'").status, 0);
+}
+
+// Killed while it was switching forwarding on.
+class EngineSwitch : public EngineTest {
+ protected:
+  static void die(Instance& instance, const std::string& step) {
+    const auto child = fork();
+    if (child == 0) {
+      auto engine = must(Engine::open(instance.config()));
+      EngineAccess::impl(engine).faults.at = [&](std::string_view at) {
+        if (at == step) raise(SIGKILL);
+      };
+      (void)engine.create_network({.name = "new"});
+      _exit(0);
+    }
+    waitpid(child, nullptr, 0);
+  }
+  static void settle(Instance& instance) { const auto held = must(instance.impl().lock()); }
+};
+
+TEST_F(EngineSwitch, ItIsSwitchedBack) {
+  Instance instance;
+  die(instance, "applied");
+  EXPECT_EQ(ip_forward(), "1");
+  settle(instance);
+  EXPECT_EQ(ip_forward(), "0");
+}
+
+TEST_F(EngineSwitch, NotWhereSomebodyElseDidIt) {
+  Instance instance;
+  die(instance, "journalled");
+  run("sysctl -qw net.ipv4.ip_forward=1");
+  settle(instance);
+  EXPECT_EQ(ip_forward(), "1");
+}
+
+TEST_F(EngineSwitch, NotWhileAnotherInstanceNeedsIt) {
+  Instance one, two;
+  die(one, "applied");
+  two.make_network(2);
+  settle(one);
+  EXPECT_EQ(ip_forward(), "1");
+  for (const auto& error : two->reset()) ADD_FAILURE() << error.message;
+  EXPECT_EQ(ip_forward(), "0");
 }
 
 TEST_F(EngineRollback, ComesWithWhoeverOpensTheInstanceNext) {

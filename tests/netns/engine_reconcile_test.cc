@@ -97,6 +97,12 @@ TEST_F(EngineReconcile, SetsLoUpInItsOwnSandboxesOnly) {
   const auto box = must(instance->create_sandbox({.name = "box"}));
   run("nsenter --net=" + box.netns_path + " ip link set lo down && nsenter --net=" + two.path +
       " ip link set lo down");
+  engine::Change change(*instance.impl().store);  // as of `run --network ns:PATH`
+  auto joined = must(instance->create_sandbox({.name = "joined"}));
+  run("nsenter --net=" + joined.netns_path + " ip link set lo down");
+  joined.mode = NetworkMode::kPath;
+  change.state.put(joined);
+  must(instance.impl().commit(change));
   const auto repairs = must(instance->reconcile());
   ASSERT_EQ(repairs.size(), 1U);
   EXPECT_NE(repairs[0].what.find("box"), std::string::npos);
@@ -153,6 +159,25 @@ TEST_F(EngineReconcile, LeavesWhatOthersHaveMade) {
   const auto now = picture(instance, {&one, &two});
   EXPECT_TRUE(must(instance->reconcile()).empty());
   expect_same(picture(instance, {&one, &two}), now);
+}
+
+TEST_F(EngineReconcile, PassesOverElementsThatItCannotUnderstand) {
+  run("nft add element inet berth masq4 '{ 10.9.0.3-10.9.0.8 }' && "
+      "nft add element inet berth pair '{ \"a\" . \"b\" : jump into }'");
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+  run("ip link del br1");
+  for (const auto& repair : must(instance->reconcile())) must(repair.status);
+  for (const auto& error : instance->reset()) ADD_FAILURE() << error.message;
+}
+
+TEST_F(EngineReconcile, AFileThatCannotBeWrittenDoesNotKeepTheRestFromIt) {
+  must(instance->create_sandbox({.name = "box"}));
+  const auto sandboxes = instance.config().run + "/sandboxes";
+  run("rm -r " + sandboxes + " && touch " + sandboxes + " && nft flush ruleset");
+  const auto repairs = must(instance->reconcile());
+  ASSERT_FALSE(repairs.empty());
+  expect_refused(repairs[0].status, ErrorKind::kKernel, {"sandboxes"});
+  EXPECT_EQ(shell("nft get element inet berth bridges '{ br1 }'").status, 0);
 }
 
 TEST_F(EngineReconcile, SaysWhatItCannotMendBecauseAnotherHasIt) {

@@ -52,5 +52,121 @@ TEST_F(EngineRenamed, ABridgeIsNamedInTheRefusalAndGoesWithItsNetwork) {
   expect_same(picture(instance), before);
 }
 
+TEST_F(EngineRenamed, AHostEndDoesItsWorkUnderItsNewName) {
+  instance.make_network(1);
+  const auto endpoint =
+      must(instance->connect({.network = "net1", .target = target.target(), .options = {}}));
+  run(fmt::format("ip link set {} name foo0", endpoint.host_ifname.str()));
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+  run("ip link set foo0 nomaster");
+  const auto repairs = must(instance->reconcile());
+  ASSERT_EQ(repairs.size(), 1U);
+  must(repairs[0].status);
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+}
+
+TEST_F(EngineRenamed, TheHostsSubInterfaceIsNamedInTheRefusalAndGoesWithItsNetwork) {
+  run("ip link add lan0 type veth peer name lan1; ip link set lan0 up; ip link set lan1 up");
+  const auto before = kernel_state();
+  CreateNetwork asked{.name = "lan",
+                      .driver = "macvlan",
+                      .options = {{"parent", "lan0"}, {"host_access", "true"}}};
+  asked.subnets.push_back({.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = {}, .aux = {}});
+  const auto shim = must(instance->create_network(asked)).parent.host_device.str();
+  run("ip link set " + shim + " name shimx");
+  const std::vector<std::string> said = {"lan", shim, "shimx"};
+  expect_refused(instance->connect({.network = "lan", .target = target.target(), .options = {}}),
+                 ErrorKind::kNotFound, said);
+  const auto repairs = must(instance->reconcile());
+  ASSERT_EQ(repairs.size(), 1U);
+  expect_refused(repairs[0].status.error(), ErrorKind::kNotFound, said);
+  must(instance->remove_networks({{"lan"}, false})[0].status);
+  expect_same(kernel_state(), before);
+}
+
+// What somebody else has made under a name of berth's: left alone, and said in a sentence.
+class EngineNameTaken : public EngineRenamed {
+ protected:
+  // What `command` prints of a link that is not berth's, before and after it is removed by name.
+  void expect_left(const std::string& link, const std::function<Status()>& removal) {
+    const auto before = shell("ip -o -d link show " + link + " && ip -o addr show " + link).output;
+    expect_refused(removal(), ErrorKind::kExists, {"done", link, "somebody else's"});
+    EXPECT_EQ(shell("ip -o -d link show " + link + " && ip -o addr show " + link).output, before);
+  }
+  Status remove(const std::string& network) {
+    return instance->remove_networks({{network}, false})[0].status;
+  }
+  // Nothing is done to the link, and reconcile says why each time.
+  void expect_told(const std::string& link) {
+    const auto before = shell("ip -o -d link show " + link + " && ip -o addr show " + link).output;
+    const auto repairs = must(instance->reconcile());
+    ASSERT_EQ(repairs.size(), 1U);
+    expect_refused(repairs[0].status, ErrorKind::kExists, {link, "somebody else's"});
+    EXPECT_EQ(shell("ip -o -d link show " + link + " && ip -o addr show " + link).output, before);
+  }
+};
+
+TEST_F(EngineNameTaken, OfABridge) {
+  for (const auto* theirs : {"type veth peer name other", "type bridge"}) {
+    instance.make_network(1);
+    run("ip link del br1 && ip link add br1 " + std::string(theirs));
+    run("ip addr add 203.0.113.1/24 dev br1");
+    expect_refused(instance->connect({.network = "net1", .target = target.target(), .options = {}}),
+                   ErrorKind::kExists, {"net1", "br1", "somebody else's"});
+    expect_told("br1");
+    EXPECT_TRUE(must(instance->plan(RemoveNetworks{{"net1"}, false})).commands.back().find("br1") ==
+                std::string::npos);
+    expect_left("br1", [&] { return remove("net1"); });
+    EXPECT_TRUE(must(instance->reconcile()).empty());
+    run("ip link del br1");
+  }
+}
+
+TEST_F(EngineNameTaken, OfABridgeThatHasAnother) {
+  instance.make_network(1);
+  run("ip link set br1 name old && ip link add br1 type bridge");
+  const auto refused = instance->connect({.network = "net1", .target = target.target(), .options = {}});
+  expect_refused(refused, ErrorKind::kNotFound, {"net1", "br1", "old"});
+  expect_left("br1", [&] { return remove("net1"); });
+  EXPECT_NE(shell("ip link show old").status, 0);
+}
+
+TEST_F(EngineNameTaken, OfAHostEnd) {
+  instance.make_network(1);
+  Connect request{.network = "net1", .target = target.target(), .options = {}};
+  request.options.host_ifname = ifname("port1");
+  for (const auto* theirs : {"type veth peer name other", "type bridge"}) {
+    must(instance->connect(request));
+    run("ip link del port1 && ip link add port1 " + std::string(theirs));
+    expect_told("port1");
+    expect_left("port1", [&] {
+      return instance->disconnect({.network = "net1", .target = target.target()});
+    });
+    run("ip link del port1");
+  }
+}
+
+TEST_F(EngineNameTaken, OfTheHostsSubInterface) {
+  run("ip link add lan0 type veth peer name lan1; ip link set lan0 up; ip link set lan1 up");
+  CreateNetwork asked{.name = "lan",
+                      .driver = "macvlan",
+                      .options = {{"parent", "lan0"}, {"host_access", "true"}}};
+  asked.subnets.push_back({.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = {}, .aux = {}});
+  const auto shim = must(instance->create_network(asked)).parent.host_device.str();
+  run("ip link del " + shim + " && ip link add " + shim + " link lan0 type macvlan mode bridge");
+  expect_told(shim);
+  expect_left(shim, [&] { return remove("lan"); });
+}
+
+TEST_F(EngineNameTaken, IsToldOfByAResetThatGoesOn) {
+  instance.make_network(1);
+  run("ip link del br1 && ip link add br1 type bridge");
+  const auto errors = instance->reset();
+  ASSERT_EQ(errors.size(), 1U);
+  expect_refused(errors[0], ErrorKind::kExists, {"br1", "somebody else's"});
+  EXPECT_EQ(shell("ip link show br1").status, 0);
+  EXPECT_NE(shell("ls " + instance.config().root).status, 0);
+}
+
 }  // namespace
 }  // namespace berth::testing

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/instance_lock.h"
 #include "engine_fixture.h"
 
 namespace berth::testing {
@@ -51,6 +52,58 @@ class EngineReset : public EngineTest {
   Instance instance;
   TargetNs one;
 };
+
+// Until a process waits for a lock; proc_locks(5).
+void until_it_waits(pid_t process) {
+  const auto waits = [&] {
+    std::ifstream locks("/proc/locks");
+    for (std::string line; std::getline(locks, line);)
+      if (line.find("->") != line.npos && line.find(fmt::format(" {} ", process)) != line.npos)
+        return true;
+    return false;
+  };
+  while (!waits()) usleep(1000);
+}
+
+// Who waits for the lock of an instance that is being reset gets a file that nobody else locks.
+TEST_F(EngineReset, ALockThatIsNoLongerTheInstancesIsNone) {
+  const auto& root = instance.config().root;
+  auto held = must(engine::lock_instance(root));
+  const auto child = fork();
+  if (child == 0) {
+    held.reset();
+    const auto waited = engine::lock_instance(root);
+    _exit(!waited && waited.error().kind == ErrorKind::kNotFound ? 0 : 1);
+  }
+  until_it_waits(child);
+  std::filesystem::remove(root + "/lock");
+  const auto next = must(engine::lock_instance(root));
+  held.reset();
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+// The store is made under the lock, which a reset keeps until everything is gone.
+TEST_F(EngineReset, WhoOpensTheInstanceMeanwhileMakesAnother) {
+  const auto& root = instance.config().root;
+  auto held = must(engine::lock_instance(root));
+  for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm"})
+    std::filesystem::remove(root + "/" + file);
+  const auto child = fork();
+  if (child == 0) {
+    held.reset();
+    _exit(Engine::open(instance.config()) ? 0 : 1);
+  }
+  until_it_waits(child);
+  EXPECT_FALSE(std::filesystem::exists(root + "/berth.db"));
+  std::filesystem::remove(root + "/lock");
+  held.reset();
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(std::filesystem::exists(root + "/berth.db"));
+}
 
 TEST_F(EngineReset, LeavesNothing) {
   expect_all_gone({});

@@ -93,11 +93,6 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
   return plan;
 }
 
-plan::Plan remove(const Network& network) {
-  if (network.bridge.adopted || !network.bridge.managed) return {};
-  return {plan::DeleteLink{network.bridge.device}};
-}
-
 plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::NsRef& sandbox,
                   const Facts& facts) {
   plan::Plan plan;
@@ -126,8 +121,8 @@ plan::Plan modes_off(const Network& network, const Endpoint& endpoint, const Fac
   return plan;
 }
 
-plan::Plan detach(const Endpoint& endpoint) {
-  return {plan::DeleteLink{endpoint.host_ifname}};
+plan::Plan detach(const Endpoint& endpoint, const plan::NsRef& sandbox) {
+  return {plan::DeleteLink{.name = endpoint.host_ifname, .kind = "veth", .peer_ns = sandbox}};
 }
 
 }  // namespace berth::drivers::bridge

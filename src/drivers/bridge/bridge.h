@@ -35,8 +35,6 @@ namespace berth::drivers::bridge {
 /// through it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall
 /// guards. With IPv6 the host takes no router advertisements from containers.
 [[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
-/// Nothing of a bridge that was there before the network.
-[[nodiscard]] plan::Plan remove(const Network& network);
 
 /// The MAC address of the bridge that create() makes.
 [[nodiscard]] Mac mac_of(const Network& network);
@@ -51,6 +49,6 @@ namespace berth::drivers::bridge {
 /// when bridged frames passed by another way.
 [[nodiscard]] plan::Plan modes_off(const Network& network, const Endpoint& endpoint,
                                    const Facts& facts);
-[[nodiscard]] plan::Plan detach(const Endpoint& endpoint);
+[[nodiscard]] plan::Plan detach(const Endpoint& endpoint, const plan::NsRef& sandbox);
 
 }  // namespace berth::drivers::bridge

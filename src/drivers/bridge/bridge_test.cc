@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "drivers/driver.h"
 #include "plan/render.h"
 
 namespace berth::drivers::bridge {
@@ -56,13 +57,13 @@ TEST(BridgeDriver, CreatesTheBridgeWithItsGateway) {
                    "ip link set mybr0 mtu 1450 up",
                    "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
                    "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1"}));
-  EXPECT_EQ(plan::render(remove(network())), (Lines{"ip link del mybr0"}));
+  EXPECT_EQ(plan::render(drivers::remove(network())), (Lines{"ip link del mybr0"}));
 }
 
 TEST(BridgeDriver, AttachesWithAVeth) {
   EXPECT_EQ(attached(network(), endpoint(), false), kPlain);
   EXPECT_EQ(attached(network(), endpoint(), true), kPlain);
-  EXPECT_EQ(plan::render(detach(endpoint())), (Lines{"ip link del vethef6b174"}));
+  EXPECT_EQ(plan::render(detach(endpoint(), kBlue)), (Lines{"ip link del vethef6b174"}));
 }
 
 TEST(BridgeDriver, WithoutADefaultRouteThereIsNone) {
@@ -154,7 +155,7 @@ TEST(BridgeDriver, AnAdoptedBridgeIsNeitherMadeNorRemoved) {
             (Lines{"ip link set mybr0 up",
                    "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
                    "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1"}));
-  EXPECT_TRUE(remove(adopted).empty());
+  EXPECT_TRUE(drivers::remove(adopted).empty());
   EXPECT_EQ(attached(adopted, endpoint(), false), kPlain);
 }
 
@@ -163,7 +164,7 @@ TEST(BridgeDriver, AnUnmanagedBridgeGetsPortsAndNothingElse) {
   unmanaged.bridge.managed = false;
   unmanaged.bridge.vlan = 10;
   EXPECT_TRUE(create(unmanaged, 1500, {}).empty());
-  EXPECT_TRUE(remove(unmanaged).empty());
+  EXPECT_TRUE(drivers::remove(unmanaged).empty());
   EXPECT_EQ(attached(unmanaged, endpoint(), false).size(), kPlain.size() + 2);
   // No firewall keeps its containers apart, so the bridge does, whatever the firewall would see.
   unmanaged.bridge.vlan = 0;

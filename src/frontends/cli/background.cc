@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <climits>
@@ -28,7 +29,11 @@ void announce_in_background(Engine& engine, const std::vector<Endpoint>& endpoin
   if (!announcements || announcements->empty()) return;
   // What stdio holds back is not to be written twice; _exit() below runs no destructors.
   (void)flush();
-  if (::fork() != 0) return;
+  // Twice: who announces is no child of this process, which may live on and waits for others.
+  const auto between = ::fork();
+  if (between > 0) ::waitpid(between, nullptr, 0);
+  if (between != 0) return;
+  if (::fork() != 0) ::_exit(0);
   let_go();
   ::_exit(announce(*announcements) ? 0 : 1);
 }

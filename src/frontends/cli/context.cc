@@ -67,11 +67,16 @@ std::string or_environment(const std::string& option, const char* variable, std:
 
 }  // namespace
 
-Result<Config> Context::settings() const {
+Config Context::helper_settings() const {
   Config settings;
   settings.root = or_environment(root, "BERTH_ROOT", settings.root);
   settings.run = or_environment(run, "BERTH_RUN", settings.run);
   settings.docker_host = or_environment({}, "DOCKER_HOST", settings.docker_host);
+  return settings;
+}
+
+Result<Config> Context::settings() const {
+  auto settings = helper_settings();
   if (pools.empty()) {
     settings.pools = TRY(pools_of_file(config.empty() ? kDefaultConfig : config, !config.empty()));
     return settings;

@@ -56,6 +56,9 @@ class Reader {
   bool ok_ = true;
 };
 
+// What 64 bits of nanoseconds can hold is between.
+constexpr std::chrono::year kBeforeFirst(1677), kAfterLast(2262);
+
 std::optional<Moment> date_and_time(std::string_view text) {
   using namespace std::chrono;
   Reader in(text);
@@ -79,7 +82,7 @@ std::optional<Moment> date_and_time(std::string_view text) {
     offset += minutes(in.number(2, 59));
     since += east ? -offset : offset;
   }
-  if (!in.done() || !date.ok()) return std::nullopt;
+  if (!in.done() || !date.ok() || y <= kBeforeFirst || y >= kAfterLast) return std::nullopt;
   return Moment(duration_cast<Moment::duration>(sys_days(date).time_since_epoch() + since));
 }
 

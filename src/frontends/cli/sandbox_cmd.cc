@@ -86,7 +86,7 @@ Action build_exited(CLI::App& app) {
   add_argument(app, "CODE", options->code, "How its process ended: 0 to 255");
   return [options](Context& context) -> Result<int> {
     const auto code = TRY(parse_number("CODE", options->code, 0, 255));
-    auto engine = TRY(context.open());
+    auto engine = TRY(Engine::open(context.helper_settings()));
     TRY(engine.sandbox_exited(options->id, static_cast<int>(code)));
     return kExitOk;
   };

@@ -186,7 +186,7 @@ Action build_dhcp_event(CLI::App& app) {
   auto event = std::make_shared<std::string>();
   add_argument(app, "EVENT", *event, "deconfig, bound, renew, nak or leasefail");
   return [event](Context& context) -> Result<int> {
-    TRY(record_dhcp_event(TRY(context.settings()), *event));
+    TRY(record_dhcp_event(context.helper_settings(), *event));
     return kExitOk;
   };
 }

@@ -41,6 +41,9 @@ struct Context {
 
   /// The engine's settings: options before environment before configuration file.
   [[nodiscard]] Result<Config> settings() const;
+  /// For what berth's own helpers call, whom nobody watches: without the configuration file, which
+  /// may have been damaged since they were started.
+  [[nodiscard]] Config helper_settings() const;
   [[nodiscard]] Result<Engine> open() const;
   /// For a verb that may only have to print its plan: then nothing is made, not even a store.
   [[nodiscard]] Result<Engine> open(const DryRun& dry_run) const;

@@ -8,9 +8,12 @@
 #include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <sys/ioctl.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <initializer_list>
 
 #include "base/result.h"
@@ -168,12 +171,40 @@ Result<std::optional<LinkInfo>> find_link(Socket& socket, int index) {
       socket, {get_link({.ifi_index = index}), fmt::format("find the link with index {}", index)});
 }
 
+// By binding the socket to the link for a moment, which a netlink socket takes no notice of. The
+// ioctl for it, SIOCGIFINDEX, loads a module of that name where no link has it (dev_load in
+// net/core/dev_ioctl.c): modprobe takes milliseconds, and the name may be anybody's choice. Who has
+// not the capability to unbind a socket, CAP_NET_RAW, has hardly that to load a module.
 Result<std::optional<int>> link_index(const Socket& socket, const IfName& name) {
+  const auto& text = name.str();
+  const auto size = static_cast<socklen_t>(text.size());
+  int index = 0;
+  socklen_t index_size = sizeof index;
+  const int none = 0;
+  if (::setsockopt(socket.fd(), SOL_SOCKET, SO_BINDTODEVICE, text.c_str(), size) == 0 &&
+      ::getsockopt(socket.fd(), SOL_SOCKET, SO_BINDTOIFINDEX, &index, &index_size) == 0 &&
+      ::setsockopt(socket.fd(), SOL_SOCKET, SO_BINDTOIFINDEX, &none, sizeof none) == 0)
+    return index;
+  if (errno == EPERM) {
+    ifreq request{};
+    text.copy(request.ifr_name, IFNAMSIZ - 1);
+    if (::ioctl(socket.fd(), SIOCGIFINDEX, &request) == 0) return request.ifr_ifindex;
+  }
+  if (errno == ENODEV) return std::nullopt;
+  return fail_sys(errno, "find link {}", text);
+}
+
+Result<std::optional<Mac>> link_mac(const Socket& socket, const IfName& name) {
   ifreq request{};
   name.str().copy(request.ifr_name, IFNAMSIZ - 1);
-  if (::ioctl(socket.fd(), SIOCGIFINDEX, &request) == 0) return request.ifr_ifindex;
-  if (errno == ENODEV) return std::nullopt;
-  return fail_sys(errno, "find link {}", name.str());
+  if (::ioctl(socket.fd(), SIOCGIFHWADDR, &request) != 0) {
+    if (errno == ENODEV) return std::nullopt;
+    return fail_sys(errno, "find link {}", name.str());
+  }
+  if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER) return std::nullopt;
+  std::array<std::uint8_t, 6> bytes;
+  std::memcpy(bytes.data(), request.ifr_hwaddr.sa_data, bytes.size());
+  return Mac(bytes);
 }
 
 Result<bool> link_is_up(const Socket& socket, const IfName& name) {

@@ -127,9 +127,13 @@ struct IpvlanSpec {
 [[nodiscard]] Result<bool> has_link_kind(Socket& socket, std::string_view kind);
 
 /// The index of the link called `name` in the socket's namespace; nullopt if there is none. For when
-/// no more than that is wanted: SIOCGIFINDEX takes no lock and describes nothing, which makes it ten
-/// times as fast as find_link.
+/// no more than that is wanted: it takes no lock of the kernel's and describes nothing, which makes it
+/// ten times as fast as find_link.
 [[nodiscard]] Result<std::optional<int>> link_index(const Socket& socket, const IfName& name);
+
+/// The hardware address of the link called `name`, as cheap as link_index; nullopt if there is none,
+/// or none of six bytes.
+[[nodiscard]] Result<std::optional<Mac>> link_mac(const Socket& socket, const IfName& name);
 
 /// Whether the link is switched on (IFF_UP); as cheap as link_index. kNotFound if there is none.
 [[nodiscard]] Result<bool> link_is_up(const Socket& socket, const IfName& name);

@@ -62,7 +62,8 @@ class Connection {
   /// The number of the ruleset's last change.
   [[nodiscard]] Result<std::uint32_t> generation();
   [[nodiscard]] Result<TableState> read_table(const std::string& table);
-  /// The elements of a set that looks like `set`, in order. kNotFound if there is none.
+  /// The elements of a set that looks like `set`, in order, but for what berth could not have put
+  /// there: ranges, other verdicts. kNotFound if there is no such set.
   [[nodiscard]] Result<std::vector<Element>> list_elements(const std::string& table,
                                                            const SetSpec& set);
   /// Whether `element`'s set has its key: one look-up, whatever the set's size. No table, no element.

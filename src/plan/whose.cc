@@ -1,0 +1,64 @@
+#include "plan/whose.h"
+
+#include "base/result.h"
+#include "plan/apply.h"
+
+namespace berth::plan {
+namespace {
+
+// Is the other end of a veth of the host in that namespace?
+Result<bool> has_other_end(Kernel& kernel, Namespaces& namespaces, const NsRef& ns,
+                           const kernel::LinkInfo& veth) {
+  auto& socket = *TRY(namespaces.route(kernel, ns));
+  if (veth.peer_index == 0) return false;
+  const auto peer = TRY(kernel::find_link(socket, veth.peer_index));
+  return peer && are_a_pair(veth, *peer);
+}
+
+Result<bool> look(Kernel& kernel, Namespaces& namespaces, const DeleteLink& meant) {
+  const auto link =
+      TRY(kernel::find_link(*TRY(namespaces.route(kernel, meant.ns)), meant.name));
+  if (!link) return false;
+  if (!is_alike(*link, meant)) return true;
+  if (meant.kind != "veth") return false;
+  if (!meant.peer_ns.is_host())
+    if (const auto there = has_other_end(kernel, namespaces, meant.peer_ns, *link))
+      return !*there;
+  // The sandbox's namespace has ended, and the kernel takes the pair down in its own time: berth's
+  // pairs never have both ends here.
+  return has_other_end(kernel, namespaces, {}, *link);
+}
+
+}  // namespace
+
+bool is_alike(const kernel::LinkInfo& link, const DeleteLink& meant) {
+  return (meant.kind.empty() || link.kind == meant.kind) && (!meant.mac || link.mac == meant.mac);
+}
+
+bool are_a_pair(const kernel::LinkInfo& one, const kernel::LinkInfo& other) {
+  return one.kind == "veth" && other.kind == "veth" && one.peer_index == other.index &&
+         other.peer_index == one.index;
+}
+
+bool is_others(Kernel& kernel, Namespaces& namespaces, const DeleteLink& meant) {
+  return !meant.kind.empty() && look(kernel, namespaces, meant).value_or(false);
+}
+
+std::vector<Error> spare_others(Kernel& kernel, Plan& plan) {
+  std::vector<Error> spared;
+  Namespaces namespaces;
+  std::erase_if(plan, [&](const Op& op) {
+    const auto* gone = std::get_if<DeleteLink>(&op);
+    if (!gone || !is_others(kernel, namespaces, *gone)) return false;
+    spared.push_back(
+        {ErrorKind::kExists,
+         fmt::format("interface {}{} is somebody else's by now, not the {} that berth made: it was "
+                     "left as it is",
+                     gone->name.str(), gone->ns.is_host() ? "" : " in " + gone->ns.path, gone->kind),
+         0});
+    return true;
+  });
+  return spared;
+}
+
+}  // namespace berth::plan
