@@ -80,6 +80,18 @@ void guarded(CreateNetwork& request) {
   request.options["mac_spoof_check"] = "true";
 }
 
+// net1 is an ordinary network, net2 one whose default route leads nowhere.
+void default_by_route(World& world) {
+  world.instance.make_network(1);
+  world.instance.make_network(2, [](CreateNetwork& request) {
+    request.routes = {must(parse_route("0.0.0.0/0,blackhole"))};
+    request.options["no_default_route"] = "true";
+  });
+}
+Connect to_kill_switch(const World& world) {
+  return {.network = "net2", .target = world.one.target(), .options = {.gw_priority = 1}};
+}
+
 }  // namespace
 
 std::vector<Scenario> bridge_scenarios() {
@@ -167,6 +179,24 @@ std::vector<Scenario> bridge_scenarios() {
              {"net1",
               world.one.target(),
               {{Protocol::kTcp, Ip(), 7000, 70}, {Protocol::kUdp, Ip(), 53, 53}}}));
+       },
+       true},
+      {"ConnectToWhatTakesTheDefaultRoutesPlace",
+       [](World& world) {
+         default_by_route(world);
+         connect(world, world.one, 1);
+       },
+       [](World& world, Engine& engine) {
+         return status_of(engine.connect(to_kill_switch(world)));
+       }},
+      {"DisconnectFromWhatTookTheDefaultRoutesPlace",
+       [](World& world) {
+         default_by_route(world);
+         connect(world, world.one, 1);
+         must(world.instance->connect(to_kill_switch(world)));
+       },
+       [](World& world, Engine& engine) {
+         return engine.disconnect({.network = "net2", .target = world.one.target()});
        },
        true},
       {"DisconnectAndMoveTheDefaultRoute", busy_networks,
