@@ -46,9 +46,9 @@ bool is_others(Kernel& kernel, Namespaces& namespaces, const DeleteLink& meant) 
 
 std::vector<Error> spare_others(Kernel& kernel, Plan& plan) {
   std::vector<Error> spared;
-  Namespaces namespaces;
   std::erase_if(plan, [&](const Op& op) {
     const auto* gone = std::get_if<DeleteLink>(&op);
+    Namespaces namespaces;  // for this one: a thousand held open at once would be too many
     if (!gone || !is_others(kernel, namespaces, *gone)) return false;
     spared.push_back(
         {ErrorKind::kExists,
