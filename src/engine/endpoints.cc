@@ -197,7 +197,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   const auto moves = TRY(choose_default_routes(change, target, endpoints));
   endpoint = endpoints.back();
   state.put(sandbox);
-  state.put(endpoint);
+  state.put(endpoint, engine::State::Ports::kTaken);  // by resolve_ports, if there are any
   if (!sandbox.ports.empty()) {
     TRY(settle_ports(change, sandbox, endpoint.id));
     endpoint = TRY(state.endpoint(endpoint.id));

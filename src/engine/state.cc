@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
 
 #include "base/result.h"
@@ -53,12 +54,13 @@ std::string share_key(const Sandbox& sandbox) {
   return fmt::format("share/{}/{}", sandbox.shares, sandbox.id);
 }
 
+constexpr std::size_t kPortDigits = 5;
+
 std::string port_prefix(const PortMapping& mapping) {
-  constexpr std::size_t kDigits = 5;
   std::string prefix("port/");
   prefix += name(mapping.protocol);
-  prefix.append(kDigits + 2, '0');  // by hand: ten published ports are sixty keys
-  prefix[prefix.size() - kDigits - 2] = prefix.back() = '/';
+  prefix.append(kPortDigits + 2, '0');  // by hand: ten published ports are sixty keys
+  prefix[prefix.size() - kPortDigits - 2] = prefix.back() = '/';
   auto digit = prefix.end() - 1;
   for (unsigned rest = mapping.host_port; rest != 0; rest /= 10)
     *--digit = static_cast<char>('0' + rest % 10);
@@ -250,12 +252,13 @@ Result<std::vector<Endpoint>> State::endpoints_of_network(std::string_view netwo
   return endpoints(ids);
 }
 
-void State::put(const Endpoint& endpoint) {
+void State::put(const Endpoint& endpoint, Ports ports) {
   tx_.put("endpoint/" + endpoint.id, model::to_json(endpoint));
   tx_.put(fmt::format(FMT_COMPILE("user/{}/{}"), endpoint.network_id, endpoint.id), endpoint.sandbox_id);
   for (const auto& address : addresses_of(endpoint))
     tx_.put(lease_key(endpoint.network_id, address.ip()), endpoint.id);
-  for (const auto& mapping : all_ports(endpoint)) take_port(mapping, endpoint.id);
+  if (ports == Ports::kToTake)
+    for (const auto& mapping : all_ports(endpoint)) take_port(mapping, endpoint.id);
   for (const auto& link : endpoint.asked.links)
     tx_.put(link_key(link, endpoint.id), endpoint.sandbox_id);
 }
@@ -478,9 +481,20 @@ Status State::lower_hint(const Network& network, const Ip& ip) {
 Result<std::optional<State::PortOwner>> State::port_owner(std::span<const PortMapping> wanted) {
   std::optional<PortOwner> owner;
   if (wanted.empty()) return owner;
+  const auto& [protocol, any, port, to] = wanted.front();
+  if (gap_.protocol == protocol && gap_.first <= port && port < gap_.end) return owner;
   Status read;
   const auto prefix = port_prefix(wanted.front());
-  TRY(tx_.scan(prefix, [&](std::string_view key, std::string_view endpoint_id) {
+  const auto all = std::string_view(prefix).substr(0, prefix.size() - kPortDigits - 1);
+  bool is_free = true;
+  int next = std::numeric_limits<Port>::max() + 1;
+  TRY(tx_.scan(all, prefix, [&](std::string_view key, std::string_view endpoint_id) {
+    if (!key.starts_with(prefix)) {
+      const auto digits = key.substr(all.size(), kPortDigits);
+      std::from_chars(digits.begin(), digits.end(), next);
+      return false;
+    }
+    is_free = false;
     const auto host_ip = ip_from_hex(key.substr(prefix.size()));
     if (!host_ip) {
       read = std::unexpected(host_ip.error());
@@ -499,11 +513,18 @@ Result<std::optional<State::PortOwner>> State::port_owner(std::span<const PortMa
     return !owner;
   }));
   TRY(read);
+  if (is_free) gap_ = {protocol, port, next};
   return owner;
 }
 
 void State::take_port(const PortMapping& mapping, std::string_view endpoint_id) {
-  if (mapping.host_port != 0) tx_.put(port_key(mapping), std::string(endpoint_id));
+  if (mapping.host_port == 0) return;
+  tx_.put(port_key(mapping), std::string(endpoint_id));
+  if (mapping.protocol != gap_.protocol || mapping.host_port < gap_.first) return;
+  if (mapping.host_port == gap_.first)
+    ++gap_.first;
+  else
+    gap_.end = std::min(gap_.end, int{mapping.host_port});
 }
 
 void State::free_port(const PortMapping& mapping) {

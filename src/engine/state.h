@@ -80,7 +80,9 @@ class State {
   Result<Endpoint> endpoint(std::string_view id);
   Result<std::vector<Endpoint>> endpoints(const std::vector<std::string>& ids);
   Result<std::vector<Endpoint>> endpoints_of_network(std::string_view network_id);
-  void put(const Endpoint& endpoint);
+  /// With its addresses and links, and its ports unless take_port() has taken them.
+  enum class Ports : bool { kToTake, kTaken };
+  void put(const Endpoint& endpoint, Ports ports = Ports::kToTake);
   Status erase(const Endpoint& endpoint);
 
   // Sandboxes. A reference is a name, an id or a unique prefix of an id.
@@ -135,7 +137,15 @@ class State {
   Status lower_hint(const Network& network, const Ip& ip);
   Status add_taken(std::set<Ip>& taken, const Network& other, const Cidr& subnet, const Ip& from);
 
+  // Ports from `first` to before `end` that the last look has found free: ports are mostly asked for
+  // one after the other, and each look is a query of the store.
+  struct Gap {
+    Protocol protocol = Protocol::kTcp;
+    int first = 0, end = 0;
+  };
+
   Transaction& tx_;
+  Gap gap_;
 };
 
 }  // namespace berth::engine

@@ -118,6 +118,20 @@ TEST_F(StateTest, APortOnEveryAddressClashesWithThatOfAnyOne) {
   EXPECT_EQ(owner_of(everywhere), "");
 }
 
+TEST_F(StateTest, APortTakenSinceTheLastLookIsSeen) {
+  const PortMapping taken{Protocol::kTcp, Ip(), 90, 8080};
+  const auto owner = endpoint(Ip::v4(10, 1, 0, 2), {taken});
+  const auto is_free = [&](Port port) { return owner_of({Protocol::kTcp, Ip(), port, 1}).empty(); };
+  EXPECT_TRUE(is_free(80));
+  for (const Port port : {80, 85, 84}) {
+    EXPECT_TRUE(is_free(port)) << port;
+    state_.take_port({Protocol::kTcp, Ip(), port, 8080}, owner.id);
+    EXPECT_FALSE(is_free(port)) << port;
+  }
+  for (const Port port : {81, 82, 83, 86, 89, 91, 65535}) EXPECT_TRUE(is_free(port)) << port;
+  for (const Port port : {80, 84, 85, 90}) EXPECT_FALSE(is_free(port)) << port;
+}
+
 TEST_F(StateTest, TheNumberOfANamespaceBelongsToWhoHasItNow) {
   Sandbox gone = sandbox("gone", random_id());
   gone.netns_inode = 7;
