@@ -248,8 +248,8 @@ END
   h1 berth run -d --name echo --network nat -p 5300:53/udp -- ncat -u -l -k 53 -e /bin/cat
   # A connected socket takes answers from the address it sent to, and from no other.
   ask() { # who address
-    h1 berth exec "$1" -- bash -c "exec 5<>/dev/udp/$2/5300 && for _ in 1 2 3 4 5; do
-      echo hello >&5; timeout 1 head -c 5 <&5 | grep hello && break; done"
+    h1 berth exec "$1" -- bash -c "exec 5<>/dev/udp/$2/5300 && for _ in {1..25}; do
+      echo hello >&5; timeout 1 head -c 5 <&5 | grep hello && break; sleep 0.2; done" # refused until ncat is there
   }
   [ "$(ask client "$(address_of h1)")" = hello ]
   [ "$(ask peer "$(address_of h1)")" = hello ]
