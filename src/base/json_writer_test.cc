@@ -11,7 +11,7 @@ struct Inner {
 struct Outer {
   std::string name;
   bool on = false;
-  std::int64_t count = 0;
+  std::int64_t count = 1;
   std::map<std::string, Inner> inner;
 };
 BERTH_JSON_FIELDS(Inner, numbers, ip)
@@ -33,7 +33,8 @@ TEST(JsonWriter, WritesMembersInOrder) {
 }
 
 TEST(JsonWriter, LeavesOutWhatIsEmptyWhereReadingHasADefault) {
-  EXPECT_EQ(written(Outer{"", false, 0, {}}), R"({"on":false,"count":0})");
+  EXPECT_EQ(written(Outer{"", true, 7, {}}), R"({"on":true,"count":7})");
+  EXPECT_EQ(written(Outer{"", false, 0, {}}), R"({"count":0})") << "another default than 0";
   EXPECT_EQ(nlohmann::json::parse(R"({"on":true,"count":1})").get<Outer>().name, "");
 }
 

@@ -153,7 +153,8 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   endpoint.sysctls = TRY(model::endpoint_sysctls(endpoint.asked.driver_options, endpoint.ifname));
   endpoint.mtu = realised.mtu;
 
-  const auto hosts = TRY(engine::addresses_of_host(*TRY(kernel.route()), network));
+  const auto hosts = TRY(
+      engine::addresses_of_host(*TRY(kernel.route()), network, endpoint.asked.addresses));
   if (endpoint.asked.addresses.empty()) {
     const auto& [ip4, ip6] = std::tie(endpoint.asked.ip4, endpoint.asked.ip6);
     endpoint.address4 = TRY(address_on(state, network, hosts, Ip::Family::kV4, ip4));

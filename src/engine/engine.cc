@@ -95,10 +95,10 @@ Status Engine::Impl::open_store() {
   };
   TRY(make_directories());
   // A store is made under the lock: else a reset would remove parts of what is just being made.
-  UniqueFd held;
+  engine::InstanceLock::Held held;
   constexpr int kTries = 10;  // one reset ends while this waits; who resets all the time has to wait
   for (int i = 0; !held && !fs::exists(path, error); ++i) {
-    auto locked = engine::lock_instance(config.root);
+    auto locked = instance_lock.take(config.root);
     if (locked)
       held = *std::move(locked);
     else if (locked.error().kind != ErrorKind::kNotFound || i == kTries)

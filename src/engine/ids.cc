@@ -6,7 +6,9 @@
 #include <array>
 #include <bit>
 #include <cctype>
+#include <charconv>
 #include <chrono>
+#include <vector>
 
 #include "base/result.h"
 
@@ -21,6 +23,16 @@ std::string hex(std::span<const std::uint8_t> bytes) {
     *digit++ = kDigits[byte & 0xf];
   }
   return text;
+}
+
+Result<Ip> ip_from_hex(std::string_view text) {
+  std::vector<std::uint8_t> bytes(text.size() / 2);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const auto digits = text.substr(i * 2, 2);
+    if (std::from_chars(digits.begin(), digits.end(), bytes[i], 16).ptr != digits.end())
+      return fail(ErrorKind::kCorrupt, "the stored address '{}' is not hexadecimal", text);
+  }
+  return Ip::from_bytes(bytes);
 }
 
 std::string random_id() {

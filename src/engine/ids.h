@@ -4,12 +4,16 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
+#include "berth/address.h"
 #include "berth/result.h"
 
 namespace berth::engine {
 
 [[nodiscard]] std::string hex(std::span<const std::uint8_t> bytes);  ///< lower case
+/// The address whose bytes those are, from a key or value of the store; else kCorrupt.
+[[nodiscard]] Result<Ip> ip_from_hex(std::string_view text);
 /// 64 lower-case hex digits from the kernel's random source (getrandom(2)), as Docker's ids.
 [[nodiscard]] std::string random_id();
 [[nodiscard]] std::string short_id(const std::string& id);  ///< its first 12 digits

@@ -24,6 +24,7 @@
 #include "base/unique_fd.h"
 #include "berth/engine.h"
 #include "drivers/interface.h"
+#include "engine/instance_lock.h"
 #include "engine/modes.h"
 #include "engine/ports.h"
 #include "engine/roaming_ports.h"
@@ -102,6 +103,7 @@ class Engine::Impl {
   Config config;
   std::unique_ptr<store::Store> store;
   store::Journal journal;
+  engine::InstanceLock instance_lock;
   plan::Kernel kernel;
   std::string instance;  // 8 hex digits that tell this instance's elements from another's
   engine::Faults faults;
@@ -116,11 +118,11 @@ class Engine::Impl {
   Status may_change() const;
 
   // journal.cc
-  /// Takes the instance lock and finishes what dead processes left. Released with the descriptor.
-  Result<UniqueFd> lock();
+  /// Takes the instance lock and finishes what dead processes left.
+  Result<engine::InstanceLock::Held> lock();
   /// The lock alone. An error if somebody has reset the instance since it was opened, and while a
   /// snapshot is held; kInUse if another process has the lock and `how` is LOCK_NB.
-  Result<UniqueFd> lock_only(int how = 0);
+  Result<engine::InstanceLock::Held> lock_only(int how = 0);
   /// Finishes what dead processes left, unless a living one is at work.
   Status settle_abandoned();
   /// Finishes what the journal holds. Under the lock.

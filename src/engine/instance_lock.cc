@@ -10,19 +10,32 @@
 
 namespace berth::engine {
 
-Result<UniqueFd> lock_instance(const std::string& root, int how) {
+void InstanceLock::Held::reset() {
+  auto* lock = std::exchange(lock_, nullptr);
+  if (lock == nullptr) return;
+  (void)flock(lock->file_.get(), LOCK_UN);
+  lock->held_ = false;
+}
+
+Result<InstanceLock::Held> InstanceLock::take(const std::string& root, int how) {
   const auto path = root + "/lock";
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return fail_sys(errno, "open {}", path);
-  while (flock(fd.get(), LOCK_EX | how) != 0) {
+  if (held_) return fail(ErrorKind::kInUse, "{} is locked by this very process", path);
+  struct stat info;
+  if (!file_) {
+    file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file_ || ::fstat(file_.get(), &info) != 0) return fail_sys(errno, "open {}", path);
+    inode_ = info.st_ino;
+  }
+  while (flock(file_.get(), LOCK_EX | how) != 0) {
     if (errno == EWOULDBLOCK) return fail(ErrorKind::kInUse, "{} is locked", path);
     if (errno != EINTR) return fail_sys(errno, "lock {}", path);
   }
-  struct stat held, there;
-  if (::fstat(fd.get(), &held) != 0 || ::stat(path.c_str(), &there) != 0 ||
-      held.st_ino != there.st_ino)
+  if (::stat(path.c_str(), &info) != 0 || info.st_ino != inode_) {
+    file_.reset();
     return fail(ErrorKind::kNotFound, "the instance in {} was reset meanwhile: ask again", root);
-  return fd;
+  }
+  held_ = true;
+  return Held(*this);
 }
 
 }  // namespace berth::engine

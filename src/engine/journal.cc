@@ -1,5 +1,6 @@
 // The instance lock, the journal and how a change is committed. See impl.h for the order of steps.
 
+#include <fmt/compile.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -7,10 +8,10 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "base/json_writer.h"
 #include "base/result.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
-#include "engine/instance_lock.h"
 #include "kernel/netlink/link.h"
 #include "plan/json.h"
 #include "plan/whose.h"
@@ -19,21 +20,18 @@ namespace berth {
 namespace {
 
 using engine::Direction;
-using nlohmann::json;
-
-constexpr auto kReplace = json::error_handler_t::replace;
+using engine::InstanceLock;
 
 std::string journal_entry(const engine::Change& change, const plan::Plan& plan) {
   // Only a removal is finished later, so only a removal's writes are needed.
-  auto kept = json::array();
-  if (change.direction == Direction::kRemove) {
-    for (const auto& write : change.transaction.writes())
-      kept.push_back({write.key, write.value ? json(*write.value) : json(nullptr)});
-  }
-  return fmt::format(R"({{"verb":{},"remove":{},"plan":{},"writes":{}}})",
-                     json(change.verb).dump(-1, ' ', false, kReplace),
-                     change.direction == Direction::kRemove, plan::to_json(plan),
-                     kept.dump(-1, ' ', false, kReplace));
+  std::vector<std::vector<std::optional<std::string>>> kept;
+  if (change.direction == Direction::kRemove)
+    for (const auto& write : change.transaction.writes()) kept.push_back({write.key, write.value});
+  json::Writer verb, writes;
+  verb.write(change.verb);
+  writes.write(kept);
+  return fmt::format(FMT_COMPILE(R"({{"verb":{},"remove":{},"plan":{},"writes":{}}})"), verb.take(),
+                     change.direction == Direction::kRemove, plan::to_json(plan), writes.take());
 }
 
 struct Entry {
@@ -44,7 +42,7 @@ struct Entry {
 
 Result<Entry> read_entry(std::string_view key, std::string_view text) {
   try {
-    const auto document = json::parse(text);
+    const auto document = nlohmann::json::parse(text);
     Entry entry;
     entry.remove = document.at("remove").get<bool>();
     entry.plan = TRY(plan::from_json(document.at("plan").dump()));
@@ -93,23 +91,23 @@ Status settle(plan::Kernel& kernel, const Entry& entry) {
 
 }  // namespace
 
-Result<UniqueFd> Engine::Impl::lock_only(int how) {
-  if (config.only_plan) return UniqueFd();  // nothing is changed, so there is nobody to keep out
+Result<InstanceLock::Held> Engine::Impl::lock_only(int how) {
+  if (config.only_plan) return InstanceLock::Held();  // nothing changes: nobody is to be kept out
   TRY(may_change());
-  auto fd = TRY(engine::lock_instance(config.root, how));
+  auto held = TRY(instance_lock.take(config.root, how));
   // A reset removes the store's file, and this process would go on writing to what nobody reads.
   struct stat info;
   const auto database = config.root + "/berth.db";
   if (::stat(database.c_str(), &info) != 0 || info.st_ino != store_file)
     return fail(ErrorKind::kNotFound, "the instance in {} was reset meanwhile: ask again",
                 config.root);
-  return fd;
+  return held;
 }
 
-Result<UniqueFd> Engine::Impl::lock() {
-  auto fd = TRY(lock_only());
+Result<InstanceLock::Held> Engine::Impl::lock() {
+  auto held = TRY(lock_only());
   TRY(settle_journal());
-  return fd;
+  return held;
 }
 
 Status Engine::Impl::settle_abandoned() {
@@ -196,7 +194,7 @@ Status Engine::Impl::commit(engine::Change& change) {
   }
   reached("named");
 
-  auto writes = change.transaction.writes();
+  auto writes = change.transaction.take_writes();
   writes.push_back({std::string(kLastChange), id});
   if (!passed_over.empty()) remember_links_left(plan, writes);
   if (auto written = store->commit(writes, change.durability); !written)

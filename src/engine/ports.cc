@@ -261,7 +261,7 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
                           static_cast<Port>(spec.host_first + (port - spec.container_first))));
       }
       for (std::size_t i = 0; i < wanted.size(); ++i) {
-        state.take_port(wanted[i], endpoint.id);
+        TRY(state.take_port(wanted[i], endpoint.id));
         (i < listed ? mappings : published.translated).push_back(wanted[i]);
       }
     }
@@ -363,19 +363,20 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Unpublish& request)
       if (std::erase(endpoint.ports, mapping) == 0)
         return fail(ErrorKind::kNotFound, "{} does not publish {} for its port {}", request.target,
                     engine::describe(mapping), mapping.container_port);
-      change.state.free_port(mapping);
+      TRY(change.state.free_port(mapping, endpoint.id));
       std::erase(sandbox.ports, mapping);  // else it would come back with the next network
       if (!mapping.host_ip.is_unspecified()) continue;
       auto twin = mapping;  // of `-p 8080:80`, which names no address: it is listed too, or implied
       twin.host_ip = mapping.host_ip.is_v4() ? engine::kAny6 : Ip();
       if (!is_listed(twin)) std::erase(sandbox.ports, twin);
       if (mapping.host_ip.is_v4() && std::ranges::count(endpoint.ports, twin) != 0) continue;
-      std::erase_if(endpoint.translated, [&](const PortMapping& each) {
-        const bool beside = std::tie(each.protocol, each.host_port, each.container_port) ==
-                            std::tie(mapping.protocol, mapping.host_port, mapping.container_port);
-        if (beside) change.state.free_port(each);
-        return beside;
-      });
+      const auto is_beside = [&](const PortMapping& each) {
+        return std::tie(each.protocol, each.host_port, each.container_port) ==
+               std::tie(mapping.protocol, mapping.host_port, mapping.container_port);
+      };
+      for (const auto& each : endpoint.translated)
+        if (is_beside(each)) TRY(change.state.free_port(each, endpoint.id));
+      std::erase_if(endpoint.translated, is_beside);
     }
     if (sandbox.ports != started_with) change.state.put(sandbox);
     return {};

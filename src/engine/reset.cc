@@ -150,7 +150,7 @@ std::vector<Error> Engine::Impl::reset() {
   if (!damage) return {damage.error()};
 
   // Until the lock is held and nobody has made another sandbox meanwhile.
-  UniqueFd held;
+  engine::InstanceLock::Held held;
   for (bool empty = false; !empty;) {
     held.reset();
     Change look(*store);

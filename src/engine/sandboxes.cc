@@ -226,7 +226,8 @@ Result<std::vector<PortMapping>> Engine::Impl::choose_ports(Change& change,
   const auto cannot = [](const Error& error) {
     return error.kind == ErrorKind::kInvalid || error.kind == ErrorKind::kUnsupported;
   };
-  std::vector<PortMapping> asked, taken;
+  std::vector<PortMapping> asked;
+  std::vector<std::pair<PortMapping, std::string>> taken;  // by the endpoint with that id
   for (const auto& spec : specs) {
     std::optional<Error> refused;
     for (const auto& by : endpoints) {
@@ -240,12 +241,12 @@ Result<std::vector<PortMapping>> Engine::Impl::choose_ports(Change& change,
       for (const auto& port : engine::asked_ports({spec}, by.network, *published))
         asked.push_back(port);
       for (const auto* list : {&published->ports, &published->translated})
-        taken.insert(taken.end(), list->begin(), list->end());
+        for (const auto& port : *list) taken.emplace_back(port, by.endpoint.id);
       break;
     }
     if (refused) return std::unexpected(*std::move(refused));
   }
-  for (const auto& port : taken) state.free_port(port);  // for settle_ports to take
+  for (const auto& [port, id] : taken) TRY(state.free_port(port, id));  // for settle_ports to take
   return asked;
 }
 

@@ -20,13 +20,19 @@ const IfName& device_of(const Network& network) {
 
 }  // namespace
 
-Result<std::vector<Ip>> addresses_of_host(kernel::Socket& route, const Network& network) {
+Result<std::vector<Ip>> addresses_of_host(kernel::Socket& route, const Network& network,
+                                          std::span<const Cidr> given) {
   std::vector<Ip> addresses;
   if (!has_parent(network) && !on_given_bridge(network)) return addresses;
   const auto index = TRY(kernel::link_index(route, device_of(network)));
   if (!index) return addresses;  // yet to be made
-  for (const auto& each : TRY(kernel::list_addresses(route, *index)))
-    addresses.push_back(each.address.ip());
+  for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
+    const auto is_of_family = [&](const Cidr& each) { return each.ip().family() == family; };
+    const bool has_family = family == Ip::Family::kV4 ? network.ipv4 : network.ipv6;
+    if (!has_family && std::ranges::none_of(given, is_of_family)) continue;
+    for (const auto& each : TRY(kernel::list_addresses(route, *index, family)))
+      addresses.push_back(each.address.ip());
+  }
   return addresses;
 }
 

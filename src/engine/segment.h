@@ -12,9 +12,11 @@
 namespace berth::engine {
 
 /// The host's own addresses on the segment: those of the network's parent, or of its bridge if that
-/// was there before it. Of a bridge that berth makes none: its only address is the gateway.
+/// was there before it; of the families of the network, and of `given`. Of a bridge that berth makes
+/// none: its only address is the gateway.
 [[nodiscard]] Result<std::vector<Ip>> addresses_of_host(kernel::Socket& route,
-                                                        const Network& network);
+                                                        const Network& network,
+                                                        std::span<const Cidr> given = {});
 
 /// `subnet` with those of `kept` that are in it among its auxiliary addresses: none is given out.
 [[nodiscard]] Subnet keeping(Subnet subnet, std::span<const Ip> kept);

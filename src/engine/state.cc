@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 #include <map>
 
 #include "base/result.h"
@@ -17,16 +16,6 @@
 
 namespace berth::engine {
 namespace {
-
-Result<Ip> ip_from_hex(std::string_view text) {
-  std::vector<std::uint8_t> bytes(text.size() / 2);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const auto digits = text.substr(i * 2, 2);
-    if (std::from_chars(digits.begin(), digits.end(), bytes[i], 16).ptr != digits.end())
-      return fail(ErrorKind::kCorrupt, "the stored address key '{}' is not hexadecimal", text);
-  }
-  return Ip::from_bytes(bytes);
-}
 
 // Of one family, so that the keys sort by address.
 std::string lease_prefix(std::string_view network_id, Ip::Family family) {
@@ -52,23 +41,6 @@ std::string link_key(std::string_view link, std::string_view endpoint_id) {
 
 std::string share_key(const Sandbox& sandbox) {
   return fmt::format("share/{}/{}", sandbox.shares, sandbox.id);
-}
-
-constexpr std::size_t kPortDigits = 5;
-
-std::string port_prefix(const PortMapping& mapping) {
-  std::string prefix("port/");
-  prefix += name(mapping.protocol);
-  prefix.append(kPortDigits + 2, '0');  // by hand: ten published ports are sixty keys
-  prefix[prefix.size() - kPortDigits - 2] = prefix.back() = '/';
-  auto digit = prefix.end() - 1;
-  for (unsigned rest = mapping.host_port; rest != 0; rest /= 10)
-    *--digit = static_cast<char>('0' + rest % 10);
-  return prefix;
-}
-
-std::string port_key(const PortMapping& mapping) {
-  return port_prefix(mapping) + hex(mapping.host_ip.bytes());
 }
 
 // One request after another is about the same few networks: to read their documents anew each time
@@ -257,8 +229,7 @@ void State::put(const Endpoint& endpoint, Ports ports) {
   tx_.put(fmt::format(FMT_COMPILE("user/{}/{}"), endpoint.network_id, endpoint.id), endpoint.sandbox_id);
   for (const auto& address : addresses_of(endpoint))
     tx_.put(lease_key(endpoint.network_id, address.ip()), endpoint.id);
-  if (ports == Ports::kToTake)
-    for (const auto& mapping : all_ports(endpoint)) take_port(mapping, endpoint.id);
+  if (ports == Ports::kToTake) take_ports(endpoint);
   for (const auto& link : endpoint.asked.links)
     tx_.put(link_key(link, endpoint.id), endpoint.sandbox_id);
 }
@@ -266,7 +237,7 @@ void State::put(const Endpoint& endpoint, Ports ports) {
 Status State::erase(const Endpoint& endpoint) {
   tx_.erase("endpoint/" + endpoint.id);
   tx_.erase(fmt::format("user/{}/{}", endpoint.network_id, endpoint.id));
-  for (const auto& mapping : all_ports(endpoint)) free_port(mapping);
+  free_ports(endpoint);
   for (const auto& link : endpoint.asked.links) tx_.erase(link_key(link, endpoint.id));
   const auto network = network_by_id(endpoint.network_id);  // may be lost (see reset)
   for (const auto& address : addresses_of(endpoint)) {
@@ -474,61 +445,6 @@ Status State::lower_hint(const Network& network, const Ip& ip) {
     }
   }
   return {};
-}
-
-// ---- ports --------------------------------------------------------------------------------------
-
-Result<std::optional<State::PortOwner>> State::port_owner(std::span<const PortMapping> wanted) {
-  std::optional<PortOwner> owner;
-  if (wanted.empty()) return owner;
-  const auto& [protocol, any, port, to] = wanted.front();
-  if (gap_.protocol == protocol && gap_.first <= port && port < gap_.end) return owner;
-  Status read;
-  const auto prefix = port_prefix(wanted.front());
-  const auto all = std::string_view(prefix).substr(0, prefix.size() - kPortDigits - 1);
-  bool is_free = true;
-  int next = std::numeric_limits<Port>::max() + 1;
-  TRY(tx_.scan(all, prefix, [&](std::string_view key, std::string_view endpoint_id) {
-    if (!key.starts_with(prefix)) {
-      const auto digits = key.substr(all.size(), kPortDigits);
-      std::from_chars(digits.begin(), digits.end(), next);
-      return false;
-    }
-    is_free = false;
-    const auto host_ip = ip_from_hex(key.substr(prefix.size()));
-    if (!host_ip) {
-      read = std::unexpected(host_ip.error());
-      return false;
-    }
-    const auto clashing = std::ranges::find_if(wanted, [&](const PortMapping& each) {
-      const bool one_includes_the_other =
-          host_ip->family() == each.host_ip.family() &&
-          (host_ip->is_unspecified() || each.host_ip.is_unspecified());
-      return *host_ip == each.host_ip || one_includes_the_other;
-    });
-    if (clashing != wanted.end()) {
-      owner = PortOwner{*clashing, *clashing, std::string(endpoint_id)};
-      owner->mapping.host_ip = *host_ip;
-    }
-    return !owner;
-  }));
-  TRY(read);
-  if (is_free) gap_ = {protocol, port, next};
-  return owner;
-}
-
-void State::take_port(const PortMapping& mapping, std::string_view endpoint_id) {
-  if (mapping.host_port == 0) return;
-  tx_.put(port_key(mapping), std::string(endpoint_id));
-  if (mapping.protocol != gap_.protocol || mapping.host_port < gap_.first) return;
-  if (mapping.host_port == gap_.first)
-    ++gap_.first;
-  else
-    gap_.end = std::min(gap_.end, int{mapping.host_port});
-}
-
-void State::free_port(const PortMapping& mapping) {
-  if (mapping.host_port != 0) tx_.erase(port_key(mapping));
 }
 
 // ---- sysctls ------------------------------------------------------------------------------------

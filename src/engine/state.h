@@ -11,7 +11,8 @@
 //   link/<name>/<endpoint>                -> id of the sandbox that links to <name> by it
 //   lease/<network>/<4 or 6>/<address in hex>  -> endpoint id
 //   hint/<network>/<subnet in hex>        an address below which all of the range are taken
-//   port/<protocol>/<port>/<host address> -> endpoint id (port in 5 digits, so that keys sort)
+//   port/<protocol>/<port>/<endpoint>     the addresses in hex that the endpoint has the port of the
+//                                         host on (port in 5 digits, so that keys sort)
 //   realised/<network>                    its kernel objects have been made; the endpoints' MTU, and
 //                                         after a blank the plan of Realised::give_back
 //   switched/<sysctl>                     its value before berth switched it
@@ -117,9 +118,9 @@ class State {
   /// Who holds a port that one of `wanted` would clash with: on the same address, or one of them on
   /// all. They are of one protocol and host port: that takes one look.
   Result<std::optional<PortOwner>> port_owner(std::span<const PortMapping> wanted);
-  /// Takes `mapping` for `endpoint` before put(endpoint), so that the next look sees it taken.
-  void take_port(const PortMapping& mapping, std::string_view endpoint_id);
-  void free_port(const PortMapping& mapping);
+  /// Takes `mapping` for an endpoint before put(endpoint), so that the next look sees it taken.
+  Status take_port(const PortMapping& mapping, std::string_view endpoint_id);
+  Status free_port(const PortMapping& mapping, std::string_view endpoint_id);
 
   // Sysctls of the host that berth switched, and what they held before.
   Result<std::optional<std::string>> switched(std::string_view sysctl);
@@ -137,12 +138,18 @@ class State {
   Status lower_hint(const Network& network, const Ip& ip);
   Status add_taken(std::set<Ip>& taken, const Network& other, const Cidr& subnet, const Ip& from);
 
+  // All of the endpoint's at once.
+  void take_ports(const Endpoint& endpoint);
+  void free_ports(const Endpoint& endpoint);
+
   // Ports from `first` to before `end` that the last look has found free: ports are mostly asked for
   // one after the other, and each look is a query of the store.
   struct Gap {
     Protocol protocol = Protocol::kTcp;
     int first = 0, end = 0;
   };
+  bool is_in_gap(const PortMapping& mapping) const;
+  void end_gap_at(const PortMapping& mapping);
 
   Transaction& tx_;
   Gap gap_;

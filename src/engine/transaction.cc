@@ -41,4 +41,14 @@ store::WriteSet Transaction::writes() const {
   return writes;
 }
 
+store::WriteSet Transaction::take_writes() {
+  store::WriteSet writes;
+  writes.reserve(writes_.size() + 1);
+  while (!writes_.empty()) {
+    auto node = writes_.extract(writes_.begin());
+    writes.push_back({std::move(node.key()), std::move(node.mapped())});
+  }
+  return writes;
+}
+
 }  // namespace berth::engine

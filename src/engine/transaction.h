@@ -30,6 +30,8 @@ class Transaction {
 
   /// The writes so far, in key order.
   [[nodiscard]] store::WriteSet writes() const;
+  /// The same, for who is done with it: none are left here.
+  [[nodiscard]] store::WriteSet take_writes();
 
  private:
   store::Store& store_;

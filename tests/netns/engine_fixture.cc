@@ -315,8 +315,9 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
                                 engine::hex(address.ip().bytes())));
       for (const auto& mapping : engine::all_ports(endpoint))
         if (mapping.host_port != 0)
-          keys.insert(fmt::format("port/{}/{:05}/{}", name(mapping.protocol), mapping.host_port,
-                                engine::hex(mapping.host_ip.bytes())));
+          keys.insert(fmt::format("port/{}/{:05}/{} on {}", name(mapping.protocol),
+                                  mapping.host_port, endpoint.id,
+                                  engine::hex(mapping.host_ip.bytes())));
       for (const auto& link : endpoint.asked.links)
         keys.insert(fmt::format("link/{}/{}", link.substr(0, link.find(':')), endpoint.id));
       const auto sandbox = must(look.state.sandbox(endpoint.sandbox_id));
@@ -335,8 +336,11 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
   EXPECT_TRUE(must(instance.impl().journal.empty()));
   std::set<std::string> stored;
   for (const auto& [key, value] : instance.stored()) {
-    for (const auto* kind : {"endpoint/", "lease/", "link/", "port/"})
+    for (const auto* kind : {"endpoint/", "lease/", "link/"})
       if (key.starts_with(kind)) stored.insert(key);
+    if (!key.starts_with("port/")) continue;
+    std::istringstream addresses(value);
+    for (std::string each; addresses >> each;) stored.insert(key + " on " + each);
   }
   EXPECT_EQ(stored, keys);
 }

@@ -68,16 +68,16 @@ void until_it_waits(pid_t process) {
 // Who waits for the lock of an instance that is being reset gets a file that nobody else locks.
 TEST_F(EngineReset, ALockThatIsNoLongerTheInstancesIsNone) {
   const auto& root = instance.config().root;
-  auto held = must(engine::lock_instance(root));
+  engine::InstanceLock lock, another, next;
+  auto held = must(lock.take(root));
   const auto child = fork();
   if (child == 0) {
-    held.reset();
-    const auto waited = engine::lock_instance(root);
+    const auto waited = another.take(root);
     _exit(!waited && waited.error().kind == ErrorKind::kNotFound ? 0 : 1);
   }
   until_it_waits(child);
   std::filesystem::remove(root + "/lock");
-  const auto next = must(engine::lock_instance(root));
+  const auto successor = must(next.take(root));
   held.reset();
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
@@ -87,12 +87,12 @@ TEST_F(EngineReset, ALockThatIsNoLongerTheInstancesIsNone) {
 // The store is made under the lock, which a reset keeps until everything is gone.
 TEST_F(EngineReset, WhoOpensTheInstanceMeanwhileMakesAnother) {
   const auto& root = instance.config().root;
-  auto held = must(engine::lock_instance(root));
+  engine::InstanceLock lock;
+  auto held = must(lock.take(root));
   for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm"})
     std::filesystem::remove(root + "/" + file);
   const auto child = fork();
   if (child == 0) {
-    held.reset();
     _exit(Engine::open(instance.config()) ? 0 : 1);
   }
   until_it_waits(child);

@@ -48,11 +48,13 @@ std::optional<AddressInfo> parse_address(const MessageView& message) {
   return info;
 }
 
-Result<std::vector<AddressInfo>> list_addresses(Socket& socket, std::optional<int> link_index) {
-  const ifaddrmsg header{.ifa_index = static_cast<std::uint32_t>(link_index.value_or(0))};
+Result<std::vector<AddressInfo>> list_addresses(Socket& socket, std::optional<int> link_index,
+                                                std::optional<Ip::Family> family) {
+  const ifaddrmsg header{.ifa_family = static_cast<std::uint8_t>(
+                             family ? (*family == Ip::Family::kV4 ? AF_INET : AF_INET6) : AF_UNSPEC),
+                         .ifa_index = static_cast<std::uint32_t>(link_index.value_or(0))};
   auto found =
       TRY(socket.dump<AddressInfo>({{RTM_GETADDR, 0, header}, "list addresses"}, &parse_address));
-  // A dump of all families at once leaves the filter to us (rtnl_dump_all).
   if (link_index)
     std::erase_if(found, [&](const AddressInfo& info) { return info.link_index != *link_index; });
   return found;

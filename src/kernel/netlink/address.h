@@ -22,9 +22,12 @@ struct AddressInfo {
 /// Reads one RTM_NEWADDR message; nullopt if it is none.
 [[nodiscard]] std::optional<AddressInfo> parse_address(const MessageView& message);
 
-/// The addresses of one link, or of all links of the socket's namespace.
+/// The addresses of one link, or of all links of the socket's namespace; of both families or of one,
+/// which takes half the time: for all at once the kernel takes the lock of its links (rtnl_dump_all
+/// in net/core/rtnetlink.c), and filters nothing.
 [[nodiscard]] Result<std::vector<AddressInfo>> list_addresses(
-    Socket& socket, std::optional<int> link_index = std::nullopt);
+    Socket& socket, std::optional<int> link_index = std::nullopt,
+    std::optional<Ip::Family> family = std::nullopt);
 
 /// Puts an address on a link; the kernel adds the route to its subnet. IPv4 gets the subnet's
 /// broadcast address where it has one (up to /30); IPv6 skips duplicate address detection, which

@@ -70,8 +70,22 @@ Status too_large(const Request& request) {
 
 }  // namespace
 
-Socket::Socket(UniqueFd fd)
-    : fd_(std::move(fd)), buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBytes)) {}
+// An attach opens a socket in the namespace that it attaches, and a buffer of this size makes malloc
+// tidy up all that it has. So the thread keeps that of the socket that was closed last.
+namespace {
+thread_local std::unique_ptr<std::uint8_t[]> spare_buffer;
+}
+
+Socket::Buffer Socket::make_buffer() {
+  if (!spare_buffer) spare_buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBytes);
+  return Buffer(spare_buffer.release());
+}
+
+void Socket::HandOn::operator()(std::uint8_t* buffer) const {
+  spare_buffer.reset(buffer);
+}
+
+Socket::Socket(UniqueFd fd) : fd_(std::move(fd)), buffer_(make_buffer()) {}
 
 Result<Socket> Socket::open(int protocol) {
   UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));

@@ -98,8 +98,14 @@ class Socket {
   [[nodiscard]] Status send_one(Request& request, std::uint16_t flags);
   [[nodiscard]] Result<Bytes> receive(int flags);
 
+  struct HandOn {
+    void operator()(std::uint8_t* buffer) const;
+  };
+  using Buffer = std::unique_ptr<std::uint8_t[], HandOn>;
+  static Buffer make_buffer();
+
   UniqueFd fd_;
-  std::unique_ptr<std::uint8_t[]> buffer_;
+  Buffer buffer_;
   std::uint32_t next_sequence_ = 1;  // 0 is what the kernel's own notifications carry
 };
 
