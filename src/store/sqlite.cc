@@ -11,12 +11,17 @@
 // Checkpoints: SQLite would checkpoint when the last connection closes, and with processes that
 // come one after the other that is every process, at three fsyncs each. So closing does not
 // checkpoint (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE; the WAL then also stays), and the commit that takes
-// the WAL past kWalPages does. It truncates the WAL rather than leaving it to be overwritten as
+// the WAL past kWalPages does. It does not leave it to the next commit to begin the WAL anew, as
 // SQLite's own auto-checkpoint does: how far a WAL has been checkpointed is known only to its index
 // in shared memory, which the first connection after all were closed has to rebuild (wal.c,
 // walIndexRecover). That connection would take the whole WAL for unsaved, append to it and
-// checkpoint it all again at every commit, and the WAL would grow without end. The rebuild reads
-// every page in the WAL, so kWalPages also bounds what opening costs.
+// checkpoint it all again at every commit, and the WAL would grow without end. So a commit that
+// changes nothing follows the checkpoint, which gives the WAL a new header; what is behind its pages
+// belongs to the header before, and counts for nothing. The rebuild reads every page in the WAL, so
+// kWalPages also bounds what opening costs.
+//
+// To truncate the WAL would do as well, but pages that are in a file already are written in half the
+// time of new ones (30 us less of a commit of six pages, on ext4).
 //
 // Debugging: sqlite3 FILE 'SELECT CAST(key AS TEXT), CAST(value AS TEXT) FROM kv'.
 // Limits: keys and values together less than 1 GB a row (SQLITE_MAX_LENGTH); the file must be on a
@@ -41,6 +46,7 @@ constexpr std::int64_t kSchemaVersion = 1;           // PRAGMA user_version
 /// Pages of 4 KiB in the WAL that make a commit checkpoint it. A commit of a few keys adds two to
 /// six, so about one in a hundred pays the fsyncs; opening with a WAL this long takes ~0.2 ms more.
 constexpr int kWalPages = 256;
+constexpr int kWalBytes = 2 * kWalPages * 4096;  // what a WAL may keep of the disk
 
 // What a file is.
 enum class Content { kNothing, kStore, kForeign };
@@ -229,8 +235,17 @@ class SqliteStore final : public Store {
   // the next commit tries again. The commit that led here has succeeded in any case.
   void checkpoint() {
     db_->do_not_wait_for_locks();
-    sqlite3_wal_checkpoint_v2(db_->raw(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+    const int saved = sqlite3_wal_checkpoint_v2(db_->raw(), "main", SQLITE_CHECKPOINT_RESTART,
+                                                nullptr, nullptr);
     db_->wait_for_locks();
+    if (saved == SQLITE_OK) begin_wal_anew();
+  }
+
+  // A commit of the page that the schema's version is on. Of a WAL that a large commit has made
+  // longer than usual, the rest is given back.
+  void begin_wal_anew() {
+    (void)db_->number(fmt::format("PRAGMA journal_size_limit={}", kWalBytes).c_str());
+    (void)db_->run(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str());
   }
 
   static int note_wal_pages(void* store, sqlite3*, const char*, int pages) {
