@@ -23,7 +23,10 @@ Uint128 host_mask(int bits, int prefix) {
 // fifty addresses; it is asked where part of an address may be written as an IPv4 one.
 std::string v6_text(std::span<const std::uint8_t, 16> bytes) {
   char text[INET6_ADDRSTRLEN];
-  if (std::ranges::all_of(bytes.first<10>(), [](std::uint8_t byte) { return byte == 0; })) {
+  const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
+  if (std::ranges::all_of(bytes.first<10>(), is_zero)) {
+    if (std::ranges::all_of(bytes.subspan<10, 5>(), is_zero) && bytes.back() <= 1)
+      return bytes.back() == 0 ? "::" : "::1";
     inet_ntop(AF_INET6, bytes.data(), text, sizeof text);
     return text;
   }

@@ -111,7 +111,7 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
     }
   for (const auto& [endpoint, network] : all)
     for (const auto& port : engine::own_ports(endpoint, sandbox.ports))
-      TRY(state.take_port(port, endpoint.id));
+      TRY(state.take_port(std::span(&port, 1), endpoint.id));
   const bool removing = change.direction == engine::Direction::kRemove;
   for (auto& [endpoint, network] : all) {
     for (const auto& port : engine::all_ports(endpoint)) {
@@ -131,7 +131,7 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
     const auto old = engine::all_ports(before[i].endpoint);
     const auto now = engine::all_ports(endpoint);
     if (old == now) {
-      for (const auto& port : now) TRY(state.take_port(port, endpoint.id));
+      for (const auto& port : now) TRY(state.take_port(std::span(&port, 1), endpoint.id));
       continue;
     }
     state.put(endpoint);

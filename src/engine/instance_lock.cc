@@ -20,17 +20,14 @@ void InstanceLock::Held::reset() {
 Result<InstanceLock::Held> InstanceLock::take(const std::string& root, int how) {
   const auto path = root + "/lock";
   if (held_) return fail(ErrorKind::kInUse, "{} is locked by this very process", path);
-  struct stat info;
-  if (!file_) {
-    file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file_ || ::fstat(file_.get(), &info) != 0) return fail_sys(errno, "open {}", path);
-    inode_ = info.st_ino;
-  }
+  if (!file_) file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file_) return fail_sys(errno, "open {}", path);
   while (flock(file_.get(), LOCK_EX | how) != 0) {
     if (errno == EWOULDBLOCK) return fail(ErrorKind::kInUse, "{} is locked", path);
     if (errno != EINTR) return fail_sys(errno, "lock {}", path);
   }
-  if (::stat(path.c_str(), &info) != 0 || info.st_ino != inode_) {
+  struct stat info;
+  if (::fstat(file_.get(), &info) != 0 || info.st_nlink == 0) {
     file_.reset();
     return fail(ErrorKind::kNotFound, "the instance in {} was reset meanwhile: ask again", root);
   }

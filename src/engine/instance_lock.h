@@ -1,8 +1,6 @@
 // The lock of an instance: the file `lock` in --root, which the kernel unlocks if its holder dies.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 #include <utility>
 
@@ -40,7 +38,6 @@ class InstanceLock {
 
  private:
   UniqueFd file_;  // kept open: to open it each time takes as long as all of the request's reads
-  ino_t inode_ = 0;
   bool held_ = false;
 };
 

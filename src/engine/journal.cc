@@ -1,6 +1,5 @@
 // The instance lock, the journal and how a change is committed. See impl.h for the order of steps.
 
-#include <fmt/compile.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -30,8 +29,9 @@ std::string journal_entry(const engine::Change& change, const plan::Plan& plan) 
   json::Writer verb, writes;
   verb.write(change.verb);
   writes.write(kept);
-  return fmt::format(FMT_COMPILE(R"({{"verb":{},"remove":{},"plan":{},"writes":{}}})"), verb.take(),
-                     change.direction == Direction::kRemove, plan::to_json(plan), writes.take());
+  const auto* remove = change.direction == Direction::kRemove ? "true" : "false";
+  return R"({"verb":)" + verb.take() + R"(,"remove":)" + remove + R"(,"plan":)" +
+         plan::to_json(plan) + R"(,"writes":)" + writes.take() + "}";
 }
 
 struct Entry {

@@ -260,10 +260,9 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
         TRY(check_binding(state, others, wanted,
                           static_cast<Port>(spec.host_first + (port - spec.container_first))));
       }
-      for (std::size_t i = 0; i < wanted.size(); ++i) {
-        TRY(state.take_port(wanted[i], endpoint.id));
+      TRY(state.take_port(wanted, endpoint.id));
+      for (std::size_t i = 0; i < wanted.size(); ++i)
         (i < listed ? mappings : published.translated).push_back(wanted[i]);
-      }
     }
   }
   return published;

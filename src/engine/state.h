@@ -118,8 +118,9 @@ class State {
   /// Who holds a port that one of `wanted` would clash with: on the same address, or one of them on
   /// all. They are of one protocol and host port: that takes one look.
   Result<std::optional<PortOwner>> port_owner(std::span<const PortMapping> wanted);
-  /// Takes `mapping` for an endpoint before put(endpoint), so that the next look sees it taken.
-  Status take_port(const PortMapping& mapping, std::string_view endpoint_id);
+  /// Takes `mappings`, of one protocol and host port, for an endpoint before put(endpoint), so that
+  /// the next look sees them taken.
+  Status take_port(std::span<const PortMapping> mappings, std::string_view endpoint_id);
   Status free_port(const PortMapping& mapping, std::string_view endpoint_id);
 
   // Sysctls of the host that berth switched, and what they held before.

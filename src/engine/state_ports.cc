@@ -115,14 +115,16 @@ void State::end_gap_at(const PortMapping& mapping) {
     gap_.end = mapping.host_port;
 }
 
-Status State::take_port(const PortMapping& mapping, std::string_view endpoint_id) {
-  if (mapping.host_port == 0) return {};
-  auto key = port_key(mapping, endpoint_id);
+Status State::take_port(std::span<const PortMapping> mappings, std::string_view endpoint_id) {
+  if (mappings.empty() || mappings.front().host_port == 0) return {};
+  const auto& first = mappings.front();
+  auto key = port_key(first, endpoint_id);
   std::string addresses;
-  if (!is_in_gap(mapping)) addresses = TRY(tx_.get(key)).value_or("");
-  end_gap_at(mapping);
-  if (const auto address = hex(mapping.host_ip.bytes()); !holds(addresses, address))
-    add(addresses, address);
+  if (!is_in_gap(first)) addresses = TRY(tx_.get(key)).value_or("");
+  end_gap_at(first);
+  for (const auto& each : mappings)
+    if (const auto address = hex(each.host_ip.bytes()); !holds(addresses, address))
+      add(addresses, address);
   tx_.put(std::move(key), std::move(addresses));
   return {};
 }

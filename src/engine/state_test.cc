@@ -125,7 +125,8 @@ TEST_F(StateTest, APortTakenSinceTheLastLookIsSeen) {
   EXPECT_TRUE(is_free(80));
   for (const Port port : {80, 85, 84}) {
     EXPECT_TRUE(is_free(port)) << port;
-    ASSERT_TRUE(state_.take_port({Protocol::kTcp, Ip(), port, 8080}, owner.id));
+    const PortMapping mapping{Protocol::kTcp, Ip(), port, 8080};
+    ASSERT_TRUE(state_.take_port(std::span(&mapping, 1), owner.id));
     EXPECT_FALSE(is_free(port)) << port;
   }
   for (const Port port : {81, 82, 83, 86, 89, 91, 65535}) EXPECT_TRUE(is_free(port)) << port;

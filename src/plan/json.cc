@@ -19,10 +19,11 @@ static void write_json(json::Writer& writer, IpvlanFlag flag) {
 }
 
 // A field is {"type": value}: its kind decides how many bytes the kernel's key has.
-static constexpr const char* kFieldKinds[] = {"ip", "protocol", "port", "ifname", "cidr"};
+static constexpr const char* kFieldKinds[] = {",\"ip\":", ",\"protocol\":", ",\"port\":",
+                                              ",\"ifname\":", ",\"cidr\":"};
 static void write_json(json::Writer& writer, const nft::Field& field) {
   writer.begin('{');
-  std::visit([&](const auto& value) { writer.member(kFieldKinds[field.index()], value); }, field);
+  std::visit([&](const auto& value) { writer.member_at(kFieldKinds[field.index()], value); }, field);
   writer.end('}');
 }
 static void from_json(const nlohmann::json& in, nft::Field& field) {

@@ -171,19 +171,17 @@ Result<std::optional<LinkInfo>> find_link(Socket& socket, int index) {
       socket, {get_link({.ifi_index = index}), fmt::format("find the link with index {}", index)});
 }
 
-// By binding the socket to the link for a moment, which a netlink socket takes no notice of. The
-// ioctl for it, SIOCGIFINDEX, loads a module of that name where no link has it (dev_load in
-// net/core/dev_ioctl.c): modprobe takes milliseconds, and the name may be anybody's choice. Who has
-// not the capability to unbind a socket, CAP_NET_RAW, has hardly that to load a module.
+// By binding the socket to the link, which a netlink socket takes no notice of. The ioctl for it,
+// SIOCGIFINDEX, loads a module of that name where no link has it (dev_load in net/core/dev_ioctl.c):
+// modprobe takes milliseconds, and the name may be anybody's choice. Who has not the capability to
+// bind a socket again, CAP_NET_RAW, has hardly that to load a module.
 Result<std::optional<int>> link_index(const Socket& socket, const IfName& name) {
   const auto& text = name.str();
   const auto size = static_cast<socklen_t>(text.size());
   int index = 0;
   socklen_t index_size = sizeof index;
-  const int none = 0;
   if (::setsockopt(socket.fd(), SOL_SOCKET, SO_BINDTODEVICE, text.c_str(), size) == 0 &&
-      ::getsockopt(socket.fd(), SOL_SOCKET, SO_BINDTOIFINDEX, &index, &index_size) == 0 &&
-      ::setsockopt(socket.fd(), SOL_SOCKET, SO_BINDTOIFINDEX, &none, sizeof none) == 0)
+      ::getsockopt(socket.fd(), SOL_SOCKET, SO_BINDTOIFINDEX, &index, &index_size) == 0)
     return index;
   if (errno == EPERM) {
     ifreq request{};
