@@ -73,6 +73,25 @@ class Cidr {
   int prefix_ = 0;
 };
 
+/// Addresses of one family, from the first to the last, which are both in it.
+class IpRange {
+ public:
+  IpRange() = default;
+  IpRange(const Cidr& block) : first_(block.first()), last_(block.last()) {}
+  /// "192.168.100.0/26" without host bits, or "192.168.100.10-192.168.100.20".
+  [[nodiscard]] static Result<IpRange> parse(std::string_view text);
+
+  [[nodiscard]] const Ip& first() const { return first_; }
+  [[nodiscard]] const Ip& last() const { return last_; }
+  [[nodiscard]] bool contains(const Ip& ip) const { return first_ <= ip && ip <= last_; }
+  [[nodiscard]] std::string str() const;  ///< with a prefix, if one has just these addresses
+
+  friend auto operator<=>(const IpRange&, const IpRange&) = default;
+
+ private:
+  Ip first_, last_;
+};
+
 class Mac {
  public:
   Mac() = default;

@@ -38,7 +38,7 @@ struct AddressPool {
 /// A subnet as asked for: what is absent, berth chooses.
 struct SubnetRequest {
   std::optional<Cidr> subnet;     ///< none: the first free block of the default pools
-  std::optional<Cidr> range;      ///< addresses are given out from here; none: the whole subnet
+  std::optional<IpRange> range;   ///< addresses are given out from here; none: the whole subnet
   std::optional<Ip> gateway;      ///< none: the subnet's first usable address
   std::map<std::string, Ip> aux;  ///< addresses kept for others, by name; never given out
 };
@@ -46,7 +46,7 @@ struct SubnetRequest {
 /// A subnet as it is.
 struct Subnet {
   Cidr cidr;
-  std::optional<Cidr> range;
+  std::optional<IpRange> range;
   std::optional<Ip> gateway;  ///< none: nobody routes for it, and no address is kept for a gateway
   std::map<std::string, Ip> aux;
 

@@ -152,6 +152,36 @@ std::string Cidr::str() const {
   return fmt::format("{}/{}", ip_.str(), prefix_);
 }
 
+Result<IpRange> IpRange::parse(std::string_view text) {
+  if (const auto block = Cidr::parse(text)) {
+    if (block->is_network()) return IpRange(*block);
+    return fail(ErrorKind::kInvalid, "invalid range {}: it should be {}", text,
+                block->network().str());
+  }
+  const auto dash = text.find('-');
+  const auto first = Ip::parse(text.substr(0, dash));
+  const auto last = Ip::parse(dash == text.npos ? "" : text.substr(dash + 1));
+  if (!first || !last || first->family() != last->family())
+    return fail(ErrorKind::kInvalid,
+                "'{}' is no range of addresses: give one like 192.168.100.0/26 or "
+                "192.168.100.10-192.168.100.20",
+                text);
+  if (*last < *first)
+    return fail(ErrorKind::kInvalid, "invalid range {}: it should be {}-{}", text, last->str(),
+                first->str());
+  IpRange range;
+  range.first_ = *first;
+  range.last_ = *last;
+  return range;
+}
+
+std::string IpRange::str() const {
+  for (int prefix = first_.bits(); prefix >= 0; --prefix)
+    if (const Cidr block(first_, prefix); block.is_network() && block.last() == last_)
+      return block.str();
+  return fmt::format("{}-{}", first_.str(), last_.str());
+}
+
 Result<Mac> Mac::parse(std::string_view text) {
   std::array<std::uint8_t, 6> bytes{};
   bool good = text.size() == 17;

@@ -114,6 +114,33 @@ TEST(Ip, KnowsSpecialAddresses) {
   EXPECT_FALSE(ip("fe80::1").is_multicast());
 }
 
+TEST(IpRange, IsABlockOrFromOneAddressToAnother) {
+  for (const auto* text : {"10.0.0.0/26", "fd00::/64", "10.0.0.10-10.0.0.20", "fd00::1-fd00::1:0",
+                           "10.0.0.1/32", "0.0.0.0/0"}) {
+    const auto range = IpRange::parse(text);
+    ASSERT_TRUE(range) << text << ": " << range.error().message;
+    EXPECT_EQ(range->str(), text);
+    EXPECT_TRUE(range->contains(range->first()) && range->contains(range->last()));
+  }
+  EXPECT_EQ(IpRange::parse("10.0.0.0-10.0.0.255").value().str(), "10.0.0.0/24");
+  const auto some = IpRange::parse("10.0.0.10-10.0.0.20").value();
+  for (const auto* outside : {"10.0.0.9", "10.0.0.21", "::a00:b"})
+    EXPECT_FALSE(some.contains(Ip::parse(outside).value())) << outside;
+}
+
+TEST(IpRange, RefusesOtherText) {
+  const auto refusal = [](const char* text) {
+    const auto range = IpRange::parse(text);
+    return range ? "accepted" : range.error().message;
+  };
+  EXPECT_EQ(refusal("10.0.0.5/24"), "invalid range 10.0.0.5/24: it should be 10.0.0.0/24");
+  EXPECT_EQ(refusal("10.0.0.9-10.0.0.5"),
+            "invalid range 10.0.0.9-10.0.0.5: it should be 10.0.0.5-10.0.0.9");
+  for (const auto* text : {"", "-", "x", "10.0.0.1", "10.0.0.1-", "-10.0.0.1", "10.0.0.1-fd00::1",
+                           "10.0.0.1-5", "10.0.0.0/24-10.0.0.255", "10.0.0.1 - 10.0.0.5"})
+    EXPECT_NE(refusal(text).find("is no range of addresses"), std::string::npos) << text;
+}
+
 TEST(Cidr, WritesWhatItParsed) {
   for (const auto* text : {"0.0.0.0/0", "192.168.100.0/24", "10.0.0.7/8", "1.2.3.4/32", "::/0",
                            "fd00::/64", "fd00::7/128"})

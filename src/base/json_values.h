@@ -37,6 +37,13 @@ struct adl_serializer<berth::Cidr> {
   }
 };
 template <>
+struct adl_serializer<berth::IpRange> {
+  static void to_json(json& out, const berth::IpRange& value) { out = value.str(); }
+  static void from_json(const json& in, berth::IpRange& value) {
+    value = berth::detail::parsed<berth::IpRange>(in);
+  }
+};
+template <>
 struct adl_serializer<berth::Mac> {
   static void to_json(json& out, const berth::Mac& value) { out = value.str(); }
   static void from_json(const json& in, berth::Mac& value) {

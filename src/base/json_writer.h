@@ -9,7 +9,7 @@
 // names. A member that a document lacks is an error; with BERTH_JSON_FIELDS_OR_DEFAULT it takes the
 // value that a default-made object has, and what is empty, false or 0 there is not written where it
 // is that: texts, lists and optional values have to be empty by default. That takes more than half
-// of an endpoint's document away. A default of true or 1 is always written: it may change one day.
+// of an endpoint's document away; and a default that is empty, false or 0 must stay so for ever.
 #pragma once
 
 #include <algorithm>
@@ -38,10 +38,17 @@ template <typename T>
     return false;
 }
 
+/// What an object of the type of `value` is by default.
+template <typename T>
+[[nodiscard]] const T& made_like(const T& /*value*/) {
+  static const T made{};
+  return made;
+}
+
 class Writer {
  public:
   Writer() {
-    constexpr std::size_t kMostDocuments = 1000;  // and what malloc still has at hand for each thread
+    constexpr std::size_t kMostDocuments = 1000;  // and what malloc has at hand for each thread
     out_.reserve(kMostDocuments);
   }
   [[nodiscard]] std::string take() { return std::move(out_); }
@@ -148,7 +155,7 @@ class Writer {
   NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(BERTH_JSON_##what, __VA_ARGS__))
 #define BERTH_JSON_WRITE(field) writer.member_at(",\"" #field "\":", value.field);
 #define BERTH_JSON_WRITE_UNLESS_EMPTY(field) \
-  if (!json::is_empty(value.field, made.field)) BERTH_JSON_WRITE(field)
+  if (!json::is_empty(value.field, json::made_like(value).field)) BERTH_JSON_WRITE(field)
 #define BERTH_JSON_READ(field) document.at(#field).get_to(value.field);
 #define BERTH_JSON_READ_OR_DEFAULT(field) value.field = document.value(#field, made.field);
 
@@ -156,7 +163,6 @@ class Writer {
 #define BERTH_JSON_WRITABLE(Type, how, ...)                                          \
   [[maybe_unused]] static void write_members([[maybe_unused]] json::Writer& writer,  \
                                              [[maybe_unused]] const Type& value) {   \
-    [[maybe_unused]] static const Type made{};                                       \
     BERTH_JSON_EACH(how, __VA_ARGS__)                                                \
   }                                                                                  \
   [[maybe_unused]] static void write_json(json::Writer& writer, const Type& value) { \

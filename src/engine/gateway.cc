@@ -104,11 +104,10 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
   engine::distribute(all, sandbox.ports, TRY(may_translate(change, all, sandbox.ports)));
 
   std::vector<PortMapping> held;
-  for (const auto& each : before)
-    for (const auto& port : engine::all_ports(each.endpoint)) {
-      TRY(state.free_port(port, each.endpoint.id));
-      held.push_back(port);
-    }
+  for (const auto& each : before) {
+    state.free_ports(each.endpoint);
+    for (const auto& port : engine::all_ports(each.endpoint)) held.push_back(port);
+  }
   for (const auto& [endpoint, network] : all)
     for (const auto& port : engine::own_ports(endpoint, sandbox.ports))
       TRY(state.take_port(std::span(&port, 1), endpoint.id));
@@ -131,7 +130,7 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
     const auto old = engine::all_ports(before[i].endpoint);
     const auto now = engine::all_ports(endpoint);
     if (old == now) {
-      for (const auto& port : now) TRY(state.take_port(std::span(&port, 1), endpoint.id));
+      state.take_ports(endpoint);
       continue;
     }
     state.put(endpoint);

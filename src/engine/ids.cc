@@ -27,11 +27,13 @@ std::string hex(std::span<const std::uint8_t> bytes) {
 
 Result<Ip> ip_from_hex(std::string_view text) {
   std::vector<std::uint8_t> bytes(text.size() / 2);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
+  bool is_address = text.size() == 2 * 4 || text.size() == 2 * 16;
+  for (std::size_t i = 0; i < bytes.size() && is_address; ++i) {
     const auto digits = text.substr(i * 2, 2);
-    if (std::from_chars(digits.begin(), digits.end(), bytes[i], 16).ptr != digits.end())
-      return fail(ErrorKind::kCorrupt, "the stored address '{}' is not hexadecimal", text);
+    is_address = std::from_chars(digits.begin(), digits.end(), bytes[i], 16).ptr == digits.end();
   }
+  if (!is_address)
+    return fail(ErrorKind::kCorrupt, "the stored address '{}' is none in hexadecimal", text);
   return Ip::from_bytes(bytes);
 }
 

@@ -20,14 +20,17 @@ void InstanceLock::Held::reset() {
 Result<InstanceLock::Held> InstanceLock::take(const std::string& root, int how) {
   const auto path = root + "/lock";
   if (held_) return fail(ErrorKind::kInUse, "{} is locked by this very process", path);
-  if (!file_) file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const bool is_new = !file_;
+  if (is_new) file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file_) return fail_sys(errno, "open {}", path);
   while (flock(file_.get(), LOCK_EX | how) != 0) {
     if (errno == EWOULDBLOCK) return fail(ErrorKind::kInUse, "{} is locked", path);
     if (errno != EINTR) return fail_sys(errno, "lock {}", path);
   }
-  struct stat info;
-  if (::fstat(file_.get(), &info) != 0 || info.st_nlink == 0) {
+  // Later on the store's file tells as well (Engine::Impl::lock_only).
+  struct stat mine, there;
+  const bool removed = ::fstat(file_.get(), &mine) != 0 || mine.st_nlink == 0;
+  if (removed || (is_new && (::stat(path.c_str(), &there) != 0 || there.st_ino != mine.st_ino))) {
     file_.reset();
     return fail(ErrorKind::kNotFound, "the instance in {} was reset meanwhile: ask again", root);
   }

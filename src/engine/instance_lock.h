@@ -11,7 +11,12 @@ namespace berth::engine {
 
 class InstanceLock {
  public:
-  /// Unlocks when it goes. Not to outlive the InstanceLock.
+  InstanceLock() = default;
+  InstanceLock(const InstanceLock&) = delete;
+  InstanceLock& operator=(const InstanceLock&) = delete;
+
+  /// Unlocks when it goes. Not to outlive the InstanceLock, nor to go in a child: it would unlock
+  /// its parent's.
   class Held {
    public:
     Held() = default;
@@ -37,7 +42,7 @@ class InstanceLock {
   [[nodiscard]] Result<Held> take(const std::string& root, int how = 0);
 
  private:
-  UniqueFd file_;  // kept open: to open it each time takes as long as all of the request's reads
+  UniqueFd file_;  // kept open: to open it each time takes as long as all of a request's reads
   bool held_ = false;
 };
 

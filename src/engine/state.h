@@ -122,6 +122,8 @@ class State {
   /// the next look sees them taken.
   Status take_port(std::span<const PortMapping> mappings, std::string_view endpoint_id);
   Status free_port(const PortMapping& mapping, std::string_view endpoint_id);
+  void take_ports(const Endpoint& endpoint);  ///< all that it has
+  void free_ports(const Endpoint& endpoint);
 
   // Sysctls of the host that berth switched, and what they held before.
   Result<std::optional<std::string>> switched(std::string_view sysctl);
@@ -138,10 +140,6 @@ class State {
   /// An address of the network is free again.
   Status lower_hint(const Network& network, const Ip& ip);
   Status add_taken(std::set<Ip>& taken, const Network& other, const Cidr& subnet, const Ip& from);
-
-  // All of the endpoint's at once.
-  void take_ports(const Endpoint& endpoint);
-  void free_ports(const Endpoint& endpoint);
 
   // Ports from `first` to before `end` that the last look has found free: ports are mostly asked for
   // one after the other, and each look is a query of the store.

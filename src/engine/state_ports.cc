@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <map>
 
 #include "base/result.h"
 #include "engine/ids.h"
@@ -38,10 +39,6 @@ std::string port_key(const PortMapping& mapping, std::string_view endpoint_id) {
   auto key = port_prefix(mapping);
   key += endpoint_id;
   return key;
-}
-
-bool is_same_port(const PortMapping& one, const PortMapping& other) {
-  return one.protocol == other.protocol && one.host_port == other.host_port;
 }
 
 // Takes the first address off `text`.
@@ -77,8 +74,9 @@ Result<std::optional<State::PortOwner>> State::port_owner(std::span<const PortMa
   const auto look_at = [&](std::string_view endpoint_id, std::string_view hex) -> Status {
     const auto host_ip = TRY(ip_from_hex(hex));
     const auto clashing = std::ranges::find_if(wanted, [&](const PortMapping& each) {
-      const bool one_includes_the_other = host_ip.family() == each.host_ip.family() &&
-                                          (host_ip.is_unspecified() || each.host_ip.is_unspecified());
+      const bool one_includes_the_other =
+          host_ip.family() == each.host_ip.family() &&
+          (host_ip.is_unspecified() || each.host_ip.is_unspecified());
       return host_ip == each.host_ip || one_includes_the_other;
     });
     if (clashing == wanted.end()) return {};
@@ -146,19 +144,13 @@ Status State::free_port(const PortMapping& mapping, std::string_view endpoint_id
 }
 
 void State::take_ports(const Endpoint& endpoint) {
-  auto ports = all_ports(endpoint);
-  for (std::span<PortMapping> rest = ports; !rest.empty();) {
-    const auto first = rest.front();
-    const auto others = std::ranges::partition(
-        rest, [&](const PortMapping& each) { return is_same_port(each, first); });
-    std::string addresses;
-    for (const auto& each : rest.first(rest.size() - others.size()))
-      add(addresses, hex(each.host_ip.bytes()));
-    rest = others;
-    if (first.host_port == 0) continue;
-    end_gap_at(first);
-    tx_.put(port_key(first, endpoint.id), std::move(addresses));
+  std::map<std::string, std::string> taken;  // key to addresses
+  for (const auto& each : all_ports(endpoint)) {
+    if (each.host_port == 0) continue;
+    end_gap_at(each);
+    add(taken[port_key(each, endpoint.id)], hex(each.host_ip.bytes()));
   }
+  for (auto& [key, addresses] : taken) tx_.put(key, std::move(addresses));
 }
 
 void State::free_ports(const Endpoint& endpoint) {

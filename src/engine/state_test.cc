@@ -118,6 +118,23 @@ TEST_F(StateTest, APortOnEveryAddressClashesWithThatOfAnyOne) {
   EXPECT_EQ(owner_of(everywhere), "");
 }
 
+TEST_F(StateTest, OneAddressOfAPortIsFreedAlone) {
+  const PortMapping everywhere{Protocol::kTcp, Ip(), 80, 8080};
+  const PortMapping everywhere6{Protocol::kTcp, Ip::from_number(Ip::Family::kV6, 0), 80, 8080};
+  const auto owner = endpoint(Ip::v4(10, 1, 0, 2), {everywhere, everywhere6});
+  const auto other = endpoint(Ip::v4(10, 1, 0, 3), {{Protocol::kTcp, Ip(), 81, 8080}});
+  ASSERT_TRUE(state_.free_port(everywhere, other.id)) << "not its own: nothing happens";
+  EXPECT_EQ(owner_of(everywhere), owner.id);
+  ASSERT_TRUE(state_.free_port(everywhere, owner.id));
+  EXPECT_EQ(owner_of(everywhere), "");
+  EXPECT_EQ(owner_of(everywhere6), owner.id);
+  ASSERT_TRUE(state_.take_port(std::span(&everywhere, 1), other.id));
+  EXPECT_EQ(owner_of(everywhere), other.id);
+  EXPECT_EQ(owner_of(everywhere6), owner.id) << "each has it in one family";
+  ASSERT_TRUE(state_.erase(owner));
+  EXPECT_EQ(owner_of(everywhere6), "");
+}
+
 TEST_F(StateTest, APortTakenSinceTheLastLookIsSeen) {
   const PortMapping taken{Protocol::kTcp, Ip(), 90, 8080};
   const auto owner = endpoint(Ip::v4(10, 1, 0, 2), {taken});

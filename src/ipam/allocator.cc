@@ -8,7 +8,7 @@
 namespace berth::ipam {
 namespace {
 
-Cidr block_of(const Subnet& subnet) {
+IpRange block_of(const Subnet& subnet) {
   return subnet.range.value_or(subnet.cidr);
 }
 

@@ -40,11 +40,8 @@ Status check_room(const Cidr& cidr, bool wants_gateway) {
   return {};
 }
 
-Status check_range(const Cidr& subnet, const Cidr& range) {
-  if (!range.is_network())
-    return fail(ErrorKind::kInvalid, "invalid range {}: it should be {}", range.str(),
-                range.network().str());
-  if (!subnet.contains(range))
+Status check_range(const Cidr& subnet, const IpRange& range) {
+  if (!subnet.contains(range.first()) || !subnet.contains(range.last()))
     return fail(ErrorKind::kInvalid, "range {} is not inside subnet {}: it has to be a part of it",
                 range.str(), subnet.str());
   return {};

@@ -21,7 +21,7 @@ namespace berth::ipam {
 /// What a user asks for: docker network create's --subnet, --ip-range, --gateway, --aux-address.
 struct SubnetRequest {
   Cidr subnet;
-  std::optional<Cidr> range;
+  std::optional<IpRange> range;
   std::optional<Ip> gateway;
   std::map<std::string, Ip> aux;  ///< by name: addresses that other machines have
   bool wants_gateway = true;      ///< where none is asked for: choose one

@@ -58,8 +58,6 @@ TEST(CompleteSubnet, RefusesWhenAuxiliaryAddressesLeaveNoGateway) {
 TEST(CompleteSubnet, RefusesHostBits) {
   EXPECT_EQ(refusal({cidr("192.168.100.5/24"), {}, {}, {}}),
             "invalid subnet 192.168.100.5/24: it should be 192.168.100.0/24");
-  EXPECT_EQ(refusal({cidr("10.0.0.0/8"), cidr("10.0.0.5/24"), {}, {}}),
-            "invalid range 10.0.0.5/24: it should be 10.0.0.0/24");
 }
 
 TEST(CompleteSubnet, RefusesSpecialBlocks) {

@@ -181,6 +181,23 @@ endpoint() { # container network field
   [ -z "$(h1 berth network ls -q --filter name=n3)" ]
 }
 
+@test "podman network create with --ip-range as first and last address, of either family" {
+  h1 berth network create --subnet 10.9.0.0/24 --ip-range 10.9.0.9-10.9.0.10 n1
+  [ "$(h1 berth network inspect -f '{{(index .IPAM.Config 0).IPRange}}' n1)" = 10.9.0.9-10.9.0.10 ]
+  start one --network n1
+  start two --network n1
+  [ "$(endpoint one n1 IPAddress) $(endpoint two n1 IPAddress)" = "10.9.0.9 10.9.0.10" ]
+  refused 10.9.0.9-10.9.0.10 -- run --network n1 -- true
+  start three --network n1:ip=10.9.0.20
+  refused 10.8.0.9-10.8.0.10 10.7.0.0/24 -- network create --subnet 10.7.0.0/24 --ip-range 10.8.0.9-10.8.0.10 n2
+
+  [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6"
+  h1 berth network create --ipv4=false --subnet fd09::/64 --ip-range fd09::100-fd09::1ff n2
+  h1 berth network inspect n2 | jq -e '.[0].IPAM.Config[0].IPRange == "fd09::100/120"'
+  start four --network n2
+  [ "$(endpoint four n2 GlobalIPv6Address)" = fd09::100 ]
+}
+
 @test "podman network list --filter: one or several names, labels, what matches nothing, what is no filter" {
   h1 berth network create --label a=1 n1
   h1 berth network create --label a=2 n2

@@ -128,6 +128,8 @@ network create --internal=maybe x
 network create --subnet x x
 network create --subnet 10.7.0.0/24 --gateway x x
 network create --subnet 10.7.0.0/24 --ip-range x x
+network create --subnet 10.7.0.0/24 --ip-range 10.7.0.9-10.7.0.5 x
+network create --subnet 10.7.0.0/24 --ip-range 10.7.0.9-10.7.1.5 x
 network create --aux-address a=x --subnet 10.7.0.0/24 x
 network create --label =x x
 network create --opt =x x

@@ -1,4 +1,5 @@
 // Reset, and what else has to go on where something in the store cannot be read.
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,6 +85,19 @@ TEST_F(EngineReset, ALockThatIsNoLongerTheInstancesIsNone) {
   EXPECT_EQ(status, 0);
 }
 
+// It is one file that stays open, so the kernel alone would let its owner take it twice.
+TEST_F(EngineReset, TheLockIsTakenOnceAtATime) {
+  const auto& root = instance.config().root;
+  engine::InstanceLock lock, another;
+  for (int i = 0; i < 2; ++i) {
+    const auto held = must(lock.take(root));
+    EXPECT_EQ(lock.take(root).error().kind, ErrorKind::kInUse);
+    EXPECT_EQ(another.take(root, LOCK_NB).error().kind, ErrorKind::kInUse);
+  }
+  const auto held = must(another.take(root, LOCK_NB));
+  EXPECT_EQ(lock.take(root, LOCK_NB).error().kind, ErrorKind::kInUse);
+}
+
 // The store is made under the lock, which a reset keeps until everything is gone.
 TEST_F(EngineReset, WhoOpensTheInstanceMeanwhileMakesAnother) {
   const auto& root = instance.config().root;
@@ -92,9 +106,7 @@ TEST_F(EngineReset, WhoOpensTheInstanceMeanwhileMakesAnother) {
   for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm"})
     std::filesystem::remove(root + "/" + file);
   const auto child = fork();
-  if (child == 0) {
-    _exit(Engine::open(instance.config()) ? 0 : 1);
-  }
+  if (child == 0) _exit(Engine::open(instance.config()) ? 0 : 1);
   until_it_waits(child);
   EXPECT_FALSE(std::filesystem::exists(root + "/berth.db"));
   std::filesystem::remove(root + "/lock");

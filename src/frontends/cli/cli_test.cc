@@ -333,7 +333,7 @@ TEST_F(Cli, ManPagesAreCleanRoff) {
 TEST(ManPage, HasTheWordsOfTheHelp) {
   const auto page = man_page(walk(Words{"network", "create"}).path);
   EXPECT_NE(page.find(".TH BERTH\\-NETWORK\\-CREATE 1"), std::string::npos);
-  EXPECT_NE(page.find("\\-\\-ip\\-range CIDR"), std::string::npos);
+  EXPECT_NE(page.find("\\-\\-ip\\-range RANGE"), std::string::npos);
   EXPECT_NE(page.find(".SH EXAMPLES\n.nf\nberth network create web\n"), std::string::npos);
 }
 

@@ -62,7 +62,8 @@ void declare(CLI::App& app, NetworkOptions& into) {
   add_list(app, "--subnet", "CIDR", into.subnets,
            "Subnet, or 0.0.0.0/SIZE and ::/SIZE for a free one of that size; else one from the "
            "default pools. A bridge network has at most one of each family");
-  add_list(app, "--ip-range", "CIDR", into.ranges, "Give out addresses from this part only");
+  add_list(app, "--ip-range", "RANGE", into.ranges,
+           "Give out addresses from this part only: CIDR or FIRST-LAST");
   add_list(app, "--gateway", "IP", into.gateways,
            "Who routes for the subnet: the bridge, or a router on the parent's network; else the "
            "subnet's first address");
@@ -118,8 +119,8 @@ Result<CreateNetwork> to_request(const NetworkOptions& options) {
   for (const auto& text : options.subnets)
     request.subnets.push_back({.subnet = TRY(parsed<Cidr>("--subnet", text))});
   for (const auto& text : options.ranges) {
-    const auto range = TRY(parsed<Cidr>("--ip-range", text));
-    auto* subnet = TRY(subnet_for(request.subnets, range.ip(), "--ip-range " + text));
+    const auto range = TRY(parsed<IpRange>("--ip-range", text));
+    auto* subnet = TRY(subnet_for(request.subnets, range.first(), "--ip-range " + text));
     if (subnet->range)
       return fail(ErrorKind::kInvalid, "--ip-range {}: {} has the range {} already; give one", text,
                   subnet->subnet->str(), subnet->range->str());

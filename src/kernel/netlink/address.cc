@@ -55,8 +55,11 @@ Result<std::vector<AddressInfo>> list_addresses(Socket& socket, std::optional<in
                          .ifa_index = static_cast<std::uint32_t>(link_index.value_or(0))};
   auto found =
       TRY(socket.dump<AddressInfo>({{RTM_GETADDR, 0, header}, "list addresses"}, &parse_address));
-  if (link_index)
-    std::erase_if(found, [&](const AddressInfo& info) { return info.link_index != *link_index; });
+  // A kernel without IPv6 answers as if all families were asked for.
+  std::erase_if(found, [&](const AddressInfo& info) {
+    return (link_index && info.link_index != *link_index) ||
+           (family && info.address.ip().family() != *family);
+  });
   return found;
 }
 

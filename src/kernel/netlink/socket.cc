@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/result.h"
 
@@ -68,21 +69,26 @@ Status too_large(const Request& request) {
               request.operation);
 }
 
+// An attach opens a socket in the namespace that it attaches, and a buffer of this size makes malloc
+// tidy up all that it has. So each thread keeps that of the socket that was closed last: by a bare
+// pointer, as a socket may be closed when the thread's other variables are gone (a static one).
+thread_local constinit std::uint8_t* spare_buffer = nullptr;
+struct FreedAtEnd {
+  bool is_needed = false;  // a thread's variable that nobody uses is not made, nor destroyed
+  ~FreedAtEnd() { delete[] std::exchange(spare_buffer, nullptr); }
+};
+thread_local FreedAtEnd freed_at_end;
+
 }  // namespace
 
-// An attach opens a socket in the namespace that it attaches, and a buffer of this size makes malloc
-// tidy up all that it has. So the thread keeps that of the socket that was closed last.
-namespace {
-thread_local std::unique_ptr<std::uint8_t[]> spare_buffer;
-}
-
 Socket::Buffer Socket::make_buffer() {
-  if (!spare_buffer) spare_buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBytes);
-  return Buffer(spare_buffer.release());
+  freed_at_end.is_needed = true;
+  if (spare_buffer == nullptr) spare_buffer = new std::uint8_t[kReceiveBytes];
+  return Buffer(std::exchange(spare_buffer, nullptr));
 }
 
 void Socket::HandOn::operator()(std::uint8_t* buffer) const {
-  spare_buffer.reset(buffer);
+  delete[] std::exchange(spare_buffer, buffer);
 }
 
 Socket::Socket(UniqueFd fd) : fd_(std::move(fd)), buffer_(make_buffer()) {}
