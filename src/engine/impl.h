@@ -55,6 +55,8 @@ struct Change {
   Direction direction = Direction::kMake;
   store::Durability durability = store::Durability::kNormal;
   bool force = false;  ///< removing: go on past the kernel's errors
+  /// Set by commit: it is done and recorded, and an error only tells what was not as it should be.
+  bool recorded = false;
   /// Found with others on the network's segment in an attempt before: not to be chosen again.
   std::vector<Ip> neighbours;
   /// Met while preparing: what they name is the request's target now, and they have ended without a
@@ -132,7 +134,8 @@ class Engine::Impl {
   /// Entries that settle_journal could not read and set aside: what they began stays as it is until
   /// reconcile compares kernel and store.
   Result<Documents> unreadable_entries();
-  /// Journals, applies and records `change`; after an error kernel and store are as before.
+  /// Journals, applies and records `change`; after an error kernel and store are as before, unless
+  /// `change.recorded`.
   Status commit(engine::Change& change);
   /// Takes back a change that was applied, and drops its journal entry. A removal that has ended a
   /// namespace keeps it, for the next command to carry out.
@@ -408,7 +411,8 @@ class Engine::Impl {
   /// Adds the end of a process sandbox, or of a namespace that is gone, to the change. True if
   /// nothing of it is to be remembered.
   Result<bool> prepare_end(engine::Change& change, const Sandbox& sandbox, int exit_code);
-  /// Records the end of a process sandbox, or of a namespace that is gone.
+  /// Records the end of a process sandbox, or of a namespace that is gone. No error if there was no
+  /// more to it than what others have put in its place.
   Status finish(const Sandbox& sandbox, int exit_code);
   /// The same under the lock, unless somebody else has recorded it already.
   Status finish_if_known(const Sandbox& sandbox, int exit_code);

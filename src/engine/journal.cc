@@ -199,6 +199,7 @@ Status Engine::Impl::commit(engine::Change& change) {
   if (!passed_over.empty()) remember_links_left(plan, writes);
   if (auto written = store->commit(writes, change.durability); !written)
     return take_back(change, plan, written.error());
+  change.recorded = true;
   reached("recorded");
   (void)journal.drop();  // else whoever comes next does: see kLastChange
   if (passed_over.empty()) return {};

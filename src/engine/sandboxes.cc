@@ -427,7 +427,7 @@ Result<bool> Engine::Impl::prepare_end(Change& change, const Sandbox& sandbox, i
 Status Engine::Impl::finish(const Sandbox& sandbox, int exit_code) {
   Change change(*store);
   const bool forget = TRY(prepare_end(change, sandbox, exit_code));
-  TRY(commit(change));
+  if (auto committed = commit(change); !committed && !change.recorded) return committed;
   if (forget) remove_files(sandbox);
   return {};
 }

@@ -13,6 +13,9 @@
 namespace berth::engine {
 namespace {
 
+// Above those that users give their networks.
+constexpr std::uint32_t kLaterMetric = 4096;
+
 // The host's part of the segment.
 const IfName& device_of(const Network& network) {
   return has_parent(network) ? network.parent.device : network.bridge.device;
@@ -61,13 +64,14 @@ std::vector<Route> routes_to_host(const Network& network, std::span<const Ip> ho
     const bool is_gateway = ip == endpoint.gateway4 || ip == endpoint.gateway6;
     if (!address || !address->contains(ip) || is_gateway) continue;
     const Cidr destination(ip, ip.bits());
-    const auto leads_there = [&](const Endpoint& other) {
-      return std::ranges::find(other.routes, destination, &Route::destination) != other.routes.end();
-    };
-    if (std::ranges::any_of(others, leads_there)) continue;
+    std::uint32_t metric = 0;
+    for (const auto& other : others)
+      for (const auto& route : other.routes)
+        if (route.destination == destination)
+          metric = std::max(metric, std::max(route.metric + 1, kLaterMetric));
     for (const auto& own : network.parent.host_addresses)
       if (own.network() == address->network())
-        routes.push_back({.destination = destination, .gateway = own.ip()});
+        routes.push_back({.destination = destination, .gateway = own.ip(), .metric = metric});
   }
   return routes;
 }

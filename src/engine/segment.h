@@ -27,7 +27,8 @@ namespace berth::engine {
 
 /// With host_access: routes to those of `hosts` in the endpoint's subnets, by way of the host's own
 /// sub-interface. A sub-interface cannot speak with its parent, and the host is known by the
-/// parent's address. None to where one of `others`, the sandbox's endpoints, leads already.
+/// parent's address. Where one of `others`, the sandbox's endpoints, leads already, a further route
+/// waits for that one's end with a higher metric.
 [[nodiscard]] std::vector<Route> routes_to_host(const Network& network, std::span<const Ip> hosts,
                                                 const Endpoint& endpoint,
                                                 std::span<const Endpoint> others);

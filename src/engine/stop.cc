@@ -164,11 +164,13 @@ std::vector<Outcome> Engine::Impl::remove_all(const RemoveSandboxes& request) {
   }
   auto removed = prepare(change, together);
   if (removed) removed = commit(change);
-  if (removed) (void)sandbox::wait_gone(processes, kKillWait);
-  for (const auto& sandbox : leaving)
-    if (removed) remove_files(sandbox);
-  for (auto& outcome : outcomes)
-    if (!removed && outcome.status) outcome.status = removed;
+  if (!removed && !change.recorded) {
+    for (auto* status : statuses) *status = removed;
+    return outcomes;
+  }
+  (void)sandbox::wait_gone(processes, kKillWait);
+  for (const auto& sandbox : leaving) remove_files(sandbox);
+  *statuses.front() = std::move(removed);  // what was not as it should be is told once
   return outcomes;
 }
 

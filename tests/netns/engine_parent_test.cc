@@ -202,6 +202,26 @@ TEST_F(EngineParent, HostAndContainersTalkByTheHostsOwnSubInterface) {
   EXPECT_TRUE(json_of("ip -j route show dev " + shim).empty());
 }
 
+TEST_F(EngineParent, TheWayToTheHostOutlivesTheFirstOfTwoNetworks) {
+  run("ip addr add 192.168.7.10/24 dev lan0");
+  auto lan = request("lan", {{"host_access", "true"}});
+  lan.subnets[0].range = cidr("192.168.7.64/26");
+  auto more = request("more", {{"host_access", "true"}});
+  more.subnets[0].range = cidr("192.168.7.128/26");
+  make(lan);
+  make(more);
+  TargetNs one;
+  connect("lan", one);
+  connect("more", one);
+  EXPECT_TRUE(answers("192.168.7.10", &one.netns));
+  must(instance->disconnect({.network = "lan", .target = one.target()}));
+  EXPECT_TRUE(answers("192.168.7.10", &one.netns));
+  connect("lan", one);
+  must(instance->disconnect({.network = "more", .target = one.target()}));
+  EXPECT_TRUE(answers("192.168.7.10", &one.netns));
+  expect_agreement(instance);
+}
+
 TEST_F(EngineParent, TheHostsAddressCanBeChosen) {
   auto lan = request("lan", {{"host_access", "true"}});
   lan.subnets[0].aux = {{"host", Ip::v4(192, 168, 7, 200)}};

@@ -1,4 +1,6 @@
 // Devices that somebody has given another name behind berth's back.
+#include <filesystem>
+
 #include "engine_fixture.h"
 
 namespace berth::testing {
@@ -144,6 +146,36 @@ TEST_F(EngineNameTaken, OfAHostEnd) {
     });
     run("ip link del port1");
   }
+}
+
+// It is told of, and keeps nobody from what else is to be done.
+TEST_F(EngineNameTaken, OfAHostEndWhoseSandboxGoes) {
+  instance.make_network(1);
+  Connect request{.network = "net1", .target = "box", .options = {}};
+  request.options.host_ifname = ifname("port1");
+  const auto files = [&](const Sandbox& of) {
+    return std::filesystem::exists(instance.config().run + "/sandboxes/" + of.id);
+  };
+  const auto make_box = [&] {
+    auto box = must(instance->create_sandbox({.name = "box"}));
+    must(instance->connect(request));
+    run("ip link del port1 && ip link add port1 type bridge");
+    EXPECT_TRUE(files(box));
+    return box;
+  };
+  const auto removed = make_box();
+  must(instance->create_sandbox({.name = "other"}));
+  const auto outcomes = instance->remove_sandboxes({{"box", "other"}, true});
+  expect_refused(outcomes[0].status, ErrorKind::kExists, {"done", "port1", "somebody else's"});
+  must(outcomes[1].status);
+  EXPECT_FALSE(files(removed));
+  run("ip link del port1");
+
+  const auto dead = make_box();
+  run("umount " + dead.netns_path);
+  EXPECT_TRUE(must(instance->sandboxes()).empty()) << "it has ended, and nothing is said";
+  EXPECT_TRUE(must(instance->endpoints_of_network(must(instance->network("net1")).id)).empty());
+  EXPECT_EQ(shell("ip link show port1").status, 0);
 }
 
 TEST_F(EngineNameTaken, OfTheHostsSubInterface) {
