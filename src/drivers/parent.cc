@@ -59,11 +59,10 @@ plan::Plan configure_host_access(const Network& network, const Facts& facts) {
 plan::Plan host_routes(const Network& network, const Endpoint& endpoint) {
   plan::Plan plan;
   if (!network.parent.host_access) return plan;
-  for (const auto& address : {endpoint.address4, endpoint.address6}) {
-    if (!address) continue;
+  for (const auto& address : addresses_of(endpoint)) {
     plan::AddRoute route{
-        {}, Cidr(address->ip(), address->ip().bits()), std::nullopt, network.parent.host_device};
-    route.source = host_address_beside(network, *address);
+        {}, Cidr(address.ip(), address.ip().bits()), std::nullopt, network.parent.host_device};
+    route.source = host_address_beside(network, address);
     plan.push_back(std::move(route));
   }
   return plan;

@@ -1,6 +1,7 @@
 #include "engine/given_addresses.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "base/result.h"
@@ -27,6 +28,24 @@ Status check_address(State& state, const Network& network, const Cidr& address) 
   return state.check_free(network, ip);
 }
 
+// Link-local addresses are in no subnet of the network's, and have no lease.
+Status check_nobodys(State& state, const Network& network, std::span<const Cidr> addresses) {
+  for (const auto& on : TRY(state.on_one_segment(network))) {
+    for (const auto& other : TRY(state.endpoints_of_network(on.id))) {
+      for (const auto& each : addresses) {
+        const auto is_same = [&](const Cidr& has) { return has.ip() == each.ip(); };
+        if (std::ranges::none_of(other.asked.link_local, is_same) &&
+            std::ranges::none_of(addresses_of(other), is_same))
+          continue;
+        const auto user = state.sandbox(other.sandbox_id);
+        return fail(ErrorKind::kInUse, "network {}: address {} is taken by {}", network.name,
+                    each.ip().str(), user ? user->name : other.sandbox_id);
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Status take_given_addresses(State& state, const Network& network, const Sandbox& sandbox,
@@ -41,18 +60,26 @@ Status take_given_addresses(State& state, const Network& network, const Sandbox&
     auto& own = each->ip().is_v4() ? endpoint.address4 : endpoint.address6;
     if (!own) own = *each;
   }
+  std::vector<Cidr> link_local;
+  std::ranges::copy_if(asked.addresses, std::back_inserter(link_local),
+                       [](const Cidr& each) { return ipam::is_link_local(each.ip()); });
+  if (!link_local.empty()) TRY(check_nobodys(state, network, link_local));
   int priority = asked.gw_priority;
   for (const auto family : {Ip::Family::kV4, Ip::Family::kV6}) {
     const bool v4 = family == Ip::Family::kV4;
     const auto& gateway = v4 ? asked.gateway4 : asked.gateway6;
     if (!gateway) continue;
-    const auto reaches = [&](const Cidr& address) { return address.contains(*gateway); };
+    // Every interface with IPv6 reaches link-local addresses of its segment (RFC 4861, section 5.2).
+    const bool on_link = !v4 && ipam::is_link_local(*gateway);
+    const auto reaches = [&](const Cidr& address) {
+      return address.contains(*gateway) || (on_link && !address.ip().is_v4());
+    };
     if (gateway->family() != family || std::ranges::none_of(asked.addresses, reaches))
       return fail(ErrorKind::kInvalid,
                   "gateway {} is in the subnet of none of the addresses: give one that is",
                   gateway->str());
     for (const auto& address : asked.addresses)
-      if (reaches(address) && address.prefix() < gateway->bits())
+      if (address.contains(*gateway) && address.prefix() < gateway->bits())
         TRY(ipam::check_host_address(address.network(), *gateway, "gateway " + gateway->str()));
     if (std::ranges::find(asked.addresses, *gateway, &Cidr::ip) != asked.addresses.end())
       return fail(ErrorKind::kInvalid, "gateway {} is one of the addresses: give another's",
@@ -86,20 +113,7 @@ Status check_link_local(State& state, const Network& network, std::span<const Ci
     if (std::find(addresses.begin(), each, *each) != each)
       return fail(ErrorKind::kInvalid, "link-local address {} is given twice", ip.str());
   }
-  for (const auto& on : TRY(state.on_one_segment(network))) {
-    for (const auto& other : TRY(state.endpoints_of_network(on.id))) {
-      for (const auto& each : addresses) {
-        const auto is_same = [&](const Cidr& has) { return has.ip() == each.ip(); };
-        if (std::ranges::none_of(other.asked.link_local, is_same) &&
-            std::ranges::none_of(addresses_of(other), is_same))
-          continue;
-        const auto user = state.sandbox(other.sandbox_id);
-        return fail(ErrorKind::kInUse, "network {}: address {} is taken by {}", network.name,
-                    each.ip().str(), user ? user->name : other.sandbox_id);
-      }
-    }
-  }
-  return {};
+  return check_nobodys(state, network, addresses);
 }
 
 Result<Endpoint> which_endpoint(const Sandbox& sandbox, std::span<const Endpoint> endpoints,

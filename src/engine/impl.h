@@ -159,11 +159,12 @@ class Engine::Impl {
   /// Makes the missing parts of a network's kernel objects, as after `nft flush ruleset`.
   Status heal(const Network& network);
   /// body(), under the lock, and once more if that failed because something that berth made for one
-  /// of `networks` is gone and that could be mended.
+  /// of `networks` is gone or down and that could be mended.
   template <typename Body>
   auto with_healed(const std::vector<std::string>& networks, Body body) -> decltype(body()) {
     auto done = body();
-    if (done || done.error().kind != ErrorKind::kNotFound || done.error().sys == 0) return done;
+    if (done || done.error().sys == 0) return done;
+    if (done.error().kind != ErrorKind::kNotFound && done.error().sys != ENETDOWN) return done;
     for (const auto& reference : networks) {
       engine::Change look(*store);
       const auto network = look.state.network(reference);

@@ -138,7 +138,19 @@ Status Engine::Impl::complete_parent(Network& network, const std::vector<Network
                 "network {}: parent lo: the loopback device has no segment to put containers on: "
                 "give a network interface",
                 network.name);
-  } else if (!TRY(engine::link_exists(route, parent.device))) {
+  } else if (const auto found = TRY(kernel::find_link(route, parent.device))) {
+    if (!found->name.empty()) parent.device = found->name;  // it may have been named by another of its names (ip-link(8))
+    const bool stacked = found->kind == "macvlan" || found->kind == "ipvlan";
+    const auto lower = stacked && found->peer_netnsid == -1
+                           ? TRY(kernel::find_link(route, found->peer_index))
+                           : std::nullopt;
+    if (lower)
+      return fail(ErrorKind::kInvalid,
+                  "network {}: parent {} is itself a {} of {}, and the kernel would put others "
+                  "beside it: give {}",
+                  network.name, found->name.str(), found->kind, lower->name.str(),
+                  lower->name.str());
+  } else {
     const auto vlan = TRY(parse_vlan(parent.device));
     if (!vlan)
       return fail(ErrorKind::kNotFound, "network {}: parent {}: there is no such interface",

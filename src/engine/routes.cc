@@ -83,7 +83,7 @@ Status check_routes(const Network& network) {
                   network.name, describe(route));
     if (route.gateway) {
       std::string subnets;
-      bool inside = false;
+      bool inside = !v4 && ipam::is_link_local(*route.gateway);  // reached by any IPv6 address
       for (const auto& subnet : network.subnets) {
         if (subnet.cidr.contains(*route.gateway)) {
           inside = true;

@@ -49,12 +49,13 @@ Status make_directory(const std::string& path, const std::string& instance) {
   return fs::exists(file, error) ? Status{} : sandbox::write_in_place(file, instance);
 }
 
-// May the instance remove the directory? One that nobody has written to yet is nobody's.
+// May the instance remove the directory? One that nobody has written to yet is nobody's: who made it
+// was killed before or while it wrote its name.
 bool is_own(const fs::path& directory, const std::string& instance) {
   std::error_code error;
   if (fs::is_empty(directory, error) && !error) return true;
   const auto owner = sandbox::read_text(directory / kInstanceFile);
-  return owner && *owner == instance;
+  return owner && (owner->empty() || *owner == instance);
 }
 
 }  // namespace

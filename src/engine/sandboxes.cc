@@ -427,7 +427,13 @@ Result<bool> Engine::Impl::prepare_end(Change& change, const Sandbox& sandbox, i
 Status Engine::Impl::finish(const Sandbox& sandbox, int exit_code) {
   Change change(*store);
   const bool forget = TRY(prepare_end(change, sandbox, exit_code));
+  const auto sharers = TRY(change.state.sharers(sandbox.id));
   if (auto committed = commit(change); !committed && !change.recorded) return committed;
+  if (!sharers.empty()) {  // they go on reading its hosts file, and the addresses are free for others
+    auto without_addresses = sandbox;
+    without_addresses.endpoints.clear();
+    (void)write_hosts(change.state, without_addresses);
+  }
   if (forget) remove_files(sandbox);
   return {};
 }

@@ -102,6 +102,12 @@ bool is_point_to_point(const Cidr& cidr) {
   return cidr.prefix() == cidr.ip().bits() - 1;
 }
 
+bool is_link_local(const Ip& ip) {
+  static const Cidr kBlocks[] = {{Ip::v4(169, 254, 0, 0), 16},
+                                 {Ip::from_number(Ip::Family::kV6, Uint128{0xfe80} << 112), 10}};
+  return kBlocks[0].contains(ip) || kBlocks[1].contains(ip);
+}
+
 Ip last_host_address(const Cidr& cidr) {
   if (is_point_to_point(cidr)) return cidr.last();
   return cidr.ip().is_v4() ? Ip::from_number(Ip::Family::kV4, cidr.last().number() - 1)

@@ -46,6 +46,9 @@ Result<Subnet> complete_subnet(const SubnetRequest& request);
 /// begins with `what`, e.g. "gateway".
 Status check_host_address(const Cidr& cidr, const Ip& ip, std::string_view what);
 
+/// 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291): on every link, and routed by nobody.
+bool is_link_local(const Ip& ip);
+
 /// The highest address that check_host_address() takes.
 Ip last_host_address(const Cidr& cidr);
 

@@ -157,6 +157,16 @@ pings() { # from to
   h1 ping -c 1 -W 1 10.77.0.2
 }
 
+@test "the host's own address can be chosen in each family" {
+  [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6"
+  create lan -o parent=eth0 -o host_access=true --subnet fd77::/64 --aux-address host=10.77.0.200 \
+    --aux-address host=fd77::200
+  run h1 ip -br addr
+  [[ $output == *10.77.0.200/32*fd77::200/128* ]]
+  refused host=10.77.0.202 host=10.77.0.201 -- network create -d macvlan -o parent=eth0 --subnet 10.77.0.0/24 \
+    --aux-address host=10.77.0.201 --aux-address host=10.77.0.202 more
+}
+
 @test "an address that a neighbour has is refused, and ports cannot be published" {
   create lan -o parent=eth0
   berth lab exec t/h2 -- ip addr add 10.77.0.66/24 dev eth0

@@ -192,6 +192,8 @@ refused() { # words that the refusal must have, then the arguments of run
   [ "$(inspect web '.[0].State.ExitCode')" = 137 ]
   [ "$(inspect aa '.[0].State.Status')" = running ]
   [ "$(h1 berth exec aa ls /sys/class/net)" = lo ]
+  run h1 berth exec aa cat /etc/hosts
+  [[ $output == *localhost* && $output != *"$address"* ]]
   h1 berth run -d --name next --network net --ip "$address" -p 8080:80 sleep 1000
   refused "web: it is not running" --network container:web
   refused "is not running" --network container:aa

@@ -127,6 +127,9 @@ TEST_F(EngineAttach, LinkLocalAddressesAreOneOwnersEach) {
   expect_refused(with(two, cidr("10.9.9.9/24")), ErrorKind::kInvalid, {"10.9.9.9", "link-local"});
   expect_refused(with(two, cidr("169.254.7.8/24")), ErrorKind::kInvalid, {"169.254.7.8/24", "16"});
   must(with(two, cidr("fe80::77/64")));
+  TargetNs three;
+  expect_refused(instance->connect(attaching(three, {"fe80::77/64"})), ErrorKind::kInUse,
+                 {"fe80::77", "taken by " + two.target()});
   expect_agreement(instance);
 }
 
@@ -142,6 +145,18 @@ TEST_F(EngineAttach, TheDefaultRouteGoesByTheGatewayThatIsGiven) {
   expect_agreement(instance);
   must(instance->disconnect({.network = "net1", .target = one.target()}));
   EXPECT_EQ(json_of("ip -j route show default", &one.netns)[0]["gateway"], "10.2.0.1");
+}
+
+// As routers have it: RFC 4861, section 4.2, knows them by their link-local addresses.
+TEST_F(EngineAttach, TheGatewayMayBeALinkLocalAddress) {
+  auto request = attaching(one, {"fd00:9::5/64"});
+  request.options.gateway6 = ip("fe80::1");
+  must(instance->connect(request));
+  EXPECT_EQ(json_of("ip -j -6 route show default", &one.netns)[0]["gateway"], "fe80::1");
+  expect_agreement(instance);
+  auto without = attaching(two, {"192.0.2.5/28"});
+  without.options.gateway6 = ip("fe80::1");
+  expect_refused(instance->connect(without), ErrorKind::kInvalid, {"gateway fe80::1"});
 }
 
 TEST_F(EngineAttach, IsRefusedBeforeAnythingChanges) {

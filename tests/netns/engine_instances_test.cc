@@ -1,4 +1,6 @@
 // Two instances of berth in one network namespace.
+#include <filesystem>
+
 #include "engine_fixture.h"
 
 namespace berth::testing {
@@ -113,6 +115,14 @@ TEST_F(EngineInstances, LeaveTheFilesOfOneAnotherAlone) {
   EngineAccess::impl(sharing).remove_stray_files(std::chrono::seconds(0));
   for (const auto& error : sharing.reset()) ADD_FAILURE() << error.message;
   EXPECT_EQ(shell(files).output, before);
+}
+
+// Who was to write it into the file was killed.
+TEST_F(EngineInstances, TakeAwayFilesThatHaveNobodysName) {
+  const auto directory = one.config().run + "/sandboxes/" + std::string(64, 'a');
+  run("mkdir -p " + directory + " && touch " + directory + "/instance");
+  one.impl().remove_stray_files(std::chrono::seconds(0));
+  EXPECT_FALSE(std::filesystem::exists(directory));
 }
 
 TEST_F(EngineInstances, TheSecondOnesDefaultNetworkSaysWhoHasItsDevice) {

@@ -202,6 +202,42 @@ TEST_F(EngineParent, HostAndContainersTalkByTheHostsOwnSubInterface) {
   EXPECT_TRUE(json_of("ip -j route show dev " + shim).empty());
 }
 
+// One device is one segment, whatever it is called.
+TEST_F(EngineParent, AParentIsKnownByItsOtherNames) {
+  run("ip link property add dev lan0 altname uplink && ip link add stacked link lan0 type macvlan");
+  make(request("lan"));
+  const auto other = make(request("other", {{"parent", "uplink"}}));
+  EXPECT_EQ(other.parent.device.str(), "lan0");
+  TargetNs one, two;
+  EXPECT_NE(connect("lan", one).address4, connect("other", two).address4);
+  expect_refused(instance->create_network(
+                     request("alone", {{"parent", "uplink"}, {"macvlan_mode", "passthru"}})),
+                 ErrorKind::kInUse, {"lan0", "lan"});
+  expect_refused(instance->create_network(request("more", {{"parent", "stacked"}})),
+                 ErrorKind::kInvalid, {"stacked", "macvlan of lan0", "give lan0"});
+}
+
+TEST_F(EngineParent, EveryAddressOfAnAttachmentIsReachedByTheHost) {
+  make(request("lan", {{"host_access", "true"}}));
+  TargetNs one;
+  EndpointOptions given;
+  given.addresses = {cidr("192.168.7.50/24"), cidr("192.168.7.51/24")};
+  connect("lan", one, given);
+  EXPECT_TRUE(answers("192.168.7.50", nullptr));
+  EXPECT_TRUE(answers("192.168.7.51", nullptr));
+  expect_agreement(instance);
+  must(instance->disconnect({.network = "lan", .target = one.target()}));
+  EXPECT_EQ(shell("ip route show | grep 192.168.7.5").status, 1);
+}
+
+TEST_F(EngineParent, AShimThatIsDownIsSetUpAgain) {
+  const auto lan = make(request("lan", {{"host_access", "true"}}));
+  run("ip link set " + lan.parent.host_device.str() + " down");
+  TargetNs one;
+  const auto endpoint = connect("lan", one);
+  EXPECT_TRUE(answers(endpoint.address4->ip().str(), nullptr));
+}
+
 TEST_F(EngineParent, TheWayToTheHostOutlivesTheFirstOfTwoNetworks) {
   run("ip addr add 192.168.7.10/24 dev lan0");
   auto lan = request("lan", {{"host_access", "true"}});

@@ -134,10 +134,15 @@ Result<CreateNetwork> to_request(const NetworkOptions& options) {
                   text, subnet->subnet->str(), subnet->gateway->str());
     subnet->gateway = gateway;
   }
-  for (const auto& [name, text] : TRY(parse_pairs("--aux-address", options.aux_addresses))) {
+  for (const auto& pair : options.aux_addresses) {  // a name may be given once for each subnet
+    const auto parsed_pair = TRY(parse_pairs("--aux-address", std::span(&pair, 1)));
+    const auto& [name, text] = *parsed_pair.begin();
     const auto ip = TRY(parsed<Ip>("--aux-address " + name, text));
     auto* subnet = TRY(subnet_for(request.subnets, ip, "--aux-address " + name));
-    subnet->aux[name] = ip;
+    if (const auto [known, fresh] = subnet->aux.emplace(name, ip); !fresh)
+      return fail(ErrorKind::kInvalid,
+                  "--aux-address {}: {} has the auxiliary address {}={} already; give another name",
+                  pair, subnet->subnet->str(), name, known->second.str());
   }
   return request;
 }
