@@ -164,6 +164,14 @@ Status stop(const std::string& directory) {
   return {};
 }
 
+bool is_client(const std::string& process) {
+  std::ifstream environment(process + "/environ");  // proc_pid_environ(5): each ends in a zero byte
+  const auto variable = std::string(kDirectoryVariable) + "=";
+  for (std::string each; std::getline(environment, each, '\0');)
+    if (each.starts_with(variable)) return true;
+  return false;
+}
+
 bool running(const std::string& directory) {
   return static_cast<bool>(process_of(directory));
 }

@@ -62,6 +62,9 @@ struct Lease {
 /// Nothing there is fine.
 [[nodiscard]] Status stop(const std::string& directory);
 
+/// Is /proc/<pid> that of a client which start() has started, or of one of its events?
+[[nodiscard]] bool is_client(const std::string& process);
+
 /// Is the client of a directory there?
 [[nodiscard]] bool running(const std::string& directory);
 

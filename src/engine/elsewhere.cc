@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/result.h"
+#include "dhcp/client.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netns/netns.h"
 
@@ -67,7 +68,8 @@ bool lives_elsewhere(State& state, const Sandbox& sandbox) {
   const auto endpoints = state.endpoints(sandbox.endpoints);
   std::set<std::string> seen;  // mount namespaces
   return any_process([&](const fs::path& process) {
-    if (endpoints && link_text(process / "ns/net") == netns &&
+    // A DHCP client of berth's is there for the endpoint alone.
+    if (endpoints && link_text(process / "ns/net") == netns && !dhcp::is_client(process.string()) &&
         has_interface_of(process / "ns/net", *endpoints).value_or(false))
       return true;
     return seen.insert(link_text(process / "ns/mnt")).second &&

@@ -281,6 +281,25 @@ server_says() {
   [ "$(inspect m2 '.[0].NetworkSettings.Networks.lan.IPAddress')" = "$ip" ]
 }
 
+@test "--ipam-driver dhcp: a client keeps no namespace of others alive" {
+  dhcp_server_up
+  h1 berth network create -d macvlan --ipam-driver dhcp -o parent=eth0 lan
+  h1 unshare -n sleep 1000 3>&- &
+  local job=$! pid
+  for _ in $(seq 50); do
+    pid=$(pgrep -n -x -f 'sleep 1000') && [ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ] && break
+    sleep 0.1
+  done
+  h1 berth network connect lan "pid:$pid"
+  pgrep -f 'udhcpc -i'
+  kill "$pid"
+  wait "$job" || true
+  [ -z "$(h1 berth ps -aq --filter "name=pid:$pid")" ]
+  run pgrep -f 'udhcpc -i'
+  [ "$status" -eq 1 ]
+  dhcp_server_down
+}
+
 @test "--ipam-driver dhcp: without a server nothing is left behind" {
   h1 berth network create -d macvlan --ipam-driver dhcp -o parent=eth0 lan
   local before
