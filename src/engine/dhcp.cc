@@ -86,7 +86,6 @@ Result<Endpoint> Engine::Impl::take_lease(const std::string& endpoint_id) {
     change.plan.push_back(plan::DeleteAddress{target.ns, before.ifname, *before.address4});
   if (after.address4 && before.address4 != after.address4)
     change.plan.push_back(plan::AddAddress{target.ns, after.ifname, *after.address4});
-  after.default4 = false;
   auto endpoints = TRY(state.endpoints(target.sandbox.endpoints));
   std::erase_if(endpoints, [&](const Endpoint& each) { return each.id == before.id; });
   endpoints.push_back(after);

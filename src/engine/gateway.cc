@@ -59,6 +59,10 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
     return {};
   };
   for (const auto family : kFamilies) {
+    // Its route is in the kernel still when the records below say that nobody has it.
+    const bool is_ours = std::ranges::any_of(
+        endpoints, [&](const Endpoint& each) { return engine::has_default(each, family); });
+    engine::set_default(joining, family, false);
     for (auto& other : endpoints) {
       if (&other == &joining || !engine::has_default(other, family)) continue;
       const auto* route = engine::in_place_of_default(joining, family, metric(other));
@@ -77,7 +81,7 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
       return engine::in_place_of_default(each, family, metric(joining)) != nullptr;
     });
     if (holder != endpoints.end() && is_better(*holder, joining)) continue;
-    if (TRY(has_foreign_default(change, target, endpoints, family))) continue;
+    if (!is_ours && TRY(has_foreign_default(change, target, endpoints, family))) continue;
     if (holder != endpoints.end())
       return fail(
           ErrorKind::kExists,

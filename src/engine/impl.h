@@ -287,7 +287,7 @@ class Engine::Impl {
   Status detach(engine::Change& change, const std::vector<Endpoint>& endpoints);
   // gateway.cc
   /// Decides for each family whether the default route goes by the last of `endpoints`, which is
-  /// joining, and notes it there. What takes it away from another one.
+  /// joining or has a new lease, and notes it there. What takes it away from another one.
   Result<plan::Plan> choose_default_routes(engine::Change& change,
                                            const engine::TargetSandbox& target,
                                            std::vector<Endpoint>& endpoints);

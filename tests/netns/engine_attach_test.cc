@@ -88,30 +88,65 @@ TEST_F(EngineAttach, APrivateSandboxTakesWhatItIsGiven) {
   expect_refused(instance->disconnect({"net1", "alone"}), ErrorKind::kInvalid, {"alone"});
 }
 
-TEST_F(EngineAttach, ByDhcpNobodyAsksForWhatIsGiven) {
-  run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && ip link set lan1 up");
-  const auto lan = instance->create_network(
-      {.name = "lan", .driver = "macvlan", .ipam = "dhcp", .options = {{"parent", "lan0"}}});
-  if (!lan && lan.error().kind == ErrorKind::kUnsupported) GTEST_SKIP() << lan.error().message;
-  must(lan);
-  auto request = attaching(one, {"192.0.2.5/24"});
-  request.network = "lan";
-  auto endpoint = must(instance->connect(request));
+// On a network with DHCP, without its client: what that is told is noted as it would be.
+class EngineLeases : public EngineAttach {
+ protected:
+  void SetUp() override {
+    run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && ip link set lan1 up");
+    const auto lan = instance->create_network(
+        {.name = "lan", .driver = "macvlan", .ipam = "dhcp", .options = {{"parent", "lan0"}}});
+    if (!lan && lan.error().kind == ErrorKind::kUnsupported) GTEST_SKIP() << lan.error().message;
+    must(lan);
+  }
+  Endpoint attach(const Target& target, const std::optional<Ip>& gateway = {}) {
+    return must(instance->connect(
+        {.network = "lan",
+         .target = target,
+         .options = {.addresses = {cidr("192.0.2.5/24")}, .gateway4 = gateway}}));
+  }
+  // As if a client had asked for what was given.
+  void make_by_dhcp(Endpoint endpoint) {
+    engine::Change change(*instance.impl().store);
+    endpoint.asked.addresses.clear();
+    change.state.put(endpoint);
+    must(instance.impl().commit(change));
+    run("mkdir -p " + instance.impl().dhcp_directory(endpoint));
+  }
+  void note(const Endpoint& endpoint, const char* event) {
+    must(dhcp::note(instance.impl().dhcp_directory(endpoint), event));
+  }
+  Endpoint take_lease(const Endpoint& endpoint) {
+    return must(instance.impl().take_lease(endpoint.id));
+  }
+};
+
+TEST_F(EngineLeases, NobodyAsksForWhatIsGiven) {
+  const auto endpoint = attach(one.target());
   EXPECT_EQ(addresses_in(one), std::set<std::string>{"192.0.2.5/24"});
   EXPECT_TRUE(must(instance->reconcile()).empty());
+  EXPECT_EQ(take_lease(endpoint).address4, cidr("192.0.2.5/24"));
+}
 
-  // As if a client had asked: what it noted is lost when it says so, not when it is gone.
-  engine::Change change(*instance.impl().store);
-  endpoint.asked.addresses.clear();
-  change.state.put(endpoint);
-  must(instance.impl().commit(change));
-  EXPECT_EQ(must(instance.impl().take_lease(endpoint.id)).address4, cidr("192.0.2.5/24"));
-  const auto directory = instance.impl().dhcp_directory(endpoint);
-  run("mkdir -p " + directory);
-  EXPECT_EQ(must(instance.impl().take_lease(endpoint.id)).address4, cidr("192.0.2.5/24"));
-  must(dhcp::note(directory, "deconfig"));
-  EXPECT_FALSE(must(instance.impl().take_lease(endpoint.id)).address4);
+TEST_F(EngineLeases, AreLostWhenTheClientSaysSoAndNotWhenItIsGone) {
+  const auto endpoint = attach(one.target());
+  make_by_dhcp(endpoint);
+  EXPECT_EQ(take_lease(endpoint).address4, cidr("192.0.2.5/24"));
+  note(endpoint, "deconfig");
+  EXPECT_FALSE(take_lease(endpoint).address4);
   EXPECT_TRUE(addresses_in(one).empty());
+}
+
+TEST_F(EngineLeases, ANewRouterTakesThePlaceOfTheOldOne) {
+  const auto endpoint = attach(one.target(), ip("192.0.2.1"));
+  make_by_dhcp(endpoint);
+  setenv("ip", "192.0.2.5", 1);
+  setenv("mask", "24", 1);
+  setenv("router", "192.0.2.254", 1);
+  note(endpoint, "renew");
+  EXPECT_TRUE(take_lease(endpoint).default4);
+  const auto routes = json_of("ip -j route show default", &one.netns);
+  ASSERT_EQ(routes.size(), 1U);
+  EXPECT_EQ(routes[0]["gateway"], "192.0.2.254");
 }
 
 TEST_F(EngineAttach, LinkLocalAddressesAreOneOwnersEach) {
