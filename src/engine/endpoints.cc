@@ -200,7 +200,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   state.put(sandbox);
   state.put(endpoint, engine::State::Ports::kTaken);  // by resolve_ports, if there are any
   if (!sandbox.ports.empty()) {
-    TRY(settle_ports(change, sandbox, endpoint.id));
+    TRY(settle_ports(change, sandbox, IfTaken::kRefuse, endpoint.id));
     endpoint = TRY(state.endpoint(endpoint.id));
   }
   TRY(note_move(change, sandbox, endpoint));
@@ -302,7 +302,7 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   }
   for (const auto& id : sandboxes)
     if (const auto sandbox = change.state.sandbox(id); sandbox && alive(*sandbox))
-      TRY(settle_ports(change, *sandbox));
+      TRY(settle_ports(change, *sandbox, IfTaken::kWait));
   std::set<std::string> networks;
   for (const auto& endpoint : endpoints) networks.insert(endpoint.network_id);
   for (const auto& id : networks)

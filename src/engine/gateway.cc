@@ -96,7 +96,7 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
   return moves;
 }
 
-Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
+Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox, IfTaken if_taken,
                                   std::string_view joining) {
   auto& state = change.state;
   if (sandbox.ports.empty()) return {};
@@ -115,15 +115,16 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
   for (const auto& [endpoint, network] : all)
     for (const auto& port : engine::own_ports(endpoint, sandbox.ports))
       TRY(state.take_port(std::span(&port, 1), endpoint.id));
-  const bool removing = change.direction == engine::Direction::kRemove;
   for (auto& [endpoint, network] : all) {
+    const bool refuses =
+        if_taken == IfTaken::kRefuse && (joining.empty() || endpoint.id == joining);
     for (const auto& port : engine::all_ports(endpoint)) {
       if (port.host_port == 0 || std::ranges::find(held, port) != held.end()) continue;
       // Nobody published it for a while, and somebody else may have it by now: another sandbox, or
       // an endpoint of this one by ports of its own.
       const auto free = engine::check_free(state, TRY(others_ports()), port);
       if (free) continue;
-      if (!removing && (joining.empty() || endpoint.id == joining)) return free;
+      if (refuses) return free;
       std::erase(endpoint.ports, port);
       std::erase(endpoint.translated, port);
     }

@@ -201,7 +201,7 @@ Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const Run
   // With several networks it is known only now which of them is the way out of which family.
   sandbox.ports = TRY(choose_ports(change, ids, request.ports));
   state.put(sandbox);
-  TRY(settle_ports(change, sandbox));
+  TRY(settle_ports(change, sandbox, IfTaken::kRefuse));
   return state.endpoints(ids);
 }
 

@@ -149,6 +149,32 @@ TEST_F(EngineLeases, ANewRouterTakesThePlaceOfTheOldOne) {
   EXPECT_EQ(routes[0]["gateway"], "192.0.2.254");
 }
 
+TEST_F(EngineLeases, AreLostThoughSomebodyHasThePortThatWaitedByNow) {
+  must(instance->create_sandbox({.name = "web"}));
+  const auto specs = ports({"127.0.0.1:8080:80"});
+  must(instance->connect({.network = "net1", .target = "web", .ports = specs}));
+  const auto endpoint = attach("web", ip("192.0.2.1"));
+  make_by_dhcp(endpoint);
+  {  // as `run -p` would have it: the way out publishes nothing, so the port waits
+    engine::Change change(*instance.impl().store);
+    auto sandbox = must(change.state.sandbox("web"));
+    for (const auto& each : must(change.state.endpoints(sandbox.endpoints)))
+      sandbox.ports.insert(sandbox.ports.end(), each.ports.begin(), each.ports.end());
+    change.state.put(sandbox);
+    must(instance.impl().settle_ports(change, sandbox, Engine::Impl::IfTaken::kRefuse));
+    must(instance.impl().commit(change));
+  }
+  must(instance->connect({.network = "net1", .target = one.target(), .ports = specs}));
+  note(endpoint, "deconfig");
+  EXPECT_FALSE(take_lease(endpoint).address4);
+  const auto web = must(instance->sandbox("web"));
+  EXPECT_EQ(web.ports.size(), 1U);
+  for (const auto& each : must(instance->endpoints_of_sandbox(web))) {
+    EXPECT_EQ(each.default4, each.network_name == "net1");
+    EXPECT_TRUE(each.ports.empty());
+  }
+}
+
 TEST_F(EngineAttach, LinkLocalAddressesAreOneOwnersEach) {
   const auto with = [&](TargetNs& target, const Cidr& address) {
     return instance->connect(
