@@ -189,6 +189,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
     const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
     auto published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
                                                endpoint, translate));
+    sandbox.ports = engine::ports_without(std::move(sandbox.ports), published);
     endpoint.ports = std::move(published.ports);
     endpoint.translated = std::move(published.translated);
   }
