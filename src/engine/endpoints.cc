@@ -9,6 +9,7 @@
 #include "drivers/driver.h"
 #include "drivers/mac_from_id.h"
 #include "engine/asked.h"
+#include "engine/elsewhere.h"
 #include "engine/given_addresses.h"
 #include "engine/given_bridge.h"
 #include "engine/host_facts.h"
@@ -263,7 +264,13 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   change.leaving.insert(change.leaving.end(), endpoints.begin(), endpoints.end());
   std::set<std::string> sandboxes;
   for (const auto& endpoint : endpoints) {
-    const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    // What it was named by has ended, and others are in it still: its interfaces go by their way in.
+    if (sandbox.kind == SandboxKind::kForeign && !alive(sandbox))
+      if (auto path = engine::find_elsewhere(change.state, sandbox)) {
+        sandbox.netns_path = *std::move(path);
+        change.state.put(sandbox);
+      }
     if (alive(sandbox))
       plan::append(change.plan, engine::unlinked_routes_gone(
                                     endpoint, TRY(namespace_of(change.state, sandbox))));

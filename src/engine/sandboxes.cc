@@ -445,7 +445,7 @@ bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
   if (sandbox.state == SandboxState::kExited) return false;
   if (sandbox.kind != SandboxKind::kProcess) {
     Change look(*store);
-    return !alive(sandbox) && !engine::lives_elsewhere(look.state, sandbox);
+    return !alive(sandbox) && !engine::find_elsewhere(look.state, sandbox);
   }
   // While its shim lives, that is about to report the end with the exit code.
   return !alive(sandbox) && !sandbox::alive({sandbox.shim_pid, sandbox.shim_start});
