@@ -59,6 +59,25 @@ TEST_F(EngineElsewhere, ANamespaceLivesOnWithoutTheProcessThatItWasNamedBy) {
   EXPECT_EQ(listed(), 0U);
 }
 
+TEST_F(EngineElsewhere, WhoIsStillInItLeadsToTheSandboxThatItIs) {
+  instance.make_network(2);
+  const auto named = sleeper();
+  const auto other = sleeper(named);
+  const auto by_other = fmt::format("pid:{}", other);
+  must(instance->connect({.network = "net1", .target = fmt::format("pid:{}", named)}));
+  const auto id = must(instance->sandbox(by_other)).id;
+  end(named);
+  EXPECT_EQ(must(instance->sandbox(by_other)).id, id);
+  must(instance->connect({.network = "net2", .target = by_other}));
+  ASSERT_EQ(listed(), 1U);
+  EXPECT_EQ(must(instance->endpoints_of_sandbox(must(instance->sandbox(by_other)))).size(), 2U);
+  expect_agreement(instance);
+  must(instance->disconnect({"net1", by_other}));
+  must(instance->disconnect({"net2", by_other}));
+  EXPECT_EQ(listed(), 0U);
+  end(other);
+}
+
 TEST_F(EngineElsewhere, ItsInterfacesGoByTheWayInOfWhoIsStillInIt) {
   run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && ip link set lan1 up");
   const auto lan = instance->create_network({.name = "lan",
