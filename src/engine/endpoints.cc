@@ -265,7 +265,7 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   std::set<std::string> sandboxes;
   for (const auto& endpoint : endpoints) {
     auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
-    // What it was named by has ended, and others are in it still: its interfaces go by their way in.
+    // What it was named by has ended, and others are in it still: one of them leads there.
     if (sandbox.kind == SandboxKind::kForeign && !alive(sandbox))
       if (auto path = engine::find_elsewhere(change.state, sandbox)) {
         sandbox.netns_path = *std::move(path);

@@ -101,8 +101,7 @@ std::vector<PortMapping> asked_ports(const std::vector<PortSpec>& specs, const N
   return asked;
 }
 
-std::vector<PortMapping> ports_without(std::vector<PortMapping> ports,
-                                       const Published& published) {
+std::vector<PortMapping> ports_without(std::vector<PortMapping> ports, const Published& published) {
   std::erase_if(ports, [&](const PortMapping& each) {
     return each.host_port != 0 &&  // else it is open wherever it can be
            (contains(published.ports, each) || contains(published.translated, each));
