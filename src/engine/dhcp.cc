@@ -86,7 +86,6 @@ Result<Endpoint> Engine::Impl::take_lease(const std::string& endpoint_id) {
     change.plan.push_back(plan::DeleteAddress{target.ns, before.ifname, *before.address4});
   if (after.address4 && before.address4 != after.address4)
     change.plan.push_back(plan::AddAddress{target.ns, after.ifname, *after.address4});
-  after.default4 = false;
   auto endpoints = TRY(state.endpoints(target.sandbox.endpoints));
   std::erase_if(endpoints, [&](const Endpoint& each) { return each.id == before.id; });
   endpoints.push_back(after);
@@ -97,25 +96,28 @@ Result<Endpoint> Engine::Impl::take_lease(const std::string& endpoint_id) {
     if (const auto route = drivers::default_route(network, after, target.ns, Ip::Family::kV4))
       change.plan.push_back(*route);
   state.put(after);
-  TRY(settle_ports(change, target.sandbox));
+  TRY(settle_ports(change, target.sandbox, IfTaken::kWait));
   TRY(note_move(change, target.sandbox, after));
   change.verb = fmt::format("DHCP lease of {} on {}", target.sandbox.name, network.name);
   TRY(commit(change));
   return after;
 }
 
-Result<std::vector<std::string>> Engine::Impl::take_leases() {
-  std::vector<std::string> changed;
+Result<std::vector<Repair>> Engine::Impl::take_leases() {
+  std::vector<Repair> repairs;
   Change look(*store);
   for (const auto& sandbox : TRY(look.state.sandboxes())) {
     if (!alive(sandbox)) continue;
     for (const auto& before : TRY(look.state.endpoints(sandbox.endpoints))) {
-      const auto after = TRY(take_lease(before.id));
-      if (after.address4 != before.address4 || after.gateway4 != before.gateway4)
-        changed.push_back(sandbox.name + " on " + before.network_name);
+      const auto after = take_lease(before.id);
+      if (after && after->address4 == before.address4 && after->gateway4 == before.gateway4)
+        continue;
+      repairs.push_back(
+          {fmt::format("{} on {}: takes its DHCP lease", sandbox.name, before.network_name),
+           after ? Status{} : std::unexpected(after.error())});
     }
   }
-  return changed;
+  return repairs;
 }
 
 Status record_dhcp_event(const Config& config, std::string_view event) {

@@ -20,15 +20,14 @@ namespace {
 namespace fs = std::filesystem;
 
 // /proc/<pid> of each process, until `found` says so.
-bool any_process(const std::function<bool(const fs::path&)>& found) {
+void each_process(const std::function<bool(const fs::path&)>& found) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     const auto name = entry.path().filename().string();
     if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }) &&
         found(entry.path()))
-      return true;
+      return;
   }
-  return false;
 }
 
 std::string link_text(const fs::path& path) {
@@ -62,19 +61,23 @@ bool mounts(const fs::path& process, const std::string& netns, const std::string
 
 }  // namespace
 
-bool lives_elsewhere(State& state, const Sandbox& sandbox) {
-  if (sandbox.netns_inode == 0) return false;
+std::optional<std::string> find_elsewhere(State& state, const Sandbox& sandbox) {
+  if (sandbox.netns_inode == 0) return std::nullopt;
   const auto netns = fmt::format("net:[{}]", sandbox.netns_inode);
   const auto endpoints = state.endpoints(sandbox.endpoints);
   std::set<std::string> seen;  // mount namespaces
-  return any_process([&](const fs::path& process) {
+  std::optional<std::string> found;
+  each_process([&](const fs::path& process) {
     // A DHCP client of berth's is there for the endpoint alone.
     if (endpoints && link_text(process / "ns/net") == netns && !dhcp::is_client(process.string()) &&
         has_interface_of(process / "ns/net", *endpoints).value_or(false))
-      return true;
-    return seen.insert(link_text(process / "ns/mnt")).second &&
-           mounts(process, netns, sandbox.netns_path);
+      found = (process / "ns/net").string();
+    else if (seen.insert(link_text(process / "ns/mnt")).second &&
+             mounts(process, netns, sandbox.netns_path))
+      found = (process / "root").string() + sandbox.netns_path;
+    return found.has_value();
   });
+  return found;
 }
 
 }  // namespace berth::engine

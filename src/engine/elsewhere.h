@@ -7,13 +7,16 @@
 // next one, so a number alone is no proof.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "berth/network.h"
 #include "engine/state.h"
 
 namespace berth::engine {
 
-/// Does the namespace of `sandbox`, which its path does not open, live? Reads all of /proc: for when
-/// it seems to be gone.
-[[nodiscard]] bool lives_elsewhere(State& state, const Sandbox& sandbox);
+/// A path that opens the namespace of `sandbox`, which its own path does not; none: it has ended.
+/// Reads all of /proc: for when it seems to be gone.
+[[nodiscard]] std::optional<std::string> find_elsewhere(State& state, const Sandbox& sandbox);
 
 }  // namespace berth::engine

@@ -9,6 +9,7 @@
 #include "drivers/driver.h"
 #include "drivers/mac_from_id.h"
 #include "engine/asked.h"
+#include "engine/elsewhere.h"
 #include "engine/given_addresses.h"
 #include "engine/given_bridge.h"
 #include "engine/host_facts.h"
@@ -189,6 +190,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
     const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
     auto published = TRY(engine::resolve_ports(state, TRY(others_ports()), network, request.ports,
                                                endpoint, translate));
+    sandbox.ports = engine::ports_without(std::move(sandbox.ports), published);
     endpoint.ports = std::move(published.ports);
     endpoint.translated = std::move(published.translated);
   }
@@ -200,7 +202,7 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Connect& request,
   state.put(sandbox);
   state.put(endpoint, engine::State::Ports::kTaken);  // by resolve_ports, if there are any
   if (!sandbox.ports.empty()) {
-    TRY(settle_ports(change, sandbox, endpoint.id));
+    TRY(settle_ports(change, sandbox, IfTaken::kRefuse, endpoint.id));
     endpoint = TRY(state.endpoint(endpoint.id));
   }
   TRY(note_move(change, sandbox, endpoint));
@@ -262,7 +264,13 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   change.leaving.insert(change.leaving.end(), endpoints.begin(), endpoints.end());
   std::set<std::string> sandboxes;
   for (const auto& endpoint : endpoints) {
-    const auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    // What it was named by has ended, and others are in it still: one of them leads there.
+    if (sandbox.kind == SandboxKind::kForeign && !alive(sandbox))
+      if (auto path = engine::find_elsewhere(change.state, sandbox)) {
+        sandbox.netns_path = *std::move(path);
+        change.state.put(sandbox);
+      }
     if (alive(sandbox))
       plan::append(change.plan, engine::unlinked_routes_gone(
                                     endpoint, TRY(namespace_of(change.state, sandbox))));
@@ -302,7 +310,7 @@ Status Engine::Impl::detach(Change& change, const std::vector<Endpoint>& endpoin
   }
   for (const auto& id : sandboxes)
     if (const auto sandbox = change.state.sandbox(id); sandbox && alive(*sandbox))
-      TRY(settle_ports(change, *sandbox));
+      TRY(settle_ports(change, *sandbox, IfTaken::kWait));
   std::set<std::string> networks;
   for (const auto& endpoint : endpoints) networks.insert(endpoint.network_id);
   for (const auto& id : networks)

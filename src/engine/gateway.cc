@@ -59,6 +59,10 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
     return {};
   };
   for (const auto family : kFamilies) {
+    // Its route is in the kernel still when the records below say that nobody has it.
+    const bool is_ours = std::ranges::any_of(
+        endpoints, [&](const Endpoint& each) { return engine::has_default(each, family); });
+    engine::set_default(joining, family, false);
     for (auto& other : endpoints) {
       if (&other == &joining || !engine::has_default(other, family)) continue;
       const auto* route = engine::in_place_of_default(joining, family, metric(other));
@@ -77,7 +81,7 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
       return engine::in_place_of_default(each, family, metric(joining)) != nullptr;
     });
     if (holder != endpoints.end() && is_better(*holder, joining)) continue;
-    if (TRY(has_foreign_default(change, target, endpoints, family))) continue;
+    if (!is_ours && TRY(has_foreign_default(change, target, endpoints, family))) continue;
     if (holder != endpoints.end())
       return fail(
           ErrorKind::kExists,
@@ -92,7 +96,7 @@ Result<plan::Plan> Engine::Impl::choose_default_routes(Change& change,
   return moves;
 }
 
-Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
+Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox, IfTaken if_taken,
                                   std::string_view joining) {
   auto& state = change.state;
   if (sandbox.ports.empty()) return {};
@@ -111,15 +115,16 @@ Status Engine::Impl::settle_ports(Change& change, const Sandbox& sandbox,
   for (const auto& [endpoint, network] : all)
     for (const auto& port : engine::own_ports(endpoint, sandbox.ports))
       TRY(state.take_port(std::span(&port, 1), endpoint.id));
-  const bool removing = change.direction == engine::Direction::kRemove;
   for (auto& [endpoint, network] : all) {
+    const bool refuses =
+        if_taken == IfTaken::kRefuse && (joining.empty() || endpoint.id == joining);
     for (const auto& port : engine::all_ports(endpoint)) {
       if (port.host_port == 0 || std::ranges::find(held, port) != held.end()) continue;
       // Nobody published it for a while, and somebody else may have it by now: another sandbox, or
       // an endpoint of this one by ports of its own.
       const auto free = engine::check_free(state, TRY(others_ports()), port);
       if (free) continue;
-      if (!removing && (joining.empty() || endpoint.id == joining)) return free;
+      if (refuses) return free;
       std::erase(endpoint.ports, port);
       std::erase(endpoint.translated, port);
     }

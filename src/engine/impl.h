@@ -253,8 +253,8 @@ class Engine::Impl {
   /// Gives an endpoint what its DHCP client was told last: address and default route. Of another
   /// network than one with DHCP it is left as it is. Under the lock.
   Result<Endpoint> take_lease(const std::string& endpoint_id);
-  /// The same for all endpoints of living sandboxes: "SANDBOX on NETWORK" of those that changed.
-  Result<std::vector<std::string>> take_leases();
+  /// The same for all endpoints of living sandboxes: what changed, and what could not be taken.
+  Result<std::vector<Repair>> take_leases();
 
   // engine.cc
   /// The store at config.root, with its directories; in memory where nothing is to be made.
@@ -291,16 +291,19 @@ class Engine::Impl {
   Status detach(engine::Change& change, const std::vector<Endpoint>& endpoints);
   // gateway.cc
   /// Decides for each family whether the default route goes by the last of `endpoints`, which is
-  /// joining, and notes it there. What takes it away from another one.
+  /// joining or has a new lease, and notes it there. What takes it away from another one.
   Result<plan::Plan> choose_default_routes(engine::Change& change,
                                            const engine::TargetSandbox& target,
                                            std::vector<Endpoint>& endpoints);
   /// The default routes of `sandbox` move from `leaving` to the best of the endpoints that stay.
   Status hand_on_default_routes(engine::Change& change, const Sandbox& sandbox,
                                 const Endpoint& leaving, const std::vector<Endpoint>& all_leaving);
+  /// What of a port that is to be published again and that somebody else has by now.
+  enum class IfTaken { kRefuse, kWait };
   /// Publishes the ports that the sandbox was started with by the endpoints that they now belong
-  /// to, which the state has all of. Those of `joining`, an id, come with its own plan.
-  Status settle_ports(engine::Change& change, const Sandbox& sandbox,
+  /// to, which the state has all of. Those of `joining`, an id, come with its own plan, and they
+  /// alone are refused if it is given.
+  Status settle_ports(engine::Change& change, const Sandbox& sandbox, IfTaken if_taken,
                       std::string_view joining = {});
   /// May ports on IPv6 lead to the IPv4 address of one of `endpoints`; makes the translator part of
   /// the change, unless that removes something.

@@ -338,6 +338,12 @@ Result<Endpoint> Engine::Impl::prepare(Change& change, const Publish& request) {
     const bool translate = TRY(use_translator(change, network, endpoint, request.ports));
     const auto added = TRY(engine::resolve_ports(change.state, TRY(others_ports()), network,
                                                  request.ports, endpoint, translate));
+    auto sandbox = TRY(change.state.sandbox(endpoint.sandbox_id));
+    const auto waiting = engine::ports_without(sandbox.ports, added);
+    if (waiting != sandbox.ports) {
+      sandbox.ports = waiting;
+      change.state.put(sandbox);
+    }
     endpoint.ports.insert(endpoint.ports.end(), added.ports.begin(), added.ports.end());
     endpoint.translated.insert(endpoint.translated.end(), added.translated.begin(),
                                added.translated.end());

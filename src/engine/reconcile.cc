@@ -200,8 +200,7 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
   }));
   const auto leased = take_leases();
   if (!leased) repairs.push_back({"DHCP leases", std::unexpected(leased.error())});
-  for (const auto& who : leased.value_or(std::vector<std::string>{}))
-    repairs.push_back({fmt::format("{}: takes its DHCP lease", who), {}});
+  for (const auto& each : leased.value_or(std::vector<Repair>{})) repairs.push_back(each);
   return repairs;
 }
 

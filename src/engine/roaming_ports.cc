@@ -101,6 +101,14 @@ std::vector<PortMapping> asked_ports(const std::vector<PortSpec>& specs, const N
   return asked;
 }
 
+std::vector<PortMapping> ports_without(std::vector<PortMapping> ports, const Published& published) {
+  std::erase_if(ports, [&](const PortMapping& each) {
+    return each.host_port != 0 &&  // else it is open wherever it can be
+           (contains(published.ports, each) || contains(published.translated, each));
+  });
+  return ports;
+}
+
 std::vector<PortMapping> own_ports(Endpoint endpoint, const std::vector<PortMapping>& ports) {
   take_back(endpoint, ports);
   return all_ports(endpoint);

@@ -27,6 +27,11 @@ namespace berth::engine {
                                                    const Network& network,
                                                    const Published& published);
 
+/// What remains of `ports`, which are a sandbox's, when `network connect -p` has given `published` to
+/// one of its endpoints. Only what waits can be given so; from then on it stays with the endpoint.
+[[nodiscard]] std::vector<PortMapping> ports_without(std::vector<PortMapping> ports,
+                                                     const Published& published);
+
 /// An endpoint of a sandbox, and the network that it is on.
 struct Attached {
   Endpoint endpoint;

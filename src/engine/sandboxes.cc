@@ -201,7 +201,7 @@ Result<std::vector<Endpoint>> Engine::Impl::attach_all(Change& change, const Run
   // With several networks it is known only now which of them is the way out of which family.
   sandbox.ports = TRY(choose_ports(change, ids, request.ports));
   state.put(sandbox);
-  TRY(settle_ports(change, sandbox));
+  TRY(settle_ports(change, sandbox, IfTaken::kRefuse));
   return state.endpoints(ids);
 }
 
@@ -451,7 +451,7 @@ bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
   if (sandbox.state == SandboxState::kExited) return false;
   if (sandbox.kind != SandboxKind::kProcess) {
     Change look(*store);
-    return !alive(sandbox) && !engine::lives_elsewhere(look.state, sandbox);
+    return !alive(sandbox) && !engine::find_elsewhere(look.state, sandbox);
   }
   // While its shim lives, that is about to report the end with the exit code.
   return !alive(sandbox) && !sandbox::alive({sandbox.shim_pid, sandbox.shim_start});

@@ -75,7 +75,8 @@ Result<Sandbox> Engine::Impl::find_sandbox(engine::State& state, const Target& r
   const auto netns = path ? kernel::Netns::open(**path) : std::unexpected(path.error());
   if (netns) {
     auto sandbox = TRY(state.sandbox_by_netns(netns->inode()));
-    if (sandbox && alive(*sandbox)) return *std::move(sandbox);
+    const bool foreign = sandbox && sandbox->kind == SandboxKind::kForeign;
+    if (sandbox && (foreign ? !is_dead(*sandbox) : alive(*sandbox))) return *std::move(sandbox);
   }
   auto by_name = state.sandbox(reference);
   if (by_name) return by_name;
@@ -117,6 +118,9 @@ Result<engine::TargetSandbox> Engine::Impl::target(engine::Change& change,
     // The kernel gives the number of a namespace that is gone to the next one.
     auto known = TRY(state.sandbox_by_netns(netns->inode()));
     if (known) note_if_dead(*known);
+    // Its own path may open it no more while others are in it: this one does.
+    if (known && known->kind == SandboxKind::kForeign && !alive(*known) && !is_dead(*known))
+      known->netns_path = *path;
     if (known && alive(*known)) {
       target.sandbox = *std::move(known);
       target.ns.path = target.sandbox.netns_path;

@@ -88,30 +88,91 @@ TEST_F(EngineAttach, APrivateSandboxTakesWhatItIsGiven) {
   expect_refused(instance->disconnect({"net1", "alone"}), ErrorKind::kInvalid, {"alone"});
 }
 
-TEST_F(EngineAttach, ByDhcpNobodyAsksForWhatIsGiven) {
-  run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && ip link set lan1 up");
-  const auto lan = instance->create_network(
-      {.name = "lan", .driver = "macvlan", .ipam = "dhcp", .options = {{"parent", "lan0"}}});
-  if (!lan && lan.error().kind == ErrorKind::kUnsupported) GTEST_SKIP() << lan.error().message;
-  must(lan);
-  auto request = attaching(one, {"192.0.2.5/24"});
-  request.network = "lan";
-  auto endpoint = must(instance->connect(request));
+// On a network with DHCP, without its client: what that is told is noted as it would be.
+class EngineLeases : public EngineAttach {
+ protected:
+  void SetUp() override {
+    run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && ip link set lan1 up");
+    const auto lan = instance->create_network(
+        {.name = "lan", .driver = "macvlan", .ipam = "dhcp", .options = {{"parent", "lan0"}}});
+    if (!lan && lan.error().kind == ErrorKind::kUnsupported) GTEST_SKIP() << lan.error().message;
+    must(lan);
+  }
+  Endpoint attach(const Target& target, const std::optional<Ip>& gateway = {}) {
+    return must(instance->connect(
+        {.network = "lan",
+         .target = target,
+         .options = {.addresses = {cidr("192.0.2.5/24")}, .gateway4 = gateway}}));
+  }
+  // As if a client had asked for what was given.
+  void make_by_dhcp(Endpoint endpoint) {
+    engine::Change change(*instance.impl().store);
+    endpoint.asked.addresses.clear();
+    change.state.put(endpoint);
+    must(instance.impl().commit(change));
+    run("mkdir -p " + instance.impl().dhcp_directory(endpoint));
+  }
+  void note(const Endpoint& endpoint, const char* event) {
+    must(dhcp::note(instance.impl().dhcp_directory(endpoint), event));
+  }
+  Endpoint take_lease(const Endpoint& endpoint) {
+    return must(instance.impl().take_lease(endpoint.id));
+  }
+};
+
+TEST_F(EngineLeases, NobodyAsksForWhatIsGiven) {
+  const auto endpoint = attach(one.target());
   EXPECT_EQ(addresses_in(one), std::set<std::string>{"192.0.2.5/24"});
   EXPECT_TRUE(must(instance->reconcile()).empty());
+  EXPECT_EQ(take_lease(endpoint).address4, cidr("192.0.2.5/24"));
+}
 
-  // As if a client had asked: what it noted is lost when it says so, not when it is gone.
-  engine::Change change(*instance.impl().store);
-  endpoint.asked.addresses.clear();
-  change.state.put(endpoint);
-  must(instance.impl().commit(change));
-  EXPECT_EQ(must(instance.impl().take_lease(endpoint.id)).address4, cidr("192.0.2.5/24"));
-  const auto directory = instance.impl().dhcp_directory(endpoint);
-  run("mkdir -p " + directory);
-  EXPECT_EQ(must(instance.impl().take_lease(endpoint.id)).address4, cidr("192.0.2.5/24"));
-  must(dhcp::note(directory, "deconfig"));
-  EXPECT_FALSE(must(instance.impl().take_lease(endpoint.id)).address4);
+TEST_F(EngineLeases, AreLostWhenTheClientSaysSoAndNotWhenItIsGone) {
+  const auto endpoint = attach(one.target());
+  make_by_dhcp(endpoint);
+  EXPECT_EQ(take_lease(endpoint).address4, cidr("192.0.2.5/24"));
+  note(endpoint, "deconfig");
+  EXPECT_FALSE(take_lease(endpoint).address4);
   EXPECT_TRUE(addresses_in(one).empty());
+}
+
+TEST_F(EngineLeases, ANewRouterTakesThePlaceOfTheOldOne) {
+  const auto endpoint = attach(one.target(), ip("192.0.2.1"));
+  make_by_dhcp(endpoint);
+  setenv("ip", "192.0.2.5", 1);
+  setenv("mask", "24", 1);
+  setenv("router", "192.0.2.254", 1);
+  note(endpoint, "renew");
+  EXPECT_TRUE(take_lease(endpoint).default4);
+  const auto routes = json_of("ip -j route show default", &one.netns);
+  ASSERT_EQ(routes.size(), 1U);
+  EXPECT_EQ(routes[0]["gateway"], "192.0.2.254");
+}
+
+TEST_F(EngineLeases, AreLostThoughSomebodyHasThePortThatWaitedByNow) {
+  must(instance->create_sandbox({.name = "web"}));
+  const auto specs = ports({"127.0.0.1:8080:80"});
+  must(instance->connect({.network = "net1", .target = "web", .ports = specs}));
+  const auto endpoint = attach("web", ip("192.0.2.1"));
+  make_by_dhcp(endpoint);
+  {  // as `run -p` would have it: the way out publishes nothing, so the port waits
+    engine::Change change(*instance.impl().store);
+    auto sandbox = must(change.state.sandbox("web"));
+    for (const auto& each : must(change.state.endpoints(sandbox.endpoints)))
+      sandbox.ports.insert(sandbox.ports.end(), each.ports.begin(), each.ports.end());
+    change.state.put(sandbox);
+    must(instance.impl().settle_ports(change, sandbox, Engine::Impl::IfTaken::kRefuse));
+    must(instance.impl().commit(change));
+  }
+  must(instance->connect({.network = "net1", .target = one.target(), .ports = specs}));
+  note(endpoint, "deconfig");
+  EXPECT_FALSE(take_lease(endpoint).address4);
+  const auto web = must(instance->sandbox("web"));
+  EXPECT_EQ(web.ports.size(), 1U);
+  for (const auto& each : must(instance->endpoints_of_sandbox(web))) {
+    EXPECT_EQ(each.default4, each.network_name == "net1");
+    EXPECT_TRUE(each.ports.empty());
+  }
 }
 
 TEST_F(EngineAttach, LinkLocalAddressesAreOneOwnersEach) {

@@ -59,6 +59,51 @@ TEST_F(EngineElsewhere, ANamespaceLivesOnWithoutTheProcessThatItWasNamedBy) {
   EXPECT_EQ(listed(), 0U);
 }
 
+TEST_F(EngineElsewhere, WhoIsStillInItLeadsToTheSandboxThatItIs) {
+  instance.make_network(2);
+  const auto named = sleeper();
+  const auto other = sleeper(named);
+  const auto by_other = fmt::format("pid:{}", other);
+  must(instance->connect({.network = "net1", .target = fmt::format("pid:{}", named)}));
+  const auto id = must(instance->sandbox(by_other)).id;
+  end(named);
+  EXPECT_EQ(must(instance->sandbox(by_other)).id, id);
+  must(instance->connect({.network = "net2", .target = by_other}));
+  ASSERT_EQ(listed(), 1U);
+  EXPECT_EQ(must(instance->endpoints_of_sandbox(must(instance->sandbox(by_other)))).size(), 2U);
+  expect_agreement(instance);
+  must(instance->disconnect({"net1", by_other}));
+  must(instance->disconnect({"net2", by_other}));
+  EXPECT_EQ(listed(), 0U);
+  end(other);
+}
+
+TEST_F(EngineElsewhere, ItsInterfacesGoByTheWayInOfWhoIsStillInIt) {
+  run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up && ip link set lan1 up");
+  const auto lan = instance->create_network({.name = "lan",
+                                             .driver = "macvlan",
+                                             .subnets = {{.subnet = cidr("192.0.2.0/24")}},
+                                             .options = {{"parent", "lan0"}}});
+  if (!lan && lan.error().kind == ErrorKind::kUnsupported) GTEST_SKIP() << lan.error().message;
+  must(lan);
+  const auto named = sleeper();
+  const auto other = sleeper(named);
+  const auto target = fmt::format("pid:{}", named);
+  must(instance->connect({.network = "lan", .target = target, .options = {.gw_priority = 1}}));
+  must(instance->connect({.network = "net1", .target = target}));
+  end(named);
+  const auto in_it = [&](const std::string& command) {
+    return shell(fmt::format("nsenter -t {} -n {}", other, command));
+  };
+  must(instance->disconnect({"lan", target}));
+  EXPECT_NE(in_it("ip link show eth0").status, 0);
+  EXPECT_NE(in_it("ip route show default").output.find("via 10.1.0.1 dev eth1"), std::string::npos);
+  EXPECT_TRUE(must(instance->reconcile()).empty());
+  must(instance->disconnect({"net1", target}));
+  EXPECT_EQ(listed(), 0U);
+  end(other);
+}
+
 TEST_F(EngineElsewhere, AMountThatIsNotSeenFromHere) {
   const auto box = must(instance->create_sandbox({.name = "box"}));
   must(instance->connect({.network = "net1", .target = "box", .options = {}}));

@@ -314,6 +314,24 @@ TEST_F(EngineRoamingPorts, DoNotTakeBackWhatTheSandboxGaveAwayMeanwhile) {
                  {"8080", "srv", "started with it"});
 }
 
+TEST_F(EngineRoamingPorts, ThatWaitCanBeGivenToAnEndpointForGood) {
+  run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
+  must(instance->create_network(
+      {.name = "lan",
+       .subnets = {{.subnet = Cidr::parse("10.7.0.0/24").value(), .gateway = ip("10.7.0.1")}},
+       .options = {{"com.docker.network.bridge.name", "br7"}, {"mode", "unmanaged"}}}));
+  instance.make_network(1);
+  instance.make_network(2);
+  must(start({{"lan", {.gw_priority = 1}}, {"net1", {}}}, {"8080:80", "8081:81"}));
+  must(instance->connect({.network = "net2", .target = "srv", .ports = ports({"8080:80"})}));
+  EXPECT_EQ(published(), Strings{"net2 0.0.0.0 8080"});
+  must(instance->publish({"net1", "srv", ports({"8081:81"})}));
+  EXPECT_EQ(published(), (Strings{"net1 0.0.0.0 8081", "net2 0.0.0.0 8080"}));
+  instance.make_network(3);
+  must(instance->connect({.network = "net3", .target = "srv", .options = {.gw_priority = 5}}));
+  EXPECT_EQ(published(), (Strings{"net1 0.0.0.0 8081", "net2 0.0.0.0 8080"}));
+}
+
 TEST_F(EngineRoamingPorts, StayUnpublished) {
   instance.make_network(1);
   instance.make_network(2);
