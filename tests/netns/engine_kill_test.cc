@@ -205,6 +205,26 @@ TEST_F(EngineRollback, ComesWithWhoeverOpensTheInstanceNext) {
   expect_same(world.look(), before);
 }
 
+// What was dropped unread after a restart of the machine is what was there then.
+TEST_F(EngineRollback, ComesAfterARestartThatLeftADamagedRecordToo) {
+  Instance instance;
+  must(instance.impl().store->commit({{"sandbox/0000", "[]"}, {"meta/boot", "the one before"}},
+                                     store::Durability::kNormal));
+  const auto child = fork();
+  if (child == 0) {
+    auto engine = must(Engine::open(instance.config()));
+    EngineAccess::impl(engine).faults.at = [](std::string_view step) {
+      if (step == "applied") raise(SIGKILL);
+    };
+    (void)engine.create_network({.name = "new"});
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(json_of("ip -j link show type bridge").size(), 1U);
+  (void)instance.open_again();
+  EXPECT_EQ(json_of("ip -j link show type bridge").size(), 0U);
+}
+
 // Whoever may not settle the journal must not drop it.
 TEST_F(EngineRollback, WaitsForSomebodyWithTheCapability) {
   World world;
