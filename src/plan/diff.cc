@@ -139,6 +139,7 @@ class Diff {
     if (const auto* element = std::get_if<DeleteElement>(&undo))
       return !TRY(is_there(element->element));
     const auto* gone = std::get_if<DeleteLink>(&undo);
+    if (gone && gone->kind == "bridge" && TRY(is_another_instances(gone->name))) return true;
     return gone && plan::is_others(kernel_, namespaces_, *gone);
   }
 
@@ -171,12 +172,18 @@ class Diff {
     return !TRY(others_have_networks());
   }
 
+  // Is the bridge another instance's by the table?
+  Result<bool> is_another_instances(const IfName& bridge) {
+    const auto& bridges = *TRY(elements(std::string(firewall::kBridges)));
+    return std::ranges::any_of(bridges, [&](const nft::Element& each) {
+      return each.key.front() == nft::Field(bridge) && is_anothers(each);
+    });
+  }
+
   // Does another instance have networks in the table?
   Result<bool> others_have_networks() {
     const auto& bridges = *TRY(elements(std::string(firewall::kBridges)));
-    return std::ranges::any_of(bridges, [&](const nft::Element& each) {
-      return !each.comment.empty() && last_word(each.comment) != kernel_.instance;
-    });
+    return std::ranges::any_of(bridges, [&](const nft::Element& each) { return is_anothers(each); });
   }
 
   // ---- one function an operation ----------------------------------------------------------------
@@ -191,6 +198,8 @@ class Diff {
   // Null: there is none of the name. An error: that is another one.
   Result<const kernel::LinkInfo*> own_link(DeleteLink meant) {
     const auto* found = TRY(link(meant.ns, meant.name));
+    if (found && meant.kind == "bridge" && TRY(is_another_instances(meant.name)))
+      return not_made_by_berth(meant);
     // Who is in a sandbox may change its address.
     if (!meant.ns.is_host()) meant.mac.reset();
     if (found && !is_alike(*found, meant)) return not_made_by_berth(meant);
@@ -303,6 +312,11 @@ class Diff {
       return std::unexpected(listed.error());
     return &elements_.emplace(set, listed ? *std::move(listed) : std::vector<nft::Element>{})
                 .first->second;
+  }
+
+  // Without a comment it is a person's.
+  [[nodiscard]] bool is_anothers(const nft::Element& element) const {
+    return !element.comment.empty() && last_word(element.comment) != kernel_.instance;
   }
 
   // With the same data and comment.
