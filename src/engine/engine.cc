@@ -124,6 +124,7 @@ Status Engine::Impl::load_instance() {
     }
   }
   instance = TRY(store->get("meta/instance")).value_or("");
+  kernel.instance = instance;
   if (config.only_plan) return {};
   // A damaged record stops whatever needs it, with a sentence of its own, but not `system reset`.
   if (auto noticed = notice_reboot(); !noticed && noticed.error().kind != ErrorKind::kCorrupt)

@@ -366,6 +366,9 @@ Result<plan::Plan> Engine::Impl::give_back(engine::State& state, const Network& 
     const auto renamed = TRY(engine::new_name_of_given(*TRY(kernel.route()), network));
     if (!renamed) return plan::Plan{};
     name = *renamed;
+    // Another bridge may have the gateway's address since; the network's has all that it was given.
+    const auto given = engine::under_its_new_name(plan::inverse(realised.give_back), device, name);
+    if (!TRY(plan::missing(kernel, given)).empty()) return plan::Plan{};
   }
   const auto is_filter = [](const plan::Op& op) {
     return std::holds_alternative<plan::FilterVlans>(op);

@@ -15,6 +15,9 @@ namespace {
 
 using engine::Change;
 
+// The boot that the journal is of, if that is not meta/boot.
+constexpr std::string_view kJournalBoot = "meta/journal-boot";
+
 Result<std::string> boot_id() {
   constexpr const char* kBootId = "/proc/sys/kernel/random/boot_id";
   char text[64] = {};
@@ -46,7 +49,12 @@ Status Engine::Impl::notice_reboot() {
   if (known == boot) return {};  // another process was quicker
   if (!known) return store->commit({{"meta/boot", boot}}, store::Durability::kNormal);
 
-  TRY(journal.drop());  // what it tells of was in the kernel
+  // What the journal tells of was in the kernel. That it was dropped is recorded by itself: what
+  // follows fails as long as there is a damaged record, and an entry of this boot is to be settled.
+  if (TRY(store->get(kJournalBoot)) != boot) {
+    TRY(journal.drop());
+    TRY(store->commit({{std::string(kJournalBoot), boot}}, store::Durability::kNormal));
+  }
   Change change(*store);
   auto& state = change.state;
   for (const auto& sandbox : TRY(state.sandboxes())) {
@@ -64,6 +72,7 @@ Status Engine::Impl::notice_reboot() {
   TRY(links_left(change.transaction));
   for (const auto& network : TRY(state.networks())) state.erase_realised(network);
   change.transaction.put("meta/boot", boot);
+  change.transaction.erase(std::string(kJournalBoot));
   return commit(change);
 }
 

@@ -197,13 +197,14 @@ std::vector<Error> Engine::Impl::reset() {
   namespace fs = std::filesystem;
   std::error_code error;
   remove_stray_files(/*youngest=*/std::chrono::seconds(0));
-  for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "journal", "lock"})
+  for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "journal"})
     fs::remove(fs::path(config.root) / file, error);
-  // Directories only if nothing else is in them: another instance may share --run.
-  for (const auto& directory :
-       {run_path("netns"), run_path("sandboxes"), run_path("dhcp"), run_path("labs"), config.root,
-        config.run})
-    fs::remove(directory, error);
+  // Directories only if nothing else is in them: another instance may share --run. The lock after
+  // those that the next instance here makes for itself as soon as it has one.
+  for (const auto& path :
+       {run_path("netns"), run_path("sandboxes"), run_path("dhcp"), run_path("labs"),
+        config.root + "/lock", config.root, config.run})
+    fs::remove(path, error);
   return errors;
 }
 

@@ -35,6 +35,9 @@ class Kernel {
   Result<ino_t> inode();                ///< of the namespace itself
   const Result<kernel::Home>& home();   ///< for kernel::visit(): where a thread comes back to
 
+  /// On whose behalf: the tag that the instance's own elements of the table end with.
+  std::string instance;
+
  private:
   std::optional<kernel::Socket> netfilter_;
   std::optional<kernel::Socket> route_;
@@ -59,6 +62,10 @@ using BeforeOp = std::function<Status(std::size_t)>;
 
 /// The part of a making `plan` that is not true in the kernel now.
 [[nodiscard]] Result<Plan> missing(Kernel& kernel, const Plan& plan);
+
+/// What is left of a removing `plan` that is carried out later: not what others have by now under
+/// the keys of its elements, nor what they need (that the host forwards). Links: see whose.h.
+[[nodiscard]] Result<Plan> still_to_remove(Kernel& kernel, Plan plan);
 
 /// The inverse of a `plan` of which nobody knows how far it was carried out. Left alone are links
 /// and elements that have the plan's names but are others' by now.

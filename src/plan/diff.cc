@@ -120,17 +120,26 @@ class Diff {
     return {};
   }
 
-  // Is `undo` about something that the undone `plan` did not make, or that others need by now?
-  Result<bool> is_others(const Op& undo, const Plan& plan) {
+  // Has a removal that comes late nothing to do there any more: what it removes has gone, or others
+  // need it by now?
+  Result<bool> is_past(const Op& op) {
+    if (const auto* sysctl = std::get_if<SetSysctl>(&op); sysctl && sysctl->ns.is_host())
+      return forwarding_word(*sysctl) && TRY(others_have_networks());
+    const auto* gone = std::get_if<DeleteElement>(&op);
+    if (gone && gone->element.set == firewall::kShared && TRY(others_have_networks())) return true;
+    return gone && !TRY(is_there(gone->element)) && !TRY(is_there_as_ours(gone->element));
+  }
+
+  // Is `undo` about something that the undone plan did not make, or that others need by now?
+  Result<bool> is_others(const Op& undo) {
     if (const auto* sysctl = std::get_if<SetSysctl>(&undo); sysctl && sysctl->ns.is_host())
-      return forwarding_word(*sysctl) && !TRY(is_switch_ours(*sysctl, plan));
+      return forwarding_word(*sysctl) && !TRY(is_switch_ours(*sysctl));
     if (const auto* mark = std::get_if<DeleteElement>(&undo); mark && is_switch(mark->element))
-      if (TRY(others_have_networks(plan))) return true;
-    if (const auto* element = std::get_if<DeleteElement>(&undo)) {
-      const auto& there = *TRY(elements(element->element.set));
-      return std::ranges::find(there, element->element) == there.end();
-    }
+      if (TRY(others_have_networks())) return true;
+    if (const auto* element = std::get_if<DeleteElement>(&undo))
+      return !TRY(is_there(element->element));
     const auto* gone = std::get_if<DeleteLink>(&undo);
+    if (gone && gone->kind == "bridge" && TRY(is_another_instances(gone->name))) return true;
     return gone && plan::is_others(kernel_, namespaces_, *gone);
   }
 
@@ -154,25 +163,27 @@ class Diff {
 
   // Has the plan switched it, and has nobody else done so since or networks that need it? Another
   // instance plans nothing where it finds it on.
-  Result<bool> is_switch_ours(const SetSysctl& undo, const Plan& plan) {
+  Result<bool> is_switch_ours(const SetSysctl& undo) {
     const auto value = kernel::read_sysctl(undo.key);
     if (!value || *value != undo.previous) return false;
     const auto key = firewall::shared_element(*forwarding_word(undo)).key;
     const auto& marks = *TRY(elements(std::string(firewall::kShared)));
     if (std::ranges::find(marks, key, &nft::Element::key) == marks.end()) return false;
-    return !TRY(others_have_networks(plan));
+    return !TRY(others_have_networks());
   }
 
-  // Does another instance than the plan's have networks in the table?
-  Result<bool> others_have_networks(const Plan& plan) {
-    std::string_view instance;
-    for (const auto& op : plan)
-      if (const auto* add = std::get_if<AddElement>(&op); add && add->element.set != firewall::kShared)
-        instance = last_word(add->element.comment);
+  // Is the bridge another instance's by the table?
+  Result<bool> is_another_instances(const IfName& bridge) {
     const auto& bridges = *TRY(elements(std::string(firewall::kBridges)));
     return std::ranges::any_of(bridges, [&](const nft::Element& each) {
-      return !each.comment.empty() && last_word(each.comment) != instance;
+      return each.key.front() == nft::Field(bridge) && is_anothers(each);
     });
+  }
+
+  // Does another instance have networks in the table?
+  Result<bool> others_have_networks() {
+    const auto& bridges = *TRY(elements(std::string(firewall::kBridges)));
+    return std::ranges::any_of(bridges, [&](const nft::Element& each) { return is_anothers(each); });
   }
 
   // ---- one function an operation ----------------------------------------------------------------
@@ -187,6 +198,8 @@ class Diff {
   // Null: there is none of the name. An error: that is another one.
   Result<const kernel::LinkInfo*> own_link(DeleteLink meant) {
     const auto* found = TRY(link(meant.ns, meant.name));
+    if (found && meant.kind == "bridge" && TRY(is_another_instances(meant.name)))
+      return not_made_by_berth(meant);
     // Who is in a sandbox may change its address.
     if (!meant.ns.is_host()) meant.mac.reset();
     if (found && !is_alike(*found, meant)) return not_made_by_berth(meant);
@@ -301,6 +314,23 @@ class Diff {
                 .first->second;
   }
 
+  // Without a comment it is a person's.
+  [[nodiscard]] bool is_anothers(const nft::Element& element) const {
+    return !element.comment.empty() && last_word(element.comment) != kernel_.instance;
+  }
+
+  // With the same data and comment.
+  Result<bool> is_there(const nft::Element& element) {
+    const auto& there = *TRY(elements(element.set));
+    return std::ranges::find(there, element) != there.end();
+  }
+  // Whatever its data, with a comment that ends in this instance's tag.
+  Result<bool> is_there_as_ours(const nft::Element& element) {
+    const auto& there = *TRY(elements(element.set));
+    const auto found = std::ranges::find(there, element.key, &nft::Element::key);
+    return found != there.end() && last_word(found->comment) == kernel_.instance;
+  }
+
   Kernel& kernel_;
   Namespaces namespaces_;
   std::map<NsRef, Links> links_;
@@ -318,6 +348,14 @@ Result<Plan> missing(Kernel& kernel, const Plan& plan) {
   return missing;
 }
 
+Result<Plan> still_to_remove(Kernel& kernel, Plan plan) {
+  Diff diff(kernel);
+  Plan left;
+  for (auto& op : plan)
+    if (!TRY(diff.is_past(op))) left.push_back(std::move(op));
+  return left;
+}
+
 Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
   Diff diff(kernel);
   Plan undo;
@@ -331,7 +369,7 @@ Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
                                                   route->link, route->kind, route->metric}});
       if (gone && !gone->empty()) continue;
     }
-    if (!TRY(diff.is_others(op, plan))) undo.push_back(std::move(op));
+    if (!TRY(diff.is_others(op))) undo.push_back(std::move(op));
   }
   return undo;
 }

@@ -126,6 +126,20 @@ TEST_F(EngineBridge, AnUnmanagedNetworkMayBeThereBeforeItsBridgeIsAdopted) {
   expect_agreement(instance);
 }
 
+TEST_F(EngineBridge, ABridgeThatHasTheGatewaysAddressIsNotTheAdoptedOneUnderAnotherName) {
+  run("ip link add br7 type bridge");
+  must(instance->create_network(
+      {.name = "lan",
+       .subnets = {{.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = {}, .aux = {}}},
+       .adopt = "br7"}));
+  run("ip link del br7; ip link add br8 type bridge; ip addr add 10.7.0.1/24 dev br8; "
+      "ip link set br8 up");
+  const auto theirs = [] { return shell("ip -br link show br8; ip -br -4 addr show br8").output; };
+  const auto before = theirs();
+  must(remove("lan"));
+  EXPECT_EQ(theirs(), before);
+}
+
 TEST_F(EngineBridge, WhatAnAdoptedBridgeLacksItGetsAndLoses) {
   run("ip link add br7 address 02:00:00:00:00:07 type bridge");
   const auto before = kernel_state();

@@ -1,4 +1,7 @@
 // Two instances of berth in one network namespace.
+#include <sys/wait.h>
+
+#include <csignal>
 #include <filesystem>
 
 #include "engine_fixture.h"
@@ -130,6 +133,65 @@ TEST_F(EngineInstances, TheSecondOnesDefaultNetworkSaysWhoHasItsDevice) {
   expect_refused(two->connect({.network = "bridge", .target = b.target()}), ErrorKind::kExists,
                  {"network bridge", "berth0", "of network bridge of another instance",
                   "berth network create"});
+}
+
+// Two bridges of one name and address, each of an instance that has lost its own or never had it.
+class EngineSameBridge : public EngineTest {
+ protected:
+  Instance one, two;
+  TargetNs a, b;
+
+  static void connect(Instance& instance, const TargetNs& target, const std::string& port) {
+    must(instance->connect(
+        {.network = "bridge", .target = target.target(), .ports = ports({port})}));
+  }
+  // Everything of the second instance is as it should be.
+  void expect_two_unharmed() {
+    EXPECT_TRUE(must(two->reconcile()).empty());
+    EXPECT_EQ(shell("ip link show berth0").status, 0);
+  }
+};
+
+TEST_F(EngineSameBridge, IsLeftWhenTheOneThatLostItsOwnGoes) {
+  connect(one, a, "7000:80");
+  run("nft flush ruleset; ip link del berth0");
+  connect(two, b, "7001:80");
+  const auto repairs = must(one->reconcile());
+  ASSERT_FALSE(repairs.empty());
+  expect_refused(repairs[0].status, ErrorKind::kExists, {"berth0", "somebody else's"});
+  bool told = false;
+  for (const auto& error : one->reset())
+    told = told || error.message.find("berth0 is somebody else's") != std::string::npos;
+  EXPECT_TRUE(told);
+  expect_two_unharmed();
+}
+
+TEST_F(EngineSameBridge, IsLeftWhenTheOneThatNeverMadeItsOwnIsSettled) {
+  const auto child = fork();
+  if (child == 0) {
+    auto engine = must(Engine::open(one.config()));
+    EngineAccess::impl(engine).faults.at = [](std::string_view) { raise(SIGKILL); };
+    (void)engine.connect({.network = "bridge", .target = a.target()});
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  connect(two, b, "7001:80");
+  { const auto held = must(one.impl().lock()); }
+  expect_two_unharmed();
+}
+
+TEST_F(EngineSameBridge, IsNotTakenForTheOwnOneUnderAnotherName) {
+  for (auto* instance : {&one, &two}) {
+    if (instance == &two) run("ip link del br1");
+    CreateNetwork request{.name = "net", .internal = true};
+    request.options = {{"com.docker.network.bridge.name", instance == &one ? "br1" : "br2"}};
+    request.subnets.push_back(
+        {.subnet = cidr("10.9.0.0/24"), .range = {}, .gateway = {}, .aux = {}});
+    must((*instance)->create_network(request));
+  }
+  must(one->remove_networks({{"net"}, false})[0].status);
+  EXPECT_TRUE(must(two->reconcile()).empty());
+  EXPECT_EQ(shell("ip link show br2").status, 0);
 }
 
 }  // namespace

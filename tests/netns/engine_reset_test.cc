@@ -1,9 +1,13 @@
 // Reset, and what else has to go on where something in the store cannot be read.
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -115,6 +119,26 @@ TEST_F(EngineReset, WhoOpensTheInstanceMeanwhileMakesAnother) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   EXPECT_TRUE(std::filesystem::exists(root + "/berth.db"));
+}
+
+// Else it would be the next instance's that it removes.
+TEST_F(EngineReset, RemovesTheDirectoriesWhileTheLockIsThere) {
+  const UniqueFd events(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  for (const auto& directory : {instance.config().root, instance.config().run})
+    ASSERT_GE(inotify_add_watch(events.get(), directory.c_str(), IN_DELETE), 0);
+  for (const auto& error : instance->reset()) ADD_FAILURE() << error.message;
+  alignas(inotify_event) std::array<char, 16384> buffer{};
+  const auto size = ::read(events.get(), buffer.data(), buffer.size());
+  std::vector<std::string> removed;
+  for (ssize_t at = 0; at < size;) {
+    inotify_event event;
+    std::memcpy(&event, buffer.data() + at, sizeof event);
+    if (event.len != 0) removed.emplace_back(buffer.data() + at + sizeof event);
+    at += static_cast<ssize_t>(sizeof event + event.len);
+  }
+  const auto directory = std::ranges::find(removed, "netns");
+  ASSERT_NE(directory, removed.end());
+  EXPECT_NE(std::find(directory, removed.end(), "lock"), removed.end());
 }
 
 TEST_F(EngineReset, LeavesNothing) {
