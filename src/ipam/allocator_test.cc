@@ -147,7 +147,7 @@ Subnet arbitrary_subnet() {
   };
   SubnetRequest request{Cidr(origin, origin.bits() - host_bits), {}, {}, {}};
   if (*rc::gen::arbitrary<bool>()) {
-    const auto [first, last] = std::minmax(some_ip(), some_ip());
+    const auto [first, last] = std::minmax({some_ip(), some_ip()});  // of values, not references
     request.range = IpRange::parse(first.str() + "-" + last.str()).value();
   }
   if (*rc::gen::arbitrary<bool>()) request.gateway = some_ip();
