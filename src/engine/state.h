@@ -19,6 +19,8 @@
 //   left/<link>                           index and MAC of a link that a forced removal left
 //   meta/instance                         8 hex digits that tell this instance's elements from others'
 //   meta/boot                             the boot in which the kernel's part of all this was made
+//   meta/journal-boot                     the boot that the journal is of, while meta/boot is older:
+//                                         a damaged record keeps the rest from being forgotten
 //   last-change                           id of the last change that is recorded whole (journal.cc)
 //   unreadable/journal/<id>               the journal's entry of a change, which could not be read:
 //                                         kept for reconcile to tell of it
