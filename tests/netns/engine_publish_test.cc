@@ -250,17 +250,21 @@ class EngineRoamingPorts : public EngineTest {
     expect_agreement(instance);
     return all;
   }
+  // The network lan, whose containers are reached at their own addresses alone.
+  void make_lan_without_ports() {
+    run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
+    must(instance->create_network(
+        {.name = "lan",
+         .subnets = {{.subnet = Cidr::parse("10.7.0.0/24").value(), .gateway = ip("10.7.0.1")}},
+         .options = {{"com.docker.network.bridge.name", "br7"}, {"mode", "unmanaged"}}}));
+  }
   using Strings = std::vector<std::string>;
 
   Instance instance;
 };
 
 TEST_F(EngineRoamingPorts, WaitForAWayOutThatCanPublishThem) {
-  run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
-  must(instance->create_network(
-      {.name = "lan",
-       .subnets = {{.subnet = Cidr::parse("10.7.0.0/24").value(), .gateway = ip("10.7.0.1")}},
-       .options = {{"com.docker.network.bridge.name", "br7"}, {"mode", "unmanaged"}}}));
+  make_lan_without_ports();
   instance.make_network(1);
   must(start({{"lan", {.gw_priority = 1}}, {"net1", {}}}, {"8080:80"}));
   EXPECT_EQ(published(), Strings{});
@@ -315,11 +319,7 @@ TEST_F(EngineRoamingPorts, DoNotTakeBackWhatTheSandboxGaveAwayMeanwhile) {
 }
 
 TEST_F(EngineRoamingPorts, ThatWaitCanBeGivenToAnEndpointForGood) {
-  run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
-  must(instance->create_network(
-      {.name = "lan",
-       .subnets = {{.subnet = Cidr::parse("10.7.0.0/24").value(), .gateway = ip("10.7.0.1")}},
-       .options = {{"com.docker.network.bridge.name", "br7"}, {"mode", "unmanaged"}}}));
+  make_lan_without_ports();
   instance.make_network(1);
   instance.make_network(2);
   must(start({{"lan", {.gw_priority = 1}}, {"net1", {}}}, {"8080:80", "8081:81"}));
