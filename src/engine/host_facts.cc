@@ -4,14 +4,17 @@
 #include <linux/rtnetlink.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 
 #include "base/result.h"
+#include "kernel/netlink/address.h"
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
 #include "kernel/netns/netns.h"
 #include "kernel/sysctl/sysctl.h"
+#include "sandbox/resolv_conf.h"
 
 namespace berth::engine {
 
@@ -42,10 +45,41 @@ Result<std::vector<std::string>> sysctls_of_advertised_routes() {
   return std::vector<std::string>(keys.begin(), keys.end());
 }
 
-Result<std::vector<Cidr>> routed_prefixes(kernel::Socket& route, Ip::Family family) {
-  std::vector<Cidr> prefixes;
-  for (const auto& each : TRY(kernel::list_routes(route, family)))
-    if (each.destination) prefixes.push_back(*each.destination);
+namespace {
+
+bool is_on_link(const kernel::Route& route) {
+  return route.destination && !route.gateway && route.link_index != 0;
+}
+
+// Whether the route leads to the subnet of one of the host's addresses. Not by its protocol: DHCP
+// clients and network managers make such routes themselves.
+bool is_of_an_address(const kernel::Route& route,
+                      const std::vector<kernel::AddressInfo>& addresses) {
+  return is_on_link(route) && std::ranges::any_of(addresses, [&](const auto& each) {
+           return each.link_index == route.link_index &&
+                  each.address.network() == *route.destination;
+         });
+}
+
+Cidr host_route(const Ip& ip) {
+  return {ip, ip.bits()};
+}
+
+}  // namespace
+
+Result<HostPrefixes> host_prefixes(kernel::Socket& route, Ip::Family family) {
+  HostPrefixes prefixes;
+  const auto addresses = TRY(kernel::list_addresses(route, std::nullopt, family));
+  for (const auto& each : TRY(kernel::list_routes(route, family))) {
+    if (each.gateway && each.gateway->family() == family)
+      prefixes.needed.push_back(host_route(*each.gateway));
+    if (each.destination)
+      (is_of_an_address(each, addresses) ? prefixes.needed : prefixes.routed)
+          .push_back(*each.destination);
+  }
+  if (const auto conf = sandbox::read_host_resolv_conf())  // unreadable: the host has no use of it
+    for (const auto& server : conf->nameservers)
+      if (server.family() == family) prefixes.needed.push_back(host_route(server));
   return prefixes;
 }
 
@@ -80,13 +114,20 @@ Result<std::vector<IfName>> links_down(const std::string& path) {
   return down;
 }
 
-Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route, Ip::Family family,
-                                             int except) {
-  std::vector<Cidr> prefixes;
-  for (const auto& each : TRY(kernel::list_routes(route, family)))
-    if (each.destination && !each.gateway && each.link_index != 0 && each.link_index != except)
-      prefixes.push_back(*each.destination);
-  return prefixes;
+Result<std::optional<Cidr>> overlapped_link(kernel::Socket& route, const Cidr& subnet,
+                                            int except) {
+  const auto family = subnet.ip().family();
+  std::optional<std::vector<kernel::AddressInfo>> addresses;  // once needed
+  for (const auto& each : TRY(kernel::list_routes(route, family))) {
+    if (!is_on_link(each) || each.link_index == except || !each.destination->overlaps(subnet))
+      continue;
+    if (each.destination->prefix() < subnet.prefix()) {
+      if (!addresses) addresses = TRY(kernel::list_addresses(route, std::nullopt, family));
+      if (!is_of_an_address(each, *addresses)) continue;
+    }
+    return each.destination;
+  }
+  return std::nullopt;
 }
 
 Result<bool> bridge_netfilter_on() {

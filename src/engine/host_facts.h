@@ -1,6 +1,7 @@
 // What the engine must know of the host before it plans: read from the kernel, never changed here.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,12 @@ namespace berth::engine {
 /// which is 1: what forwarding would make deaf.
 [[nodiscard]] Result<std::vector<std::string>> sysctls_of_advertised_routes();
 
-/// Destinations of the host's routes (default routes left out): what a new subnet must not overlap.
-[[nodiscard]] Result<std::vector<Cidr>> routed_prefixes(kernel::Socket& route, Ip::Family family);
+/// What a subnet that berth chooses keeps off, of one family.
+struct HostPrefixes {
+  std::vector<Cidr> needed;  ///< the host's own subnets, next hops and name servers: never taken
+  std::vector<Cidr> routed;  ///< destinations of its other routes, but for default routes
+};
+[[nodiscard]] Result<HostPrefixes> host_prefixes(kernel::Socket& route, Ip::Family family);
 
 /// The MTU of the device that the best default route goes by, in the table of `vrf` where one is
 /// named; 1500 where there is none.
@@ -39,10 +44,11 @@ namespace berth::engine {
 [[nodiscard]] Result<std::vector<kernel::Route>> routes_in(const std::string& path,
                                                            Ip::Family family);
 
-/// Subnets that the host is on: its routes without a gateway, but for those of the link `except`. A network over one of them would cut
-/// the host off from its neighbours.
-[[nodiscard]] Result<std::vector<Cidr>> connected_prefixes(kernel::Socket& route,
-                                                           Ip::Family family, int except = 0);
+/// A prefix that the host is on and that `subnet` overlaps, but for those of the link `except`: a
+/// network there would cut the host off from its neighbours. A wider route without a gateway counts
+/// only if it is that of an address: others, as a tunnel's, lead to the rest all the same.
+[[nodiscard]] Result<std::optional<Cidr>> overlapped_link(kernel::Socket& route, const Cidr& subnet,
+                                                          int except = 0);
 
 /// Whether bridged IPv4 frames pass through netfilter: br_netfilter is there and switched on
 /// (net.bridge.bridge-nf-call-iptables).

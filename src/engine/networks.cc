@@ -106,16 +106,16 @@ Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, Su
     if (request.range || request.gateway || !request.aux.empty())
       return fail(ErrorKind::kInvalid,
                   "an ip-range, gateway or aux-address needs the subnet it is of: give --subnet");
-    auto used = TRY(engine::routed_prefixes(route, family));
+    auto [taken, routed] = TRY(engine::host_prefixes(route, family));
     for (const auto& other : others)
-      for (const auto& subnet : other.subnets) used.push_back(subnet.cidr);
-    for (const auto& subnet : network.subnets) used.push_back(subnet.cidr);
+      for (const auto& subnet : other.subnets) taken.push_back(subnet.cidr);
+    for (const auto& subnet : network.subnets) taken.push_back(subnet.cidr);
     std::vector<ipam::Pool> of_family;
     for (const auto& pool : pools)
       if (pool.base.ip().family() == family && pool.base.prefix() <= size.value_or(pool.size))
         of_family.push_back({pool.base, size.value_or(pool.size)});
     if (size) TRY(ipam::check_size(family, *size));
-    request.subnet = TRY(ipam::choose_subnet(of_family, used));
+    request.subnet = TRY(ipam::choose_subnet(of_family, taken, routed));
   }
   auto subnet =
       TRY(ipam::complete_subnet({*request.subnet, request.range, request.gateway,
@@ -130,12 +130,11 @@ Result<Subnet> choose_and_complete(const Network& network, Ip::Family family, Su
     TRY(check_overlap(network, subnet.cidr, others));
     const auto link_local = TRY(Cidr::parse("fe80::/64"));  // every device's own: one more may be
     const auto own = TRY(kernel::find_link(route, network.bridge.device));  // if it is adopted
-    for (const auto& connected :
-         TRY(engine::connected_prefixes(route, family, own ? own->index : 0)))
-      if (connected.overlaps(subnet.cidr) && subnet.cidr != link_local)
-        return fail(ErrorKind::kInvalid,
-                    "subnet {} overlaps {}, which the host is on: give a free one",
-                    subnet.cidr.str(), connected.str());
+    const auto linked = TRY(engine::overlapped_link(route, subnet.cidr, own ? own->index : 0));
+    if (linked && subnet.cidr != link_local)
+      return fail(ErrorKind::kInvalid,
+                  "subnet {} overlaps {}, which the host is on: give a free one",
+                  subnet.cidr.str(), linked->str());
   }
   if (ipam::usable_addresses(subnet) == 0)
     return fail(ErrorKind::kInvalid,

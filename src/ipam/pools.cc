@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
 
 #include "base/result.h"
 #include "ipam/subnet.h"
@@ -10,14 +11,26 @@
 namespace berth::ipam {
 namespace {
 
-// The first block of `pool` that overlaps none of `used`, which is ordered by first address.
-std::optional<Cidr> first_free_block(const Pool& pool, std::span<const Cidr> used) {
+struct Used {
+  Cidr prefix;
+  bool is_route = false;
+};
+
+bool is_wider(const Cidr& prefix, const Pool& pool) {
+  return prefix.prefix() < pool.base.prefix() && prefix.contains(pool.base);
+}
+
+// The first block of `pool` that overlaps none of `used`, which is ordered by first address. Routes
+// wider than the pool do not count if they have at most `passed_over` bits.
+std::optional<Cidr> first_free_block(const Pool& pool, std::span<const Used> used,
+                                     int passed_over) {
   const auto family = pool.base.ip().family();
   const Uint128 block_size = Uint128{1} << (pool.base.ip().bits() - pool.size);
   const Uint128 pool_last = pool.base.last().number();
   Uint128 block = pool.base.first().number();  // the first address of the block in question
-  for (const auto& other : used) {
+  for (const auto& [other, is_route] : used) {
     if (!other.overlaps(pool.base)) continue;
+    if (is_route && other.prefix() <= passed_over && is_wider(other, pool)) continue;
     const Uint128 last = other.last().number();
     if (last < block) continue;                                    // skipped already
     if (other.first().number() > block + (block_size - 1)) break;  // so do all that follow
@@ -53,14 +66,22 @@ std::string str(const Pool& pool) {
   return fmt::format("base={},size={}", pool.base.str(), pool.size);
 }
 
-Result<Cidr> choose_subnet(std::span<const Pool> pools, std::span<const Cidr> used) {
-  std::vector<Cidr> ordered;
-  ordered.reserve(used.size());
-  for (const auto& other : used)
-    if (other.prefix() > 0) ordered.push_back(other.network());
-  std::ranges::sort(ordered);  // by first address: they are all networks here
-  for (const auto& pool : pools)
-    if (const auto block = first_free_block(pool, ordered)) return *block;
+Result<Cidr> choose_subnet(std::span<const Pool> pools, std::span<const Cidr> taken,
+                           std::span<const Cidr> routed) {
+  std::vector<Used> used;
+  std::set<int> wide = {0};  // lengths of the routes that may be passed over
+  for (const auto& prefix : taken)
+    if (prefix.prefix() > 0) used.push_back({prefix.network()});
+  for (const auto& prefix : routed) {
+    if (prefix.prefix() == 0) continue;
+    used.push_back({prefix.network(), /*is_route=*/true});
+    if (std::ranges::any_of(pools, [&](const Pool& pool) { return is_wider(prefix, pool); }))
+      wide.insert(prefix.prefix());
+  }
+  std::ranges::sort(used, {}, &Used::prefix);  // by first address: they are all networks here
+  for (const int length : wide)
+    for (const auto& pool : pools)
+      if (const auto block = first_free_block(pool, used, length)) return *block;
 
   std::string names;
   for (const auto& pool : pools) names += (names.empty() ? "" : ", ") + pool.base.str();

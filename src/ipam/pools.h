@@ -2,7 +2,9 @@
 //
 // The pools' form and rules are in berth/network.h. A block is free if it overlaps nothing that is
 // in use: other networks' subnets, and the host's own routes, which containers would otherwise cut
-// off.
+// off. A route that is wider than a pool says little about the pool's blocks: a full-tunnel VPN has
+// 0.0.0.0/1 and 128.0.0.0/1, a site's routers 10.0.0.0/8. Such routes are avoided where that is
+// possible, and passed over, the widest first, where it is not.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +30,13 @@ using Pool = AddressPool;
 /// As parse_address_pool() reads it.
 [[nodiscard]] std::string str(const Pool& pool);
 
-/// The first block, in pool order, that overlaps none of `used`. The pools keep to the rules of
-/// check(). A prefix of length 0 in `used` (a
-/// default route) claims nothing. Takes O(p * u + u log u) for p pools and u used prefixes, however
-/// many blocks the pools have: it goes from one used prefix to the next, not from block to block.
-[[nodiscard]] Result<Cidr> choose_subnet(std::span<const Pool> pools, std::span<const Cidr> used);
+/// The first block, in pool order, that overlaps none of `taken` and `routed`; if there is none,
+/// the first one that is clear of `taken` and of the routes that contain no whole pool, with as few
+/// of the wider ones passed over as possible. The pools keep to the rules of check(). A prefix of
+/// length 0 claims nothing. Takes O(p * u + u log u) for p pools and u prefixes, however many blocks
+/// the pools have, for each length of a wide route: it goes from one prefix to the next, not from
+/// block to block.
+[[nodiscard]] Result<Cidr> choose_subnet(std::span<const Pool> pools, std::span<const Cidr> taken,
+                                         std::span<const Cidr> routed = {});
 
 }  // namespace berth::ipam

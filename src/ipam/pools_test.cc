@@ -110,6 +110,37 @@ TEST(ChooseSubnet, DefaultRoutesClaimNothing) {
             cidr("172.17.0.0/16"));
 }
 
+TEST(ChooseSubnet, ARouteThatContainsWholePoolsSaysNothingOfThem) {
+  const auto tunnel = cidrs({"0.0.0.0/1", "128.0.0.0/1"});
+  EXPECT_EQ(choose_subnet(default_pools(), {}, tunnel).value(), cidr("172.17.0.0/16"));
+  EXPECT_EQ(choose_subnet(default_pools(), cidrs({"172.17.0.0/16"}), tunnel).value(),
+            cidr("172.18.0.0/16"));
+  const Pool pools[] = {pool("base=fd00:1::/48,size=64")};
+  EXPECT_EQ(choose_subnet(pools, {}, cidrs({"::/1", "8000::/1"})).value(), cidr("fd00:1::/64"));
+}
+
+TEST(ChooseSubnet, AWideRouteIsAvoidedWhereThatIsPossible) {
+  const auto site = cidrs({"172.16.0.0/12"});
+  EXPECT_EQ(choose_subnet(default_pools(), {}, site).value(), cidr("192.168.0.0/20"));
+  // Both contain pools, and one says less of them.
+  const auto both = cidrs({"0.0.0.0/1", "128.0.0.0/1", "172.16.0.0/12"});
+  EXPECT_EQ(choose_subnet(default_pools(), {}, both).value(), cidr("192.168.0.0/20"));
+  EXPECT_EQ(choose_subnet(default_pools(), cidrs({"192.168.0.0/16"}), both).value(),
+            cidr("172.17.0.0/16"));
+}
+
+TEST(ChooseSubnet, ARouteInsideOfAPoolOrAsLargeIsKeptClearOf) {
+  const Pool pools[] = {pool("base=10.0.0.0/8,size=16")};
+  EXPECT_EQ(choose_subnet(pools, {}, cidrs({"0.0.0.0/1", "10.0.0.0/9", "10.128.7.0/24"})).value(),
+            cidr("10.129.0.0/16"));
+  EXPECT_EQ(choose_subnet(pools, {}, cidrs({"10.0.0.0/8"})).error().kind, ErrorKind::kExhausted);
+}
+
+TEST(ChooseSubnet, WhatIsTakenIsNeverPassedOver) {
+  const Pool pools[] = {pool("base=10.1.0.0/16,size=24")};
+  EXPECT_EQ(choose_subnet(pools, cidrs({"10.0.0.0/8"})).error().kind, ErrorKind::kExhausted);
+}
+
 TEST(ChooseSubnet, FamiliesDoNotMeet) {
   const Pool pools[] = {pool("base=fd00::/16,size=64")};
   EXPECT_EQ(choose_subnet(pools, cidrs({"10.0.0.0/8", "fd00::/64"})).value(),

@@ -82,6 +82,48 @@ TEST_F(EngineNetwork, AChosenSubnetOverlapsNoRouteOfTheHost) {
   EXPECT_EQ(must(instance->create_network({.name = "n"})).subnets[0].cidr, cidr("172.19.0.0/16"));
 }
 
+// The second default route of OpenVPN's --redirect-gateway def1 and of wg-quick's without a table,
+// by the tunnel's peer and by the device alone.
+TEST_F(EngineNetwork, AFullTunnelVpnLeavesThePoolsFree) {
+  run("ip link add tun0 type veth peer name d1 && ip link set d1 up && ip link set tun0 up && "
+      "ip addr add 10.8.0.6 peer 10.8.0.5 dev tun0 && ip -6 addr add 2001:db8::2/64 dev tun0 nodad && "
+      "ip route add 0.0.0.0/1 via 10.8.0.5 && ip route add 128.0.0.0/1 via 10.8.0.5 && "
+      "ip route add ::/1 dev tun0 && ip route add 8000::/1 dev tun0");
+  Instance instance;
+  TargetNs target;
+  must(instance->connect({.network = "bridge", .target = target.target()}));
+  const auto made = must(instance->create_network({.name = "n", .ipv6 = true}));
+  EXPECT_EQ(made.subnets[0].cidr, cidr("172.18.0.0/16"));
+  EXPECT_EQ(made.subnets.size(), 2U);
+  run("ip route replace 0.0.0.0/1 dev tun0 && ip route replace 128.0.0.0/1 dev tun0");
+  EXPECT_EQ(must(instance->create_network({.name = "o"})).subnets[0].cidr, cidr("172.19.0.0/16"));
+  const SubnetRequest asked{.subnet = cidr("192.168.100.0/24"), .range = {}, .gateway = {},
+                            .aux = {}};
+  must(instance->create_network({.name = "p", .subnets = {asked}}));
+}
+
+TEST_F(EngineNetwork, WhatTheHostIsLinkedToIsNoPoolsHoweverWideItIs) {
+  run("ip link add d0 type veth peer name d1 && ip link set d1 up && ip link set d0 up && "
+      "ip addr add 172.16.0.5/12 dev d0 noprefixroute && "
+      "ip route add 172.16.0.0/12 dev d0 proto dhcp && ip route add blackhole 192.0.0.0/8 && "
+      "ip route add default via 192.168.0.1 dev d0 onlink");
+  Instance instance;
+  EXPECT_EQ(must(instance->network("bridge")).subnets[0].cidr, cidr("192.168.16.0/20"))
+      << "the first block has the default route's gateway";
+  const SubnetRequest asked{.subnet = cidr("172.20.0.0/16"), .range = {}, .gateway = {}, .aux = {}};
+  expect_refused(instance->create_network({.name = "n", .subnets = {asked}}), ErrorKind::kInvalid,
+                 {"172.20.0.0/16", "172.16.0.0/12"});
+}
+
+TEST_F(EngineNetwork, AChosenSubnetHasNoNameServerOfTheHost) {
+  if (!std::filesystem::exists("/etc/resolv.conf")) GTEST_SKIP() << "no /etc/resolv.conf";
+  const auto file = scratch_dir() + "/resolv.conf";
+  run("echo nameserver 172.17.0.53 > " + file + " && mount --bind " + file + " /etc/resolv.conf");
+  Instance instance;
+  run("umount /etc/resolv.conf");
+  EXPECT_EQ(must(instance->network("bridge")).subnets[0].cidr, cidr("172.18.0.0/16"));
+}
+
 TEST_F(EngineNetwork, TheMtuIsThatOfTheDefaultRoutesDeviceUnlessGiven) {
   run("ip link add d0 mtu 1400 type veth peer name d1 && ip link set d1 up && ip link "
       "set d0 up && "
