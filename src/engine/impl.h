@@ -403,6 +403,8 @@ class Engine::Impl {
   Status write_moved(engine::State& state, const std::vector<engine::Change::Moved>& moved);
   /// Puts berth's lines in every hosts file right; the names of those sandboxes that needed it.
   Result<std::vector<std::string>> mend_hosts();
+  /// Mounts a process's own files again where it sees others in their places.
+  std::vector<Repair> mend_views();
   void remove_files(const Sandbox& sandbox);
   /// Removes directories of sandboxes that have no record: what a killed `run` left. One that is
   /// being made is locked by its maker (make_files).

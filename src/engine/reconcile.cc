@@ -194,6 +194,7 @@ Result<std::vector<Repair>> Engine::Impl::reconcile() {
   if (!mended) repairs.push_back({"hosts files", std::unexpected(mended.error())});
   for (const auto& name : mended.value_or(std::vector<std::string>{}))
     repairs.push_back({fmt::format("{}: its hosts file is written again", name), {}});
+  for (auto& each : mend_views()) repairs.push_back(std::move(each));
   TRY(find_differences([&](const std::string& what, Change& change, Status planned) {
     const auto text = summary(what, change.plan);
     repairs.push_back({text, planned ? commit(change) : std::move(planned)});

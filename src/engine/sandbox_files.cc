@@ -17,6 +17,7 @@
 #include "engine/impl.h"
 #include "engine/links.h"
 #include "sandbox/files.h"
+#include "sandbox/own_files.h"
 #include "sandbox/resolv_conf.h"
 #include "sandbox/shared_file.h"
 
@@ -161,6 +162,26 @@ Result<std::vector<std::string>> Engine::Impl::mend_hosts() {
       mended.push_back(sandbox.name);
   }
   return mended;
+}
+
+std::vector<Repair> Engine::Impl::mend_views() {
+  std::vector<Repair> repairs;
+  Change look(*store);
+  const auto sandboxes = look.state.sandboxes();
+  if (!sandboxes) return {{"views of /etc", std::unexpected(sandboxes.error())}};
+  for (const auto& sandbox : *sandboxes) {
+    if (sandbox.kind != SandboxKind::kProcess || !alive(sandbox)) continue;
+    const auto restored = sandbox::restore_own_files({sandbox.pid, sandbox.pid_start},
+                                                     names_directory_of(sandbox));
+    if (!restored)
+      repairs.push_back({sandbox.name + ": its files in /etc", std::unexpected(restored.error())});
+    else if (!restored->empty())
+      repairs.push_back({fmt::format("{}: its own /etc/{} {} mounted again", sandbox.name,
+                                     fmt::join(*restored, ", /etc/"),
+                                     restored->size() == 1 ? "is" : "are"),
+                         {}});
+  }
+  return repairs;
 }
 
 Result<UniqueFd> Engine::Impl::make_files(const Sandbox& sandbox) {

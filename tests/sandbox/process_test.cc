@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <functional>
 
 #include "fixture.h"
 
@@ -113,18 +114,82 @@ TEST_F(Process, SeesWhatIsWrittenInPlaceAfterSpawn) {
   EXPECT_EQ(read_text(path("seen")), "10.1.1.1\tlater\n");
 }
 
-// An /etc as some hosts have it: no hostname, and a resolv.conf whose resolver does not run.
-TEST_F(Process, LeavesMissingAndDanglingFilesOfTheHostAlone) {
-  ASSERT_EQ(mount("tmpfs", "/etc", "tmpfs", 0, nullptr), 0);
-  write_text("/etc/hosts", "127.0.0.1 localhost\n");
-  ASSERT_EQ(symlink("/berth-no-such-dir/resolv.conf", "/etc/resolv.conf"), 0);
+// An /etc that this test may change.
+class OnAnotherEtc : public SandboxTest {
+ protected:
+  void SetUp() override {
+    SandboxTest::SetUp();
+    ASSERT_EQ(mount("tmpfs", "/etc", "tmpfs", 0, nullptr), 0);
+    write_text("/etc/hosts", "127.0.0.1 localhost\n");
+  }
+  void TearDown() override {
+    SandboxTest::TearDown();
+    EXPECT_EQ(umount2("/etc", MNT_DETACH), 0);
+  }
+  // What `script` prints in a sandbox that has waited until `change` was made.
+  std::string seen_after(const std::function<void()>& change, const std::string& script) {
+    const auto process =
+        start(detached_shell("echo up >" + path("up") + "; until [ -e " + path("changed") +
+                             " ]; do sleep 0.01; done; " + script));
+    await_text(path("up"));
+    change();
+    write_text(path("changed"), "");
+    wait_until_gone(process);
+    return logged();
+  }
+};
 
+// No hostname, and a resolv.conf whose resolver does not run.
+TEST_F(OnAnotherEtc, ItsFilesAreThereWhateverTheHostHas) {
+  ASSERT_EQ(symlink("/berth-no-such-dir/resolv.conf", "/etc/resolv.conf"), 0);
   EXPECT_EQ(run(shell("{ cat /etc/hosts /etc/resolv.conf; ls /etc; } >" + path("seen"))), 0);
-  EXPECT_EQ(read_text(path("seen")), "10.9.8.7\tweb\nnameserver 10.9.8.1\nhosts\nresolv.conf\n");
+  EXPECT_EQ(read_text(path("seen")),
+            "10.9.8.7\tweb\nnameserver 10.9.8.1\nhostname\nhosts\nresolv.conf\n");
   EXPECT_FALSE(std::filesystem::exists("/etc/hostname"));
   EXPECT_TRUE(std::filesystem::is_symlink("/etc/resolv.conf"));
   EXPECT_FALSE(std::filesystem::exists("/berth-no-such-dir"));
-  EXPECT_EQ(umount2("/etc", MNT_DETACH), 0);
+}
+
+// As editors and resolvers replace them, and as systemd-resolved's resolv.conf is one in /run.
+TEST_F(OnAnotherEtc, ItsFilesStayWhenTheHostReplacesOrRemovesItsOwn) {
+  std::filesystem::create_directory(path("resolved"));
+  write_text(path("resolved/stub"), "nameserver 127.0.0.53\n");
+  ASSERT_EQ(symlink(path("resolved/stub").c_str(), "/etc/resolv.conf"), 0);
+  write_text("/etc/hostname", "host\n");
+  const auto replace_all = [&] {
+    for (const auto& file : {std::string("/etc/hosts"), path("resolved/stub")}) {
+      write_text(file + ".new", "the host's\n");
+      std::filesystem::rename(file + ".new", file);
+    }
+    std::filesystem::remove("/etc/hostname");
+  };
+  EXPECT_EQ(seen_after(replace_all, "cat /etc/hosts /etc/hostname /etc/resolv.conf"),
+            "10.9.8.7\tweb\nweb\nnameserver 10.9.8.1\n");
+}
+
+TEST_F(OnAnotherEtc, TheOtherEntriesAreTheHostsAsTheyChange) {
+  std::filesystem::create_directories("/etc/dir/sub");
+  write_text("/etc/dir/file", "in a directory\n");
+  write_text("/etc/passwd", "old\n");
+  ASSERT_EQ(symlink("dir/file", "/etc/link"), 0);
+  const auto replace = [] {
+    write_text("/etc/passwd.new", "new\n");
+    std::filesystem::rename("/etc/passwd.new", "/etc/passwd");
+    write_text("/etc/dir/sub/later", "later\n");
+  };
+  EXPECT_EQ(seen_after(replace, "cat /etc/link /etc/passwd /etc/dir/sub/later; cd /etc/dir/../dir; "
+                                "cat file; echo written >/etc/passwd; ls -A /etc"),
+            "in a directory\nnew\nlater\nin a directory\n"
+            ".berth\ndir\nhostname\nhosts\nlink\npasswd\nresolv.conf\n");
+  EXPECT_EQ(read_text("/etc/passwd"), "written\n");
+}
+
+// What would be lost with the sandbox is refused.
+TEST_F(OnAnotherEtc, NoEntryCanBeMadeInIt) {
+  EXPECT_EQ(run(shell("touch /etc/new 2>/dev/null || echo refused >" + path("seen"))), 0);
+  EXPECT_EQ(read_text(path("seen")), "refused\n");
+  EXPECT_EQ(run(shell("echo 10.1.1.1 db >>/etc/hosts")), 0);
+  EXPECT_EQ(read_text(path("hosts")), "10.9.8.7\tweb\n10.1.1.1 db\n");
 }
 
 TEST_F(Process, EnvironmentWorkdirAndSignals) {

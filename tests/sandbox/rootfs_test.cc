@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "fixture.h"
+#include "sandbox/own_files.h"
 
 namespace berth::sandbox {
 namespace {
@@ -93,6 +94,24 @@ TEST_F(Rootfs, ATerminalHasANameInside) {
 TEST_F(Rootfs, SysIsReadOnlyAndOfItsNetwork) {
   EXPECT_EQ(output_of("ls /sys/class/net; touch /sys/x 2>/dev/null || echo read-only"),
             "lo\nread-only\n");
+}
+
+TEST_F(Rootfs, FilesThatAreReplacedFromOutsideAreRestored) {
+  auto spec = detached_shell("echo up >&2; sleep 1000");
+  spec.rootfs = path("root");
+  const auto process = start(spec);
+  await_text(log());
+  const auto seen = "/proc/" + std::to_string(process.id().pid) + "/root/etc/hosts";
+  EXPECT_EQ(must(restore_own_files(process.id(), path("."))), std::vector<std::string>{});
+  write_text(root("etc/hosts.new"), "somebody's\n");
+  fs::rename(root("etc/hosts.new"), root("etc/hosts"));
+  fs::remove(root("etc/resolv.conf"));
+  EXPECT_EQ(read_text(seen), "somebody's\n");
+  EXPECT_EQ(must(restore_own_files(process.id(), path("."))),
+            (std::vector<std::string>{"hosts", "resolv.conf"}));
+  EXPECT_EQ(read_text(seen), "10.9.8.7\tweb\n");
+  EXPECT_EQ(read_text(root("etc/hosts")), "somebody's\n");
+  stop(process);
 }
 
 }  // namespace

@@ -10,85 +10,13 @@
 #include <cstdio>
 #include <initializer_list>
 
+#include "sandbox/shim/etc.h"
+#include "sandbox/shim/mount_steps.h"
+
 namespace berth::shim {
 namespace {
 
-constexpr unsigned long kNoPrivileges = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 constexpr char kShmOptions[] = "mode=1777,size=65536k";  // Docker's default --shm-size, 64 MiB
-
-// Whether something of the host that is not there is an error.
-enum class Missing : bool { kFails, kIsFine };
-
-// Says why `type` could not be mounted on `target` (errno).
-[[noreturn]] void give_up_mount(const char* type, const char* target, const FailurePipe& failures) {
-  if (errno == EPERM) {
-    failures.give_up(
-        "mount %s on %s (needs CAP_SYS_ADMIN; in a user namespace also that the outer %s has "
-        "nothing "
-        "mounted over it)",
-        type, target, target);
-  }
-  failures.give_up("mount %s on %s", type, target);
-}
-
-void mount_new(const char* type, const char* target, unsigned long flags, const char* options,
-               const FailurePipe& failures) {
-  if (mount(type, target, type, flags, options) != 0) give_up_mount(type, target, failures);
-}
-
-// A detached copy of the mount at `path`, to be put somewhere by attach().
-int copy_mount(int directory, const char* path, unsigned flags, Missing missing,
-               const FailurePipe& failures) {
-  const int tree = open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
-  if (tree < 0 && !(errno == ENOENT && missing == Missing::kIsFine)) {
-    failures.give_up("copy the mount of %s", path);
-  }
-  return tree;
-}
-
-bool attach(int tree, const char* target, unsigned symlinks = MOVE_MOUNT_T_SYMLINKS) {
-  return move_mount(tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH | symlinks) == 0;
-}
-
-void make_directory(const char* path, const FailurePipe& failures) {
-  if (mkdir(path, 0755) != 0 && errno != EEXIST) {
-    failures.give_up("make the directory %s in the root file system", path);
-  }
-}
-
-void make_file(const char* path, const FailurePipe& failures) {
-  const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-  if (fd < 0 && errno != EEXIST) failures.give_up("make %s in the root file system", path);
-  if (fd >= 0) close(fd);
-}
-
-bool is_directory(const char* path) {
-  struct stat status;
-  return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
-bool is_symlink(const char* path) {
-  struct stat status;
-  return lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
-}
-
-// Puts a file's copied mount on `target`, or on what it links to. A link that leads nowhere (a
-// resolv.conf of a resolver that does not run) is itself covered. A target that does not exist at
-// all is made where `may_create`, and else left alone.
-void cover_file(int tree, const char* target, bool may_create, const FailurePipe& failures) {
-  if (tree < 0 || attach(tree, target)) return;
-  if (errno == ENOENT) {
-    if (is_symlink(target)) {
-      if (attach(tree, target, 0)) return;
-    } else if (may_create) {
-      make_file(target, failures);
-      if (attach(tree, target)) return;
-    } else {
-      return;
-    }
-  }
-  failures.give_up("mount on %s", target);
-}
 
 // mqueue is a kernel option (CONFIG_POSIX_MQUEUE): without it the directory stays as it is.
 void mount_mqueue(const FailurePipe& failures) {
@@ -204,14 +132,9 @@ void make_rootfs_mounts(int old_root, const char* terminal, const FailurePipe& f
 }  // namespace
 
 void make_mounts(const MountSettings& settings, const FailurePipe& failures) {
-  struct File {
-    const char* source;
-    const char* target;
-    int tree;
-  };
-  File files[] = {{settings.hosts_file, "/etc/hosts", -1},
-                  {settings.hostname_file, "/etc/hostname", -1},
-                  {settings.resolv_file, "/etc/resolv.conf", -1}};
+  OwnFile files[] = {{settings.hosts_file, "/etc/hosts", -1},
+                     {settings.hostname_file, "/etc/hostname", -1},
+                     {settings.resolv_file, "/etc/resolv.conf", -1}};
 
   make_everything_slave(failures);
   // Copied now, because their paths are the host's.
@@ -219,15 +142,15 @@ void make_mounts(const MountSettings& settings, const FailurePipe& failures) {
     if (file.source == nullptr) continue;
     file.tree = copy_mount(AT_FDCWD, file.source, 0, Missing::kFails, failures);
   }
-  const bool has_rootfs = settings.rootfs != nullptr;
-  const int old_root = has_rootfs ? enter_rootfs(settings.rootfs, failures) : -1;
-  if (has_rootfs) {
-    make_rootfs_mounts(old_root, settings.terminal, failures);
-  } else {
+  if (settings.rootfs == nullptr) {
     make_host_mounts(failures);
+    make_own_etc(files, failures);
+    return;
   }
-  for (const auto& file : files) cover_file(file.tree, file.target, has_rootfs, failures);
-  if (has_rootfs) leave_old_root(old_root, failures);
+  const int old_root = enter_rootfs(settings.rootfs, failures);
+  make_rootfs_mounts(old_root, settings.terminal, failures);
+  cover_files(files, failures);
+  leave_old_root(old_root, failures);
 }
 
 void make_network_view(const FailurePipe& failures) {

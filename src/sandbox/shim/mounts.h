@@ -5,9 +5,10 @@
 // the host's later unmounts still reach the sandbox and it pins nothing, and no mount goes the
 // other way.
 //
-// Without a root file system the sandbox sees the host's, with its own /proc (new PID namespace),
-// /sys (sysfs shows the devices of the network namespace it was mounted in; /sys/fs/cgroup is put
-// back), /dev/shm and /dev/mqueue (new IPC namespace). The host's /dev/pts stays.
+// Without a root file system the sandbox sees the host's, with its own /etc (etc.h), /proc (new PID
+// namespace), /sys (sysfs shows the devices of the network namespace it was mounted in;
+// /sys/fs/cgroup is put back), /dev/shm and /dev/mqueue (new IPC namespace). The host's /dev/pts
+// stays.
 //
 // With one, pivot_root(2) makes it the root, and /dev is a tmpfs with the usual few devices bound
 // from the host (the list is the OCI runtime spec's, config-linux.md "Default Devices"). Mount
