@@ -111,8 +111,9 @@ void send_report(const Sandbox& sandbox, const Report& report) {
               failures);
   char go = 0;
   if (TEMP_FAILURE_RETRY(read(sandbox.go.reader, &go, 1)) != 1) _exit(1);
-  if (options.workdir != nullptr && chdir(options.workdir) != 0) {
-    failures.give_up("change to the working directory %s", options.workdir);
+  if (chdir("/") != 0 || (options.workdir != nullptr && chdir(options.workdir) != 0)) {
+    failures.give_up("change to the working directory %s",
+                     options.workdir != nullptr ? options.workdir : "/");
   }
   sandbox.streams.use(failures);
   exec_command(options.command, failures);
@@ -201,7 +202,8 @@ int run_on_exit(Options& options, int exit_code) {
 int run(int argc, char* argv[]) {
   static Sandbox sandbox;
   Options& options = sandbox.options;
-  if (!parse_options(argc, argv, options)) return 1;
+  if (!open_missing_streams() || !parse_options(argc, argv, options)) return 1;
+  signal(SIGCHLD, SIG_DFL);  // ignored, the process's exit code would be lost (wait(2))
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
@@ -219,8 +221,7 @@ int run(int argc, char* argv[]) {
 
   if (options.detach) detach_from_starter(sandbox);
   make_process(sandbox);
-  // The process has its own working directory now; a shim that lives on must pin none.
-  if (options.detach && chdir("/") != 0) return 1;
+  if (chdir("/") != 0) return 1;  // the starter's directory can be removed or unmounted
   start_process(sandbox);
   if (options.detach) {
     static LogWriter log(sandbox.log_fd);

@@ -18,6 +18,7 @@
 #include <fstream>
 #include <map>
 
+#include "base/directories.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -71,10 +72,20 @@ Result<int> run(std::vector<std::string> argv, std::vector<std::string> env, int
   for (int fd = 3; fd < kHostNetnsFd; ++fd) posix_spawn_file_actions_addclose(&actions, fd);
   posix_spawn_file_actions_addclosefrom_np(&actions, kHostNetnsFd + 1);
   posix_spawn_file_actions_addchdir_np(&actions, "/");
+  // Nor are its starter's blocked and ignored signals its own: stop() ends it by one.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t signals;
+  sigemptyset(&signals);
+  posix_spawnattr_setsigmask(&attributes, &signals);
+  sigfillset(&signals);
+  posix_spawnattr_setsigdefault(&attributes, &signals);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t pid = 0;
-  const int failed = posix_spawn(&pid, argv[0].c_str(), &actions, nullptr, pointers(argv).data(),
-                                 pointers(env).data());
+  const int failed = posix_spawn(&pid, argv[0].c_str(), &actions, &attributes,
+                                 pointers(argv).data(), pointers(env).data());
   posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
   if (failed != 0) return fail_sys(failed, "start {}", argv[0]);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0)
@@ -96,10 +107,7 @@ UniqueFd process_of(const std::string& directory) {
 }
 
 Status make_directory(const Spec& spec) {
-  std::error_code error;
-  fs::create_directories(spec.directory, error);
-  if (error || ::chmod(spec.directory.c_str(), 0700) != 0)
-    return fail_sys(error ? error.value() : errno, "make directory {}", spec.directory);
+  TRY(make_directories(spec.directory, 0700));
   const auto link = file(spec.directory, kEventProgram);
   if (::symlink(spec.program.c_str(), link.c_str()) != 0 && errno != EEXIST)
     return fail_sys(errno, "make {}", link);

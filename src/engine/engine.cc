@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/directories.h"
 #include "base/result.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
@@ -16,6 +17,7 @@
 #include "plan/json.h"
 #include "plan/render.h"
 #include "plan/whose.h"
+#include "store/disk.h"
 
 namespace berth {
 namespace {
@@ -25,15 +27,12 @@ namespace fs = std::filesystem;
 
 constexpr mode_t kPrivate = 0700;
 
-// The directory and its parents; what is made is for its owner alone.
+// The directory, for its owner alone, and its parents.
 Status make_private_directory(const std::string& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return {};
-  const auto parent = fs::path(path).parent_path();
-  fs::create_directories(parent, error);
-  if (mkdir(path.c_str(), kPrivate) != 0 && errno != EEXIST)
-    return fail_sys(errno, "make directory {}", path);
-  return {};
+  TRY(make_directories(fs::path(path).parent_path(), 0755));
+  return make_directories(path, kPrivate);
 }
 
 // The berth program for what happens after this process: itself, else the one beside it.
@@ -71,7 +70,8 @@ Result<Engine> Engine::open(Config config) {
   auto impl = std::make_unique<Impl>();
   impl->config = std::move(config);
   if (auto opened = impl->open_store(); !opened) {
-    if (opened.error().kind != ErrorKind::kPermission) return std::unexpected(opened.error());
+    const bool is_refused = opened.error().kind == ErrorKind::kPermission && opened.error().sys != EROFS;
+    if (!is_refused) return std::unexpected(opened.error());
     return fail(ErrorKind::kPermission,
                 "this user may not use the instance in {} and {} ({}): run berth as root, or give "
                 "directories of your own with --root and --run",
@@ -93,7 +93,8 @@ Status Engine::Impl::open_store() {
     TRY(make_private_directory(config.run));
     return make_private_directory(run_path("netns"));
   };
-  TRY(make_directories());
+  // What is there can be read though a read-only disk lacks a directory beside it.
+  if (auto made = make_directories(); !made && !fs::exists(path, error)) return made;
   // A store is made under the lock: else a reset would remove parts of what is just being made.
   engine::InstanceLock::Held held;
   constexpr int kTries = 10;  // one reset ends while this waits; who resets all the time has to wait
@@ -127,7 +128,9 @@ Status Engine::Impl::load_instance() {
   kernel.instance = instance;
   if (config.only_plan) return {};
   // A damaged record stops whatever needs it, with a sentence of its own, but not `system reset`.
-  if (auto noticed = notice_reboot(); !noticed && noticed.error().kind != ErrorKind::kCorrupt)
+  // Nor does a disk that cannot be written keep anybody from reading.
+  if (auto noticed = notice_reboot(); !noticed && noticed.error().kind != ErrorKind::kCorrupt &&
+                                      !store::is_disk_error(noticed.error()))
     return noticed;
   (void)settle_abandoned();  // who may not do that may still look
   return {};

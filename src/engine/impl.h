@@ -427,6 +427,8 @@ class Engine::Impl {
   Status collect_dead();
   /// The same for what `reference` names; the lock is not held.
   Status collect_stale(const Target& reference);
+  /// Records the ends of `dead`. A disk that cannot be written is no error.
+  Status record_ends(const std::vector<Sandbox>& dead);
 
   // stop.cc
   Status prepare(engine::Change& change, const StopSandboxes& request);

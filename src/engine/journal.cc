@@ -9,6 +9,7 @@
 
 #include "base/json_writer.h"
 #include "base/result.h"
+#include "store/disk.h"
 #include "engine/ids.h"
 #include "engine/impl.h"
 #include "kernel/netlink/link.h"
@@ -161,6 +162,7 @@ Status Engine::Impl::commit(engine::Change& change) {
   auto passed_over = plan::spare_others(kernel, plan);
   if (plan.empty() && change.moved.empty() && passed_over.empty())
     return store->commit(change.transaction.writes(), change.durability);
+  if (change.direction == Direction::kMake) TRY(store::check_room(config.root));
   const auto reached = [&](std::string_view step) {
     if (faults.at) faults.at(step);
   };

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/directories.h"
 #include "base/result.h"
 #include "engine/host_facts.h"
 #include "engine/host_gateway.h"
@@ -43,9 +44,8 @@ Status update(const std::string& path, const std::string& text, sandbox::Merge m
 constexpr const char* kInstanceFile = "instance";
 
 Status make_directory(const std::string& path, const std::string& instance) {
+  TRY(make_directories(path, 0755));
   std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return fail_sys(error.value(), "make directory {}", path);
   const auto file = fmt::format("{}/{}", path, kInstanceFile);
   return fs::exists(file, error) ? Status{} : sandbox::write_in_place(file, instance);
 }

@@ -19,6 +19,7 @@
 #include "sandbox/names.h"
 #include "sandbox/process.h"
 #include "sandbox/resolv_conf.h"
+#include "store/disk.h"
 
 namespace berth {
 namespace {
@@ -144,6 +145,17 @@ Result<Sandbox> sandbox_for(engine::State& state, const RunProcess& request,
                                 : TRY(state.network(request.networks[0].network)).name;
   }
   return sandbox;
+}
+
+// Why a process that was made does not run: what it says itself, where it has failed, before
+// `consequence`, what then failed because it is gone. One that is about to be a zombie has no
+// namespaces any more (do_exit in kernel/exit.c).
+RunError why_not_started(sandbox::PendingProcess pending, Error consequence) {
+  const auto own_netns = fmt::format("/proc/{}/ns/net", pending.pid());
+  if (kernel::Netns::open(own_netns)) return RunError{std::move(consequence)};
+  const auto started = std::move(pending).start();
+  if (started) return RunError{std::move(consequence)};  // it was killed, and said nothing
+  return RunError{started.error().error, started.error().exit_code};
 }
 
 class ForegroundProcess : public RunningProcess {
@@ -315,7 +327,7 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
        .detach = request.detach,
        .tty = request.tty,
        .open_stdin = request.open_stdin,
-       .workdir = request.workdir.empty() && !sandbox.rootfs.empty() ? "/" : request.workdir,
+       .workdir = request.workdir,
        .shim = config.shim,
        .on_exit = {config.program, "--root", config.root, "--run", config.run, "sandbox", "exited",
                    sandbox.id}});
@@ -334,11 +346,9 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
   sandbox.started = engine::now();
   if (!joined) {
     const auto netns = kernel::Netns::open(sandbox.netns_path);
-    if (!netns) {  // the process could not even be prepared: it knows why
-      const auto started = std::move(*pending).start();
+    if (!netns) {
       remove_files(sandbox);
-      return started ? refused(netns.error())
-                     : std::unexpected(RunError{started.error().error, started.error().exit_code});
+      return std::unexpected(why_not_started(*std::move(pending), netns.error()));
     }
     sandbox.netns_inode = netns->inode();
   }
@@ -384,11 +394,11 @@ std::expected<Started, RunError> Engine::Impl::run(const RunProcess& request) {
     return write_files(look.state, sandbox);
   };
   if (auto attached = with_dead_collected(attach); !attached) {
-    { const auto killed = std::move(pending); }
+    auto refusal = why_not_started(*std::move(pending), attached.error());  // and kills it
     sandbox.auto_remove = true;  // nothing of it is to remain
     (void)finish_if_known(sandbox, 125);
     remove_files(sandbox);
-    return refused(attached.error());
+    return std::unexpected(std::move(refusal));
   }
 
   auto started = std::move(*pending).start();
@@ -460,8 +470,19 @@ bool Engine::Impl::is_dead(const Sandbox& sandbox) const {
 Status Engine::Impl::collect_dead() {
   if (config.only_plan || !snapshot.expired()) return {};
   Change look(*store);
-  for (const auto& sandbox : TRY(look.state.sandboxes()))
-    if (is_dead(sandbox)) TRY(finish_if_known(sandbox, 128 + SIGKILL));
+  std::vector<Sandbox> dead;
+  for (auto& sandbox : TRY(look.state.sandboxes()))
+    if (is_dead(sandbox)) dead.push_back(std::move(sandbox));
+  return record_ends(dead);
+}
+
+Status Engine::Impl::record_ends(const std::vector<Sandbox>& dead) {
+  for (const auto& each : dead) {
+    auto recorded = finish_if_known(each, 128 + SIGKILL);
+    if (recorded) continue;
+    // Who only looks sees the record as it is; who wants to change something is told anyway.
+    return store::is_disk_error(recorded.error()) ? Status{} : recorded;
+  }
   return {};
 }
 
@@ -481,8 +502,7 @@ Status Engine::Impl::collect_stale(const Target& reference) {
       if (sandbox && is_dead(*sandbox)) dead.push_back(*std::move(sandbox));
     }
   }
-  for (const auto& each : dead) TRY(finish_if_known(each, 128 + SIGKILL));
-  return {};
+  return record_ends(dead);
 }
 
 }  // namespace berth

@@ -77,6 +77,7 @@ void become_user(const User& user, const shim::FailurePipe& failures) {
   auto env = with_path(spec.env);
   if (spec.detach) setsid();
   open_streams(spec, terminal, failures);
+  if (spec.detach && chdir("/") != 0) failures.give_up("change to the working directory /");
   if (!spec.workdir.empty() && chdir(spec.workdir.c_str()) != 0) {
     failures.give_up("change to the working directory %s", spec.workdir.c_str());
   }

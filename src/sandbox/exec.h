@@ -28,7 +28,8 @@ struct ExecSpec {
   std::string sandbox;            ///< what the caller calls it, for errors
   std::vector<std::string> argv;
   std::vector<std::string> env;  ///< "K=V", all of it; PATH is added if it has none
-  std::string workdir;           ///< empty: / in a sandbox, else the caller's
+  std::string workdir;           ///< empty: /, but in a namespace without a process the caller's, if
+                                 ///< not detached
   std::optional<User> user;      ///< nullopt: the caller's
   bool detach = false;
   bool tty = false;  ///< a pseudo-terminal for it; nothing when detached

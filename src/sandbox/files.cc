@@ -114,9 +114,13 @@ Result<std::string> read_text(const std::string& path, std::size_t most) {
 }
 
 Status write_in_place(const std::string& path, std::string_view text) {
-  const UniqueFd fd(
-      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) return fail_sys(errno, "open {}", path);
+  // On a full disk the old text stays: the room is there before any of it is overwritten. Not every
+  // file system knows how (EOPNOTSUPP).
+  const auto size = static_cast<off_t>(text.size());
+  if (size > 0 && fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, size) != 0 && errno != EOPNOTSUPP)
+    return fail_sys(errno, "write {}", path);
   // The sandbox's resolver may be any user, whatever berth's umask is.
   if (fchmod(fd.get(), 0644) != 0) return fail_sys(errno, "make {} readable", path);
   while (!text.empty()) {
@@ -124,6 +128,7 @@ Status write_in_place(const std::string& path, std::string_view text) {
     if (written < 0) return fail_sys(errno, "write {}", path);
     text.remove_prefix(static_cast<std::size_t>(written));
   }
+  if (ftruncate(fd.get(), size) != 0) return fail_sys(errno, "cut {}", path);
   return {};
 }
 

@@ -35,8 +35,7 @@ bool is_being_made(pid_t pid) {
 
 // Mounts `file` on `target` in the mount namespace of the process that `pidfd` stands for.
 Status mount_in(int pidfd, int file, const std::string& target) {
-  const UniqueFd tree(
-      open_tree(file, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+  const UniqueFd tree(open_tree(file, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
   if (!tree) return fail_sys(errno, "copy the mount of its own {}", target);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return fail_sys(errno, "make a pipe");
@@ -70,6 +69,8 @@ Result<std::vector<std::string>> restore_own_files(const ProcessId& process,
     const auto own = directory + "/" + name;
     const auto target = fmt::format("/etc/{}", name);
     const UniqueFd file(open(own.c_str(), O_PATH | O_CLOEXEC));
+    // Removed with the sandbox whose network this one shares: it keeps what it has.
+    if (!file && errno == ENOENT) continue;
     if (!file) return fail_sys(errno, "open {}", own);
     const auto seen = open_in_root(root, target.c_str(), O_PATH);
     if (seen && is_same_file(file.get(), seen.get())) continue;

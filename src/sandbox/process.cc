@@ -84,19 +84,25 @@ std::vector<std::string> shim_command(const ProcessSpec& spec) {
 Result<pid_t> start_shim(const ProcessSpec& spec, int sync, int terminal) {
   auto words = shim_command(spec);
   auto env = with_path(spec.env);
-  // Copied above both numbers, so that neither of the two descriptors is put over the other.
-  const UniqueFd netns(spec.netns < 0 ? -1 : fcntl(spec.netns, F_DUPFD_CLOEXEC, kShimNetnsFd + 1));
-  if (spec.netns >= 0 && !netns) return fail_sys(errno, "copy a namespace's descriptor");
+  // Copied above the numbers that they get, so that none of them is put over another.
+  const auto copy_of = [](int fd) {
+    return UniqueFd(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, kShimNetnsFd + 1));
+  };
+  const auto netns = copy_of(spec.netns);
+  const auto socket = copy_of(sync);
+  const auto slave = copy_of(terminal);
+  if (!socket || (spec.netns >= 0 && !netns) || (terminal >= 0 && !slave))
+    return fail_sys(errno, "copy a descriptor for the helper");
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, sync, kShimSyncFd);
+  posix_spawn_file_actions_adddup2(&actions, socket.get(), kShimSyncFd);
   if (netns) posix_spawn_file_actions_adddup2(&actions, netns.get(), kShimNetnsFd);
   if (spec.detach) {
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
       posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
     }
   }
-  if (terminal >= 0) posix_spawn_file_actions_adddup2(&actions, terminal, STDIN_FILENO);
+  if (slave) posix_spawn_file_actions_adddup2(&actions, slave.get(), STDIN_FILENO);
   pid_t pid = -1;
   const int failed = posix_spawn(&pid, spec.shim.c_str(), &actions, nullptr, pointers(words).data(),
                                  pointers(env).data());

@@ -48,7 +48,7 @@ struct ProcessSpec {
   bool detach = false;
   bool tty = false;  ///< a pseudo-terminal of its own: the caller's window to it, or the log's
   bool open_stdin = false;
-  std::string workdir;  ///< empty: / in a rootfs, else the caller's
+  std::string workdir;  ///< empty: /; a relative path begins there
   std::string shim;     ///< path of berth-shim
   std::vector<std::string>
       on_exit;  ///< program (absolute) and arguments; the exit code is appended

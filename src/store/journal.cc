@@ -10,6 +10,7 @@
 #include <charconv>
 
 #include "base/result.h"
+#include "store/disk.h"
 
 namespace berth::store {
 namespace {
@@ -18,6 +19,9 @@ namespace {
 constexpr std::size_t kColumn = 16;
 constexpr std::size_t kHeader = 2 * kColumn;
 using Header = std::array<char, kHeader>;
+
+// Enough for the removal of some hundred sandboxes at once.
+constexpr std::size_t kReserved = 256 << 10;
 
 Header blank_header() {
   Header header;
@@ -69,7 +73,12 @@ Result<Header> read_header(int fd) {
 
 Result<Journal> Journal::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd && errno == EROFS) {  // what is in it can be read, and nothing changes
+    fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd && errno == ENOENT) return Journal();
+  }
   if (!fd) return fail_sys(errno, "open {}", path);
+  reserve(fd.get(), kReserved);
   return Journal(std::move(fd));
 }
 

@@ -31,6 +31,7 @@
 // Limits: keys and values together less than 1 GB a row (SQLITE_MAX_LENGTH); the file must be on a
 // local file system (WAL needs shared memory).
 // Sources: sqlite.org/wal.html, /pragma.html, /c3ref/c_dbconfig_defensive.html, wal.c of 3.40.
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -38,6 +39,8 @@
 #include <thread>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
+#include "store/disk.h"
 #include "store/sqlite_connection.h"
 #include "store/store.h"
 
@@ -51,6 +54,13 @@ constexpr std::int64_t kSchemaVersion = 1;           // PRAGMA user_version
 /// six, so about one in a hundred pays the fsyncs; opening with a WAL this long takes ~0.2 ms more.
 constexpr int kWalPages = 256;
 constexpr int kWalBytes = 2 * kWalPages * 4096;  // what a WAL may keep of the disk
+
+// So that removals can be committed on a full disk: a commit adds pages to the WAL. No locks are on
+// this file (sqlite.org/walformat.html, 2.1), so it can be closed.
+void reserve_wal(const std::string& database) {
+  const UniqueFd wal(::open((database + "-wal").c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (wal) reserve(wal.get(), kWalBytes);
+}
 
 // What a file is.
 enum class Content { kNothing, kStore, kForeign };
@@ -270,6 +280,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path) {
   auto& connection = *db;
   auto store = std::make_unique<SqliteStore>(std::move(db));
   TRY(ensure_schema(connection));
+  reserve_wal(path);
   return store;
 }
 

@@ -4,14 +4,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "store/disk.h"
 
 namespace berth::store {
 namespace {
+
+bool is_on_read_only_disk(const std::string& path) {
+  return ::access(path.c_str(), W_OK) != 0 && errno == EROFS;
+}
+
+// Whether the file is all of the store, on a disk where SQLite cannot make the WAL that it wants for
+// reading too (sqlite.org/wal.html, "Read-Only Databases").
+bool cannot_have_wal(const std::string& path) {
+  return is_on_read_only_disk(path) && ::access((path + "-wal").c_str(), F_OK) != 0;
+}
+
+// sqlite.org/uri.html; every byte that may have a meaning there is escaped.
+std::string immutable_uri(std::string_view path) {
+  std::string uri = "file:";
+  for (const unsigned char byte : path)
+    uri += std::isalnum(byte) != 0 || byte == '/' ? std::string(1, static_cast<char>(byte))
+                                                  : fmt::format("%{:02x}", byte);
+  return uri + "?immutable=1";
+}
 
 // The error that `db` has just reported as `code` (an extended one).
 Error sqlite_error(sqlite3* db, int code) {
@@ -28,7 +49,14 @@ Error sqlite_error(sqlite3* db, int code) {
       return {.kind = ErrorKind::kInUse,
               .message = fmt::format("store {}: another process has kept it locked for {} s", path,
                                      Connection::kBusyTimeout.count() / 1000)};
+    case SQLITE_FULL:
+      return {.kind = ErrorKind::kIo,
+              .message = fmt::format("store {}: the disk is full", path),
+              .sys = ENOSPC};
     case SQLITE_READONLY:
+      if (is_on_read_only_disk(std::string(path)))
+        return system_error(EROFS, fmt::format("write the store {}", path));
+      [[fallthrough]];
     case SQLITE_PERM:
       return {.kind = ErrorKind::kPermission, .message = fmt::format("store {}: {}", path, said)};
     case SQLITE_IOERR:
@@ -44,11 +72,15 @@ Error sqlite_error(sqlite3* db, int code) {
   }
 }
 
+// So that a checkpoint has room for the pages that are new since the last one.
+constexpr std::size_t kReserved = 1 << 20;
+
 // O_EXCL makes sure that the file is new: closing a descriptor of a database that this process has
 // open elsewhere would drop that connection's POSIX locks.
 Status make_file(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
   if (!fd && errno != EEXIST) return fail_sys(errno, "cannot make the store {}", path);
+  if (fd) reserve(fd.get(), kReserved);
   return {};
 }
 
@@ -99,14 +131,19 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
   if (access(file.c_str(), F_OK) != 0 && errno == ENOENT) TRY(make_file(file));
 
   sqlite3* db = nullptr;
-  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(file.c_str(), &db, kFlags, nullptr);
+  constexpr int kFlags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int code =
+      cannot_have_wal(file)
+          ? sqlite3_open_v2(immutable_uri(file).c_str(), &db,
+                            kFlags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr)
+          : sqlite3_open_v2(file.c_str(), &db, kFlags | SQLITE_OPEN_READWRITE, nullptr);
   std::unique_ptr<Connection> connection(new Connection(db));  // even a failed open has a handle
   if (code != SQLITE_OK)
     return fail_sys(db != nullptr ? sqlite3_system_errno(db) : ENOMEM, "cannot open the store {}",
                     file);
-  // Without write permission SQLite opens for reading only and says so at the first commit.
-  if (sqlite3_db_readonly(db, "main") == 1)
+  // Without write permission SQLite opens for reading only and says so at the first commit. On a
+  // read-only file system that is what is wanted.
+  if (sqlite3_db_readonly(db, "main") == 1 && !is_on_read_only_disk(file))
     return fail_sys(EACCES, "cannot open the store {} for writing", file);
   connection->wait_for_locks();
   return connection;

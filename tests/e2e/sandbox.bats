@@ -231,6 +231,38 @@ leftovers() { # the names of veths and the number of elements of published ports
   [[ $output == *bin* && $output != *usr* ]]
 }
 
+@test "reconcile gives a sandbox its own /etc files back where others took their places" {
+  local root=$BATS_TEST_TMPDIR/rootfs
+  mkdir -p "$root/bin" "$root/etc"
+  cp "$(command -v busybox)" "$root/bin/"
+  h1 berth run -d --name s1 --rootfs "$root" --network net -- /bin/busybox sleep 1000
+  h1 berth run -d --name s2 --rootfs "$root" --network container:s1 -- /bin/busybox sleep 1000
+  [ "$(h1 berth exec s1 /bin/busybox tail -n1 /etc/hosts | cut -f1)" = "$(inspect s1 '.[0].NetworkSettings.Networks.net.IPAddress')" ]
+  echo other >"$root/etc/hosts.new"
+  mv "$root/etc/hosts.new" "$root/etc/hosts"
+  [ "$(h1 berth exec s1 /bin/busybox cat /etc/hosts)" = other ]
+  run h1 berth system reconcile
+  [[ $output == *"s1: its own /etc/hosts is mounted again"* ]]
+  [[ $output == *"s2: its own /etc/hosts is mounted again"* ]]
+  [[ $(h1 berth exec s1 /bin/busybox cat /etc/hosts) == *localhost* ]]
+  [[ $(h1 berth exec s2 /bin/busybox cat /etc/hosts) == *localhost* ]]
+  run h1 berth system reconcile
+  [[ $output != *"mounted again"* ]]
+  h1 berth rm -f s1 s2
+}
+
+@test "a root file system that cannot be prepared is what is told" {
+  local root=$BATS_TEST_TMPDIR/rootfs
+  mkdir -p "$root"
+  touch "$root/proc"  # no mount point for a proc
+  for _ in $(seq 10); do
+    run h1 berth run --rm --rootfs "$root" --network net -- /bin/true
+    [ "$status" -eq 125 ]
+    [[ $output == *"mount proc on /proc"* && $output != *"/ns/net"* ]]
+  done
+  [ -z "$(h1 berth ps -aq)" ]
+}
+
 @test "twenty at once, each with an address of its own; all gone in one rm" {
   local pids=() names=()
   for i in $(seq 20); do

@@ -192,6 +192,56 @@ TEST_F(OnAnotherEtc, NoEntryCanBeMadeInIt) {
   EXPECT_EQ(read_text(path("hosts")), "10.9.8.7\tweb\n10.1.1.1 db\n");
 }
 
+TEST_F(Process, BeginsInTheRootWhereverItsStarterIs) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(path("."));
+  auto spec = shell("pwd >" + path("seen"));
+  EXPECT_EQ(run(spec), 0);
+  EXPECT_EQ(read_text(path("seen")), "/\n");
+  spec.workdir = "usr";
+  EXPECT_EQ(run(spec), 0);
+  std::filesystem::current_path(before);
+  EXPECT_EQ(read_text(path("seen")), "/usr\n");
+}
+
+// In the foreground too: its helper holds no directory of the starter's.
+TEST_F(Process, KeepsNoDirectoryBusy) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::create_directory(path("here"));
+  std::filesystem::current_path(path("here"));
+  const auto process = start(shell("sleep 1000"));
+  std::filesystem::current_path(before);
+  for (const auto& each : {process.id(), process.shim()}) {
+    const auto pid = std::to_string(each.pid);
+    EXPECT_EQ(std::filesystem::read_symlink("/proc/" + pid + "/cwd"), "/");
+  }
+  stop(process);
+}
+
+// What happens to the standard streams of a program that was started without them.
+TEST_F(Process, IsStartedWithStreamsClosed) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (const int stream : {0, 1, 2}) close(stream);
+    auto spec = shell("echo out; echo err >&2; readlink /proc/self/fd/1 >" + path("seen"));
+    const bool ran = run(spec) == 0;
+    spec.tty = true;
+    _exit(ran && run(spec) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Process, ItsExitCodeIsToldWhereTheStarterIgnoresItsChildren) {
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  auto spec = shell("exit 3");
+  spec.on_exit = {"/bin/sh", "-c", "echo $1 >" + path("code"), "sh"};
+  EXPECT_EQ(run(spec), 3);
+  std::signal(SIGCHLD, before);
+  EXPECT_EQ(read_text(path("code")), "3\n");
+}
+
 TEST_F(Process, EnvironmentWorkdirAndSignals) {
   auto spec = shell(
       "{ echo $PATH $COLOR; pwd; umask; grep -E 'Sig(Blk|Ign)' /proc/self/status; "

@@ -1,12 +1,16 @@
 #include "frontends/cli/cli.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <csignal>
 
 #include "base/result.h"
 #include "frontends/cli/help.h"
 #include "frontends/cli/options.h"
 #include "frontends/cli/output.h"
 #include "frontends/cli/version.h"
+#include "sandbox/shim/launch.h"
 
 namespace berth::cli {
 namespace {
@@ -67,7 +71,15 @@ int run_verb(const Walk& at, Context& context) {
 
 }  // namespace
 
+// What the caller left this process with must not decide what it does, nor what it makes.
+static bool settle_process() {
+  ::umask(::umask(022) | 022);
+  // A child's exit code is lost where SIGCHLD is ignored (wait(2)).
+  return ::signal(SIGCHLD, SIG_DFL) != SIG_ERR && shim::open_missing_streams();
+}
+
 int run(std::span<const std::string> words, Context context) {
+  if (!settle_process()) return kExitRefused;
   const auto at = walk(words);
   const int exit_code = at.verb().is_group() ? run_group(at, context) : run_verb(at, context);
   if (const auto flushed = flush(); !flushed) {

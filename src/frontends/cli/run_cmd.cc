@@ -1,4 +1,5 @@
 // berth run
+#include <cstdio>
 #include <memory>
 
 #include "base/result.h"
@@ -26,6 +27,12 @@ Action build_run(CLI::App& app) {
       announce_in_background(engine, *endpoints);
     if (!request.detach) return started->process->wait();
     print(started->sandbox.id + "\n");
+    // It runs all the same, and 125 would say that it does not.
+    if (const auto printed = flush(); !printed) {
+      complain(fmt::format("{} runs, but its id was not printed: {}", started->sandbox.name,
+                           printed.error().message));
+      std::clearerr(stdout);
+    }
     return kExitOk;
   };
 }
@@ -38,7 +45,8 @@ constinit const Verb kRunVerb = {
     .details =
         "The process gets network, mount, UTS, IPC and PID namespaces of its own, and its own "
         "/etc/hosts, /etc/hostname and /etc/resolv.conf, over the host's file system or the "
-        "directory given by --rootfs. Instead of a network namespace of its own it has the host's "
+        "directory given by --rootfs. Of the host's file system it sees all, but its /etc is a "
+        "read-only directory of its own with the host's entries in it. Instead of a network namespace of its own it has the host's "
         "with --network host, that of another sandbox with container:NAME, which brings its hosts "
         "file, host name and ports with it, and one that somebody else made with ns:PATH; none "
         "is one of its own with lo alone. Options after COMMAND are the command's. The exit code "

@@ -17,6 +17,14 @@
 
 namespace berth::shim {
 
+bool open_missing_streams() {
+  for (int stream = 0; stream < 3; ++stream) {
+    if (fcntl(stream, F_GETFD) >= 0) continue;
+    if (open("/dev/null", O_RDWR) != stream) return false;  // the lowest number that is free
+  }
+  return true;
+}
+
 pid_t fork_with(std::uint64_t flags, int* pidfd) {
   clone_args arguments{};
   arguments.flags = flags;

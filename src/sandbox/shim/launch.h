@@ -14,6 +14,10 @@ namespace berth::shim {
 inline constexpr char kDefaultPath[] =
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Opens /dev/null for each standard stream that is closed, so that no other file gets its number.
+/// False if it cannot.
+[[nodiscard]] bool open_missing_streams();
+
 /// fork(2) with clone(2) flags: the child's pid in the parent, 0 in the child, -1 and errno on
 /// failure. With CLONE_PIDFD in `flags`, `pidfd` receives a close-on-exec pidfd of the child.
 [[nodiscard]] pid_t fork_with(std::uint64_t flags, int* pidfd = nullptr);

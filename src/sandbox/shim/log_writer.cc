@@ -1,56 +1,108 @@
 #include "sandbox/shim/log_writer.h"
 
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 namespace berth::shim {
 
+static constexpr std::size_t kPrefixBytes = kTimeTextBytes + sizeof " stdout ";
+static constexpr char kFull[] = "F ";
+static constexpr char kPartial[] = "P ";
+static constexpr std::size_t kTagBytes = 2;
+
+// Writes all of the pieces, or takes back what it could write of them: a short write is a full
+// disk.
+static bool write_whole(int fd, iovec* pieces, int count) {
+  std::size_t size = 0;
+  for (int i = 0; i < count; ++i) size += pieces[i].iov_len;
+  const auto written = TEMP_FAILURE_RETRY(writev(fd, pieces, count));
+  if (written == static_cast<ssize_t>(size)) return true;
+  struct stat file;
+  if (written > 0 && fstat(fd, &file) == 0 && file.st_size >= written) {
+    [[maybe_unused]] const int cut = ftruncate(fd, file.st_size - written);
+  }
+  return false;
+}
+
 void LogWriter::append(Stream stream, const char* text, std::size_t size) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   char time[kTimeTextBytes];
   format_time(now, time);
-  char prefix[kTimeTextBytes + sizeof " stdout F "];
-  const int prefix_size = std::snprintf(prefix, sizeof prefix, "%s %s ", time,
-                                        stream == Stream::kStdout ? "stdout" : "stderr");
+  char prefix[kPrefixBytes];
+  std::snprintf(prefix, sizeof prefix, "%s %s ", time,
+                stream == Stream::kStdout ? "stdout" : "stderr");
+  Line& line = lines_[static_cast<int>(stream)];
   while (size > 0) {
     const auto* newline = static_cast<const char*>(std::memchr(text, '\n', size));
-    const std::size_t length = newline != nullptr ? newline - text : size;
-    put(prefix, prefix_size);
-    put(newline != nullptr ? "F " : "P ", 2);
-    put(text, length);
-    put("\n", 1);
-    const std::size_t taken = newline != nullptr ? length + 1 : length;
+    const bool is_partial = newline == nullptr;
+    const std::size_t length = is_partial ? size : newline - text;
+    if (line.skips) {
+      line.skips = is_partial;
+    } else {
+      add_record(line, prefix, is_partial, text, length);
+    }
+    const std::size_t taken = is_partial ? length : length + 1;
     text += taken;
     size -= taken;
   }
-  flush();
+  flush(line);
+}
+
+void LogWriter::add_record(Line& line, const char* prefix, bool is_partial, const char* text,
+                           std::size_t size) {
+  const std::size_t record_size = std::strlen(prefix) + kTagBytes + size + 1;
+  if (record_size > sizeof buffer_ - used_) flush(line);
+  if (line.is_cut && used_ == 0) put_record(prefix, kFull, "", 0);  // its end
+  last_is_partial_ = is_partial;
+  const char* tag = is_partial ? kPartial : kFull;
+  if (record_size <= sizeof buffer_ - used_) {
+    put_record(prefix, tag, text, size);
+    return;
+  }
+  iovec pieces[] = {{buffer_, used_},
+                    {const_cast<char*>(prefix), std::strlen(prefix)},
+                    {const_cast<char*>(tag), kTagBytes},
+                    {const_cast<char*>(text), size},
+                    {const_cast<char*>("\n"), 1}};
+  used_ = 0;
+  settle(line, write_whole(fd_, pieces, 5));
+}
+
+void LogWriter::put_record(const char* prefix, const char* tag, const char* text,
+                           std::size_t size) {
+  put(prefix, std::strlen(prefix));
+  put(tag, kTagBytes);
+  put(text, size);
+  put("\n", 1);
 }
 
 void LogWriter::put(const char* bytes, std::size_t size) {
-  while (size > 0) {
-    if (used_ == sizeof buffer_) flush();
-    const std::size_t part = std::min(size, sizeof buffer_ - used_);
-    std::memcpy(buffer_ + used_, bytes, part);
-    used_ += part;
-    bytes += part;
-    size -= part;
-  }
+  std::memcpy(buffer_ + used_, bytes, size);
+  used_ += size;
 }
 
-void LogWriter::flush() {
-  const char* bytes = buffer_;
-  while (used_ > 0) {
-    const auto written = TEMP_FAILURE_RETRY(write(fd_, bytes, used_));
-    if (written <= 0) break;
-    bytes += written;
-    used_ -= written;
-  }
+void LogWriter::flush(Line& line) {
+  if (used_ == 0) return;
+  iovec all{buffer_, used_};
   used_ = 0;
+  settle(line, write_whole(fd_, &all, 1));
+}
+
+// After an attempt to write records of `line`'s stream.
+void LogWriter::settle(Line& line, bool was_written) {
+  if (was_written) {
+    line = {.is_open = last_is_partial_};
+  } else {
+    line.is_cut = line.is_cut || line.is_open;
+    line.is_open = false;
+    line.skips = last_is_partial_;
+  }
 }
 
 // gmtime_r(3) would read the machine's time zone file for nothing. The calendar is Howard Hinnant's

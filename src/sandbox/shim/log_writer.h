@@ -10,8 +10,9 @@
 // killed shim owes nothing; the price is that a line written in pieces has several P records.
 //
 // The file grows without a limit, as Docker's json-file does by default; rotate it with
-// copytruncate (it is opened O_APPEND). When it cannot be written (a full disk) the text is
-// dropped: a sandbox never blocks on its log.
+// copytruncate (it is opened O_APPEND). A sandbox never blocks on its log: text that cannot be
+// written (a full disk) is dropped, with the rest of its line. What is in the file is whole records
+// all the same, and a line that has lost its end there is ended before the next one begins.
 #pragma once
 
 #include <cstddef>
@@ -29,11 +30,24 @@ class LogWriter {
   void append(Stream stream, const char* text, std::size_t size);
 
  private:
+  // What has become of a stream's latest line.
+  struct Line {
+    bool is_open = false;  // the file has its beginning
+    bool is_cut = false;   // the file has its beginning, and will not have its end
+    bool skips = false;    // its beginning was lost, so its end is dropped
+  };
+
+  void add_record(Line& line, const char* prefix, bool is_partial, const char* text,
+                  std::size_t size);
+  void put_record(const char* prefix, const char* tag, const char* text, std::size_t size);
   void put(const char* bytes, std::size_t size);
-  void flush();
+  void flush(Line& line);
+  void settle(Line& line, bool was_written);
 
   int fd_;
-  std::size_t used_ = 0;
+  Line lines_[2];
+  std::size_t used_ = 0;          // of buffer_: whole records of one stream
+  bool last_is_partial_ = false;  // the last of them
   char buffer_[8192];
 };
 

@@ -1,10 +1,13 @@
 #include "sandbox/shim/log_writer.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <string>
 
 #include "sandbox/logs.h"
@@ -26,13 +29,10 @@ TEST(LogWriter, TimesAreUtcWithNineDecimals) {
   EXPECT_EQ(time_of(4107542400, 0), "2100-03-01T00:00:00.000000000Z");
 }
 
-// The logged text, times cut off.
-std::string logged(std::string_view text, Stream stream) {
-  const int fd = memfd_create("log", MFD_CLOEXEC);
-  LogWriter(fd).append(stream, text.data(), text.size());
+// The file's text, times cut off; each line of it is a record.
+std::string records_of(int fd) {
   std::string file(static_cast<std::size_t>(lseek(fd, 0, SEEK_END)), '\0');
   EXPECT_EQ(pread(fd, file.data(), file.size(), 0), static_cast<ssize_t>(file.size()));
-  close(fd);
   std::string result;
   for (std::size_t begin = 0; begin < file.size();) {
     const auto end = file.find('\n', begin);
@@ -41,6 +41,98 @@ std::string logged(std::string_view text, Stream stream) {
     begin = end + 1;
   }
   return result;
+}
+
+int open_log() {
+  const int fd = memfd_create("log", MFD_CLOEXEC);
+  EXPECT_EQ(fcntl(fd, F_SETFL, O_APPEND), 0);  // as berth-shim opens it
+  return fd;
+}
+
+std::string logged(std::string_view text, Stream stream) {
+  const int fd = open_log();
+  LogWriter(fd).append(stream, text.data(), text.size());
+  auto records = records_of(fd);
+  close(fd);
+  return records;
+}
+
+// A log on a disk that is full from a size on: RLIMIT_FSIZE stands for that.
+class FullDisk : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before_), 0);
+    std::signal(SIGXFSZ, SIG_IGN);
+  }
+  void TearDown() override {
+    has_room();
+    std::signal(SIGXFSZ, SIG_DFL);
+    close(fd_);
+  }
+  // Full when `bytes` more are written.
+  void is_full_after(std::size_t bytes) {
+    auto limit = before_;
+    limit.rlim_cur = static_cast<rlim_t>(lseek(fd_, 0, SEEK_END)) + bytes;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  void has_room() { ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before_), 0); }
+  void write(std::string_view text, Stream stream = Stream::kStdout) {
+    log_.append(stream, text.data(), text.size());
+  }
+
+  int fd_ = open_log();
+  LogWriter log_{fd_};
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(FullDisk, ARecordIsInTheFileAsAWholeOrNotAtAll) {
+  write("one\n");
+  for (const std::size_t room : {0, 1, 20, 40}) {
+    is_full_after(room);
+    write("lost\n");
+  }
+  has_room();
+  write("two\n");
+  EXPECT_EQ(records_of(fd_), "stdout F one\nstdout F two\n");
+}
+
+TEST_F(FullDisk, ALineThatHasLostItsEndIsEnded) {
+  write("beginning");
+  write("other", Stream::kStderr);
+  is_full_after(10);
+  write("end, lost\n");
+  write("lost\n");
+  has_room();
+  write("next\n");
+  write(" stream\n", Stream::kStderr);
+  EXPECT_EQ(records_of(fd_),
+            "stdout P beginning\nstderr P other\nstdout F \nstdout F next\nstderr F  stream\n");
+}
+
+TEST_F(FullDisk, ALineThatHasLostItsBeginningIsDropped) {
+  is_full_after(10);
+  write("a line, and the beginning of another");
+  has_room();
+  write(" of which no more");
+  write(" is wanted\nnext\n");
+  EXPECT_EQ(records_of(fd_), "stdout F next\n");
+}
+
+TEST_F(FullDisk, LargeRecordsAndManyAreWholeToo) {
+  write("beginning");
+  const std::string large(20'000, 'x');
+  for (const std::size_t room : {100, 10'000, 20'040}) {
+    is_full_after(room);
+    write(large + "\n");
+    write(std::string(4'000, '\n'));
+  }
+  has_room();
+  write(large + "\n");
+  const auto records = records_of(fd_);
+  EXPECT_TRUE(records.starts_with("stdout P beginning\nstdout F \n"));
+  EXPECT_TRUE(records.ends_with("stdout F " + large + "\n"));
 }
 
 TEST(LogWriter, OneRecordForEachLineAndForTheRest) {

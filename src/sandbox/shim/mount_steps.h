@@ -1,5 +1,5 @@
-// The single steps that a sandbox's mounts are made of. Part of berth-shim: plain libc. Failures end
-// the process through FailurePipe.
+// The single steps that a sandbox's mounts are made of. Part of berth-shim: plain libc. Failures
+// end the process through FailurePipe.
 #pragma once
 
 #include <sys/mount.h>

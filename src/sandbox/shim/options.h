@@ -21,7 +21,7 @@ struct Options {
   const char* hostname_file = nullptr;
   const char* resolv_file = nullptr;
   const char* log_file = nullptr;  ///< for a detached process
-  const char* workdir = nullptr;   ///< null: / in a rootfs, else the shim's
+  const char* workdir = nullptr;   ///< null: /
   int sync_fd = -1;
   int netns_fd = -1;  ///< the network namespace to join; -1: a new one
   bool detach = false;
