@@ -79,7 +79,8 @@ Result<HostPrefixes> host_prefixes(kernel::Socket& route, Ip::Family family) {
   }
   if (const auto conf = sandbox::read_host_resolv_conf())  // unreadable: the host has no use of it
     for (const auto& server : conf->nameservers)
-      if (server.family() == family) prefixes.needed.push_back(host_route(server));
+      if (server.ip && server.ip->family() == family)
+        prefixes.needed.push_back(host_route(*server.ip));
   return prefixes;
 }
 

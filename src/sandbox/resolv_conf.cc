@@ -30,8 +30,7 @@ void parse_line(std::string_view line, ResolvConf& conf) {
   const std::string directive = fields.front();
   fields.erase(fields.begin());
   if (directive == "nameserver") {
-    if (fields.empty()) return;
-    if (const auto ip = Ip::parse(fields.front())) conf.nameservers.push_back(*ip);
+    if (!fields.empty()) conf.nameservers.emplace_back(fields.front());
   } else if (directive == "search" || directive == "domain") {
     if (!fields.empty()) conf.search = std::move(fields);
   } else if (directive == "options") {
@@ -52,7 +51,8 @@ void add_list(std::string_view directive, const std::vector<std::string>& list, 
 }
 
 ResolvConf with_overrides(ResolvConf conf, const DnsOverrides& overrides) {
-  if (!overrides.nameservers.empty()) conf.nameservers = overrides.nameservers;
+  if (!overrides.nameservers.empty())
+    conf.nameservers.assign(overrides.nameservers.begin(), overrides.nameservers.end());
   if (!overrides.options.empty()) conf.options = overrides.options;
   if (!overrides.search.empty()) {
     conf.search = overrides.search;
@@ -62,6 +62,10 @@ ResolvConf with_overrides(ResolvConf conf, const DnsOverrides& overrides) {
 }
 
 }  // namespace
+
+NameServer::NameServer(std::string word) : text(std::move(word)) {
+  if (const auto address = Ip::parse(text)) *this = *address;
+}
 
 ResolvConf parse_resolv_conf(std::string_view text) {
   ResolvConf conf;
@@ -75,7 +79,7 @@ ResolvConf parse_resolv_conf(std::string_view text) {
 
 std::string to_text(const ResolvConf& conf) {
   std::string text;
-  for (const auto& ip : conf.nameservers) text += fmt::format("nameserver {}\n", ip.str());
+  for (const auto& server : conf.nameservers) text += fmt::format("nameserver {}\n", server.text);
   add_list("search", conf.search, text);
   add_list("options", conf.options, text);
   for (const auto& line : conf.other) text += line + '\n';
@@ -122,13 +126,14 @@ ResolvConf for_host_network(const ResolvConf& host, const DnsOverrides& override
 ResolvConf for_sandbox(const ResolvConf& host, const DnsOverrides& overrides, bool ipv6) {
   auto conf = with_overrides(host, overrides);
   if (!overrides.nameservers.empty()) return conf;
-  std::erase_if(conf.nameservers,
-                [&](const Ip& ip) { return ip.is_loopback() || (!ip.is_v4() && !ipv6); });
+  std::erase_if(conf.nameservers, [&](const NameServer& server) {
+    return !server.ip || server.ip->is_loopback() || (!server.ip->is_v4() && !ipv6);
+  });
   if (conf.nameservers.empty()) {
     conf.nameservers = {Ip::v4(8, 8, 8, 8), Ip::v4(8, 8, 4, 4)};
     if (ipv6) {
       for (const auto* text : {"2001:4860:4860::8888", "2001:4860:4860::8844"}) {
-        conf.nameservers.push_back(*Ip::parse(text));
+        conf.nameservers.emplace_back(std::string(text));
       }
     }
   }
@@ -137,7 +142,7 @@ ResolvConf for_sandbox(const ResolvConf& host, const DnsOverrides& overrides, bo
 
 Result<ResolvConf> read_host_resolv_conf(const std::string& path, const std::string& behind_stub) {
   auto conf = parse_resolv_conf(TRY(read_text(path)));
-  if (conf.nameservers == std::vector{kResolvedStub}) {
+  if (conf.nameservers == std::vector<NameServer>{kResolvedStub}) {
     conf = parse_resolv_conf(TRY(read_text(behind_stub)));
   }
   return conf;

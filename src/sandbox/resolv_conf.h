@@ -7,9 +7,11 @@
 //
 // Source: moby daemon/libnetwork/internal/resolvconf/resolvconf.go (Parse, TransformForLegacyNw,
 // the default servers) and resolvconf_path.go. A nameserver with a zone
-// ("fe80::1%eth0") is dropped as well: the zone is an interface that the sandbox does not have.
+// ("fe80::1%eth0") is dropped as well: the zone is an interface that the sandbox does not have. In
+// the host's own network namespace all of them are kept, also those that are not understood here.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,15 +21,24 @@
 
 namespace berth::sandbox {
 
+struct NameServer {
+  NameServer(Ip address) : text(address.str()), ip(address) {}  // NOLINT: an address is one
+  explicit NameServer(std::string word);
+
+  friend bool operator==(const NameServer&, const NameServer&) = default;
+
+  std::string text;
+  std::optional<Ip> ip;  ///< nullopt: one with a zone, or in a form that only the C library reads
+};
+
 struct ResolvConf {
-  std::vector<Ip> nameservers;
+  std::vector<NameServer> nameservers;
   std::vector<std::string> search;
   std::vector<std::string> options;
   std::vector<std::string> other;  ///< lines of other directives (sortlist), kept as they are
 };
 
-/// Comments, blank lines and unreadable nameservers are left out; the last search or domain line
-/// counts.
+/// Comments and blank lines are left out; the last search or domain line counts.
 [[nodiscard]] ResolvConf parse_resolv_conf(std::string_view text);
 
 [[nodiscard]] std::string to_text(const ResolvConf& conf);

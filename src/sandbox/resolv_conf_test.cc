@@ -76,7 +76,8 @@ class HostResolvConf : public testing::Test {
 TEST_F(HostResolvConf, LooksBehindTheStubOnlyWhenThatIsAllThereIs) {
   ASSERT_TRUE(write_in_place(behind_stub(), "nameserver 10.9.9.9\n"));
   ASSERT_TRUE(write_in_place(main(), "nameserver 127.0.0.53\n"));
-  EXPECT_EQ(read_host_resolv_conf(main(), behind_stub())->nameservers, std::vector{ip("10.9.9.9")});
+  EXPECT_EQ(read_host_resolv_conf(main(), behind_stub())->nameservers,
+            std::vector<NameServer>{ip("10.9.9.9")});
   ASSERT_TRUE(write_in_place(main(), "nameserver 127.0.0.53\nnameserver 10.0.0.53\n"));
   EXPECT_EQ(read_host_resolv_conf(main(), behind_stub())->nameservers.size(), 2U);
 }
@@ -97,6 +98,16 @@ TEST(DnsOverrides, RefuseWhatIsNotOneWordOfTheFile) {
     EXPECT_FALSE(parse_dns_overrides({}, {text}, {})) << text;
   for (const auto* text : {"", "rotate debug", "rotate\n"})
     EXPECT_FALSE(parse_dns_overrides({}, {}, {text})) << text;
+}
+
+TEST(ForHostNetwork, KeepsServersThatOnlyTheHostCanReach) {
+  const std::string servers = "nameserver fe80::1%up0\nnameserver 10.1\nnameserver 10.9.9.1\n";
+  const auto host = parse_resolv_conf(servers + "search lan\n");
+  const DnsOverrides search{.nameservers = {}, .search = {"corp"}, .options = {}};
+  EXPECT_EQ(to_text(for_host_network(host, search)), servers + "search corp\n");
+  EXPECT_EQ(to_text(for_sandbox(host, search, true)), "nameserver 10.9.9.1\nsearch corp\n");
+  const DnsOverrides given{.nameservers = {ip("9.9.9.9")}, .search = {}, .options = {}};
+  EXPECT_EQ(to_text(for_host_network(host, given)), "nameserver 9.9.9.9\nsearch lan\n");
 }
 
 TEST(ForHostNetwork, KeepsTheHostsLoopbackServers) {
