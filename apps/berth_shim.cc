@@ -156,6 +156,11 @@ void make_process(Sandbox& sandbox) {
 int reap(const Sandbox& sandbox) {
   int status = 0;
   TEMP_FAILURE_RETRY(waitpid(sandbox.pid, &status, 0));
+  char stands_for = 0;  // see protocol.h
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+      recv(sandbox.options.sync_fd, &stands_for, 1, MSG_DONTWAIT) == 1 && stands_for != kGo) {
+    return kSignalExitBase + stands_for;
+  }
   return exit_code_of(status);
 }
 
@@ -190,9 +195,11 @@ int run_on_exit(Options& options, int exit_code) {
   char path[sizeof kDefaultPath];
   std::memcpy(path, kDefaultPath, sizeof path);
   char* environment[] = {path, nullptr};
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  // The terminal's signals were for the process: one that waits here, or comes now, must not end the
+  // program that records its end.
+  setsid();
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_IGN);  // drops what is pending
+  unblock_signals();
   execve(options.on_exit[0], options.on_exit, environment);
   std::fprintf(stderr, "berth-shim: run the on-exit program %s: %s\n", options.on_exit[0],
                std::strerror(errno));

@@ -2,10 +2,14 @@
 
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <fstream>
 #include <span>
+#include <string>
 
 #include "base/result.h"
 #include "sandbox/pidfd.h"
@@ -17,6 +21,19 @@ constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2
 // Blocked with them, and dropped: the copying hears of a reader that has gone from write(2).
 constexpr int kDropped = SIGPIPE;
 constexpr int kPatience = 3;  // interrupts until the process is killed
+
+// Whether `signal` is neither handled, ignored nor blocked by the process (proc(5), status): each
+// line is a mask in hexadecimal, whose bit 0 is signal 1.
+bool is_at_default(pid_t pid, int signal) {
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with("SigBlk:") && !line.starts_with("SigIgn:") && !line.starts_with("SigCgt:"))
+      continue;
+    const auto mask = std::strtoull(line.c_str() + sizeof "SigBlk:" - 1, nullptr, 16);
+    if ((mask >> (signal - 1) & 1) != 0) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -37,8 +54,10 @@ Result<Foreground> Foreground::enter(int process, bool lent) {
   return foreground;
 }
 
-Result<Foreground> Foreground::enter(int process, std::optional<Terminal> terminal) {
+Result<Foreground> Foreground::enter(int process, std::optional<Terminal> terminal,
+                                     std::optional<Init> init) {
   auto foreground = TRY(enter(process, false));
+  foreground.init_ = init;
   if (terminal) {
     foreground.terminal_.emplace(*std::move(terminal));
     TRY(foreground.terminal_->begin());
@@ -79,6 +98,7 @@ Status Foreground::wait_for(int fd) {
     }
     if (events[1].revents != 0) forward();
     if (terminal_) terminal_->copy(terminals);
+    if (terminal_ && init_) act_on_keys();
     if (events[0].revents != 0) return {};
   }
 }
@@ -86,19 +106,36 @@ Status Foreground::wait_for(int fd) {
 void Foreground::forward() {
   signalfd_siginfo info{};
   while (read(signals_.get(), &info, sizeof info) == sizeof info) {
-    int number = static_cast<int>(info.ssi_signo);
+    const int number = static_cast<int>(info.ssi_signo);
     if (number == kDropped) continue;
     if (number == SIGWINCH && terminal_) {
       terminal_->resize();
       continue;
     }
-    const bool is_interrupt = number == SIGINT || number == SIGTERM;
-    const bool gave_up = is_interrupt && !lent_ && ++interrupts_ >= kPatience;
-    if (gave_up) number = SIGKILL;
-    if (info.ssi_code == SI_KERNEL && !terminal_ && !gave_up) continue;
-    // A process that has just ended needs no signal.
-    if (process_ >= 0) pidfd_send_signal(process_, number, nullptr, 0);
+    pass_on(number, info.ssi_code == SI_KERNEL && !terminal_);
   }
+}
+
+// `has_it`: whether the kernel has sent it to the process as well.
+void Foreground::pass_on(int number, bool has_it) {
+  const bool is_interrupt = number == SIGINT || number == SIGTERM;
+  if (is_interrupt && !lent_ && ++interrupts_ >= kPatience) return end_by(number);
+  if (init_ && number != SIGWINCH && is_at_default(init_->pid, number)) return end_by(number);
+  // A process that has just ended needs no signal.
+  if (process_ >= 0 && !has_it) pidfd_send_signal(process_, number, nullptr, 0);
+}
+
+// The terminal of its own turns Ctrl-C into a signal, which an init does not get.
+void Foreground::act_on_keys() {
+  const int number = terminal_->signal_of_key(init_->pid);
+  if (number != 0 && is_at_default(init_->pid, number)) end_by(number);
+}
+
+void Foreground::end_by(int number) {
+  if (process_ < 0) return;
+  const char stands_for = static_cast<char>(number);
+  if (init_) send(init_->shim, &stands_for, 1, MSG_NOSIGNAL);
+  pidfd_send_signal(process_, SIGKILL, nullptr, 0);
 }
 
 }  // namespace berth::sandbox

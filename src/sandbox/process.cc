@@ -207,7 +207,9 @@ StartedProcess::StartedProcess(PendingProcess&& from)
       terminal_(std::move(from.terminal_)) {}
 
 Result<int> StartedProcess::wait() && {
-  auto foreground = TRY(Foreground::enter(process_fd_.get(), std::move(terminal_)));
+  auto foreground =
+      TRY(Foreground::enter(process_fd_.get(), std::move(terminal_),
+                            Foreground::Init{.pid = process_.pid, .shim = sync_.get()}));
   std::optional<int> exit_code;
   while (true) {
     TRY(foreground.wait_for(sync_.get()));

@@ -103,6 +103,7 @@ void Terminal::read_input() {
   if (size < 0 && errno == EAGAIN) return;
   if (size <= 0) return hang_up();  // so did the caller's: a raw terminal has no other end
   input_.assign(bytes, size);
+  typed_ += input_;
   write_input();
 }
 
@@ -130,6 +131,20 @@ void Terminal::hang_up() {
   master_.reset();
   forward_input_ = false;
   input_.clear();
+}
+
+// What the line discipline does (n_tty_receive_char_special in drivers/tty/n_tty.c).
+int Terminal::signal_of_key(pid_t init) {
+  const auto typed = std::exchange(typed_, {});
+  termios settings{};
+  if (typed.empty() || !master_ || ::tcgetattr(slave_.get(), &settings) != 0 ||
+      (settings.c_lflag & ISIG) == 0)
+    return 0;
+  pid_t group = 0;
+  if (::ioctl(master_.get(), TIOCGPGRP, &group) != 0 || group != ::getpgid(init)) return 0;
+  for (const auto& [key, signal] : {std::pair(VINTR, SIGINT), std::pair(VQUIT, SIGQUIT)})
+    if (typed.find(static_cast<char>(settings.c_cc[key])) != typed.npos) return signal;
+  return 0;
 }
 
 void Terminal::resize() {

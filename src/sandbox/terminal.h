@@ -56,6 +56,9 @@ class Terminal {
   /// What poll(2) must wait for, and what to do with its answer.
   void ask(std::span<pollfd, 2> events) const;
   void copy(std::span<const pollfd, 2> events);
+  /// The signal that a key has sent to the group of `init` since the last call; 0: none. The kernel
+  /// has sent it to the others of that group.
+  [[nodiscard]] int signal_of_key(pid_t init);
   /// Takes the window's size over from the caller's terminal.
   void resize();
 
@@ -70,6 +73,7 @@ class Terminal {
   UniqueFd slave_;
   bool forward_input_ = false;
   std::string input_;  // read, and not taken by the master yet
+  std::string typed_;  // read since the last signal_of_key()
   RawMode raw_;
 };
 

@@ -58,6 +58,23 @@ h1_berth='berth lab exec t/h1 -- berth'
   grep -q 'code 9' "$BATS_TEST_TMPDIR/screen"
 }
 
+@test "Ctrl-C ends what does not handle it, and 130 is its exit code everywhere" {
+  local dir=$BATS_TEST_TMPDIR mode
+  for mode in '' -it; do
+    rm -f "$dir"/{up,code}
+    in_terminal "$h1_berth run $mode --name ends --network net -- \
+      sh -c 'echo up >$dir/up; exec sleep 1000'; echo \$? >$dir/code" &
+    await "$dir/up"
+    sleep 0.2
+    printf '\003' >&7
+    wait $! || true
+    [ "$(cat "$dir/code")" = 130 ]
+    [ "$(h1 berth inspect ends | jq '.[0].State.ExitCode')" = 130 ]
+    [[ $(h1 berth ps -a --filter name=ends) == *"Exited (130)"* ]]
+    h1 berth rm ends
+  done
+}
+
 @test "the window's size is passed on when it changes" {
   local dir=$BATS_TEST_TMPDIR
   in_terminal "tty >$dir/tty; $h1_berth run -it --rm --network net -- \

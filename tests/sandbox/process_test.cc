@@ -272,29 +272,71 @@ TEST_F(Process, SignalsArePassedOnInTheForeground) {
   sigprocmask(SIG_SETMASK, &before, nullptr);
 }
 
-TEST_F(Process, TheThirdInterruptKillsWhatDoesNotListen) {
-  sigset_t interrupt;
-  sigset_t before;
-  sigemptyset(&interrupt);
-  sigaddset(&interrupt, SIGINT);
-  sigprocmask(SIG_BLOCK, &interrupt, &before);
-  auto spec = shell("");
-  spec.argv = {"sleep", "1000"};  // as an init it ignores SIGINT
-  auto started = start(spec);
-  const pid_t sender = fork();
-  if (sender == 0) {
-    for (int i = 0; i < 50; ++i) {  // more than three: pending ones are merged
-      usleep(20'000);
-      kill(getppid(), SIGINT);
+// What a foreground process ends with that gets `number` again and again.
+class Interrupted : public SandboxTest {
+ protected:
+  int exit_code_after(ProcessSpec spec, int number, const std::string& await = {}) {
+    spec.on_exit = {"/bin/sh", "-c", "echo $1 >" + path("code"), "sh"};
+    sigset_t signals;
+    sigset_t before;
+    sigemptyset(&signals);
+    sigaddset(&signals, number);
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    auto started = start(spec);
+    if (!await.empty()) await_text(await);
+    const pid_t sender = fork();
+    if (sender == 0) {
+      for (int i = 0; i < 50; ++i) {  // more than three: pending ones are merged
+        usleep(20'000);
+        kill(getppid(), number);
+      }
+      _exit(0);
     }
-    _exit(0);
+    const int code = must(std::move(started).wait());
+    kill(sender, SIGKILL);
+    waitpid(sender, nullptr, 0);
+    const timespec at_once{};
+    sigtimedwait(&signals, nullptr, &at_once);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    EXPECT_EQ(read_text(path("code")), std::to_string(code) + "\n");  // so it is recorded
+    return code;
   }
-  EXPECT_EQ(must(std::move(started).wait()), 128 + SIGKILL);
-  kill(sender, SIGKILL);
-  waitpid(sender, nullptr, 0);
-  const timespec at_once{};
-  sigtimedwait(&interrupt, nullptr, &at_once);
-  sigprocmask(SIG_SETMASK, &before, nullptr);
+};
+
+TEST_F(Interrupted, EndsAsOutsideOfASandboxThoughItIsAnInit) {
+  auto spec = shell("");
+  spec.argv = {"sleep", "1000"};
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1})
+    EXPECT_EQ(exit_code_after(spec, number), 128 + number);
+}
+
+TEST_F(Interrupted, HasItsOwnExitCodeWhereItHandlesTheSignal) {
+  EXPECT_EQ(exit_code_after(shell("trap 'exit 7' INT; echo up >" + path("up") +
+                                  "; while :; do sleep 0.05; done"),
+                            SIGINT, path("up")),
+            7);
+}
+
+TEST_F(Interrupted, TheThirdTimeKillsWhatDoesNotListen) {
+  EXPECT_EQ(exit_code_after(shell("trap '' INT; echo up >" + path("up") +
+                                  "; while :; do sleep 0.05; done"),
+                            SIGINT, path("up")),
+            128 + SIGINT);
+}
+
+// A terminal sends its signal to the whole group, the helper included.
+TEST_F(Interrupted, TheEndIsRecordedThoughTheHelperGetsTheSignalToo) {
+  auto spec = shell("sleep 0.2; exit 5");
+  spec.on_exit = {"/bin/sh", "-c", "sleep 0.2; echo $1 >" + path("code"), "sh"};
+  auto started = start(spec);
+  ASSERT_TRUE(signal(started.shim(), SIGINT));
+  EXPECT_EQ(must(std::move(started).wait()), 5);
+  EXPECT_EQ(read_text(path("code")), "5\n");
+}
+
+TEST_F(Interrupted, IsNotEndedByASignalThatItIgnores) {
+  auto spec = shell("trap '' HUP; echo up >" + path("up") + "; sleep 0.3; exit 5");
+  EXPECT_EQ(exit_code_after(spec, SIGHUP, path("up")), 5);
 }
 
 TEST_F(Process, ForegroundStandardInputOnlyWhenAskedFor) {

@@ -54,11 +54,15 @@ static void reset_signals() {
   }
 }
 
-void exec_command(char* const argv[], const FailurePipe& failures) {
+void unblock_signals() {
   reset_signals();
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void exec_command(char* const argv[], const FailurePipe& failures) {
+  unblock_signals();
   umask(022);
   if (syscall(SYS_close_range, 3U, UINT_MAX, CLOSE_RANGE_CLOEXEC) != 0) {
     failures.give_up("mark every descriptor close-on-exec");

@@ -33,6 +33,9 @@ void use_as_stream(int fd, int stream, const FailurePipe& failures);
 /// A failure is one of Stage::kExec.
 [[noreturn]] void exec_command(char* const argv[], const FailurePipe& failures);
 
+/// Every signal at its default, none blocked.
+void unblock_signals();
+
 /// 0-255 for an exit, 128 + signal for a death by signal; `status` is waitpid(2)'s.
 [[nodiscard]] int exit_code_of(int status);
 

@@ -6,6 +6,7 @@
 //   shim:    kReady (the sandbox exists, its process waits)   or kFailed
 //   starter: kGo                                              or end of file: undo everything
 //   shim:    kStarted (the command runs)                      or kFailed
+//   starter: the number of a signal: a SIGKILL that follows stands for it
 //   shim:    kExited (with the exit code; nobody may be listening any more)
 //   shim:    end of file, when the on-exit program is done too
 //
@@ -18,7 +19,7 @@
 
 namespace berth::shim {
 
-inline constexpr char kGo = 'g';
+inline constexpr char kGo = 'g';  // no signal's number: those are 1 to 64
 
 /// The exit code that stands for a death by signal is this plus the signal, as in a shell.
 inline constexpr int kSignalExitBase = 128;
