@@ -141,12 +141,12 @@ constexpr const char* kNames[] = {"add-netns",
                                   "flush-flows",
                                   "start-process",
                                   "signal-process"};
-static_assert(std::size(kNames) == std::variant_size_v<Op>);
+static_assert(std::size(kNames) == std::variant_size_v<AnyOp>);
 
 template <std::size_t I = 0>
 Op read(std::string_view name, const nlohmann::json& json) {
-  if constexpr (I < std::variant_size_v<Op>) {
-    if (name == kNames[I]) return json.get<std::variant_alternative_t<I, Op>>();
+  if constexpr (I < std::variant_size_v<AnyOp>) {
+    if (name == kNames[I]) return json.get<std::variant_alternative_t<I, AnyOp>>();
     return read<I + 1>(name, json);
   } else {
     throw std::invalid_argument("unknown operation " + std::string(name));

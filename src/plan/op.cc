@@ -119,6 +119,12 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
 
 }  // namespace
 
+Op::Op(const Op& other) = default;
+Op::Op(Op&& other) noexcept = default;
+Op& Op::operator=(const Op& other) = default;
+Op& Op::operator=(Op&& other) noexcept = default;
+Op::~Op() = default;
+
 void append(Plan& plan, Plan more) {
   plan.insert(plan.end(), std::make_move_iterator(more.begin()),
               std::make_move_iterator(more.end()));

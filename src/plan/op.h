@@ -273,14 +273,29 @@ struct SignalProcess {
   std::int32_t signal = 0;
 };
 
-using Op =
+using AnyOp =
     std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, AddMacvlan, AddIpvlan, AddVlan,
                  AddDummy, DeleteLink, SetLinkUp, SetLinkMtu, JoinBridge, IsolatePort, HairpinPort,
                  FilterVlans, AddPortVlan, DeletePortVlan, LockPort, AddFdbEntry, SetVrf,
-                 ProbeAddress, StartDhcp, StopDhcp, AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl,
-                 EnsureTable, DeleteTableIfUnused, EnsureTranslator,
-                 DeleteTranslatorIfUnused, AddElement, DeleteElement, FlushFlows,
-                 StartProcess, SignalProcess>;
+                 ProbeAddress, StartDhcp, StopDhcp, AddAddress, DeleteAddress, AddRoute, DeleteRoute,
+                 SetSysctl, EnsureTable, DeleteTableIfUnused, EnsureTranslator,
+                 DeleteTranslatorIfUnused, AddElement, DeleteElement, FlushFlows, StartProcess,
+                 SignalProcess>;
+
+/// One operation. A class and not an alias of the variant, so that the code that copies, moves and
+/// destroys one is compiled once, in op.cc: it was more than half of the code of every file that
+/// has a plan.
+class Op : public AnyOp {
+ public:
+  template <typename T>
+    requires(!std::is_same_v<std::remove_cvref_t<T>, Op>)
+  Op(T op) noexcept : AnyOp(std::in_place_type<T>, std::move(op)) {}  // NOLINT: implicit
+  Op(const Op& other);
+  Op(Op&& other) noexcept;
+  Op& operator=(const Op& other);
+  Op& operator=(Op&& other) noexcept;
+  ~Op();
+};
 
 /// Operations in the order in which they are to happen.
 using Plan = std::vector<Op>;

@@ -25,6 +25,7 @@ if(BERTH_TESTS)
   file(GLOB netns_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/sandbox/*.cc)
   add_executable(berth_sandbox_netns_test ${netns_tests})
   target_link_libraries(berth_sandbox_netns_test PRIVATE berth_sandbox GTest::gtest)
+  berth_precompiled(berth_sandbox_netns_test berth_base_test)
   target_compile_definitions(berth_sandbox_netns_test
                              PRIVATE BERTH_SHIM="$<TARGET_FILE:berth-shim>")
   add_dependencies(berth_sandbox_netns_test berth-shim)
