@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/shell.h"
 #include "dhcp/client.h"
 #include "firewall/table.h"
@@ -54,7 +56,10 @@ std::string sub_link_words(const auto& op) {
 class Renderer {
  public:
   void operator()(const AddNetns& op) {
-    command("touch {} && unshare --net={} ip link set lo up", quoted(op.path), quoted(op.path));
+    const auto path = quoted(op.path);
+    const auto directory = std::filesystem::path(op.path).parent_path().string();
+    command("mkdir -p -m 700 {} && touch {} && unshare --net={} ip link set lo up",
+            quoted(directory), path, path);
   }
   void operator()(const DeleteNetns& op) {
     command("umount {} && rm {}", quoted(op.path), quoted(op.path));

@@ -72,7 +72,7 @@ TEST(Render, AddressesAndRoutes) {
 
 TEST(Render, NamespacesSysctlsAndFlows) {
   EXPECT_EQ(render({AddNetns{"/run/x"}, DeleteNetns{"/run/x"}}),
-            (Lines{"touch /run/x && unshare --net=/run/x ip link set lo up",
+            (Lines{"mkdir -p -m 700 /run && touch /run/x && unshare --net=/run/x ip link set lo up",
                    "umount /run/x && rm /run/x"}));
   EXPECT_EQ(render({SetSysctl{"net/ipv4/conf/br.1/route_localnet", "1", ""}}),
             (Lines{"sysctl -qw net/ipv4/conf/br.1/route_localnet=1"}));
@@ -104,7 +104,8 @@ TEST(Render, WordsFromOutsideAreQuotedForAShell) {
   EXPECT_EQ(render({DeleteLink{link("a$b;c")}, DeleteLink{link("it's")}, DeleteLink{link("*")}}),
             (Lines{"ip link del 'a$b;c'", "ip link del 'it'\\''s'", "ip link del '*'"}));
   EXPECT_EQ(render({AddNetns{"/a b/$(x)"}}),
-            (Lines{"touch '/a b/$(x)' && unshare --net='/a b/$(x)' ip link set lo up"}));
+            (Lines{"mkdir -p -m 700 '/a b' && touch '/a b/$(x)' && "
+                   "unshare --net='/a b/$(x)' ip link set lo up"}));
   EXPECT_EQ(
       render({StartProcess{{"/run/it's", 0}, "h", "/root fs", {"echo", "", "a b", "plain-1.0/x"}}}),
       (Lines{"nsenter --net='/run/it'\\''s' unshare --mount --uts --ipc --pid --fork --mount-proc "

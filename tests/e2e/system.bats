@@ -54,6 +54,17 @@ teardown_file() { lab_down; }
   [ ! -e /tmp/never ]
 }
 
+@test "what is printed works as it stands where berth was never used" {
+  local made=/tmp/fresh-$BATS_TEST_NUMBER
+  h1 berth --root $made/root --run $made/run plan sandbox create box >"$BATS_TEST_TMPDIR/plan"
+  [ ! -e $made ]
+  h1 sh -e "$BATS_TEST_TMPDIR/plan"
+  path=$(find $made/run/netns -type f)
+  h1 nsenter --net="$path" ip link show lo | grep -q ,UP
+  h1 umount "$path"
+  rm -r $made
+}
+
 @test "test firewall-reload (netavark): reconcile repairs what somebody else destroyed" {
   h1 berth network create --subnet 10.6.0.0/24 -o com.docker.network.bridge.name=br6 fragile
   h1 berth run -d --name victim --network fragile -p 8086:80 -- sleep 1000

@@ -24,7 +24,16 @@ class EngineDifferential : public ::testing::TestWithParam<Setup> {
     become_new_host();
     if (!GetParam().host.empty()) run(GetParam().host);
   }
+  // As on a machine without the package netbase, which has /etc/protocols.
   static void run_all(const std::vector<std::string>& commands) {
+    const bool hide = std::filesystem::exists("/etc/protocols");
+    if (hide) run("mount --bind /dev/null /etc/protocols");
+    run_each(commands);
+    if (hide) run("umount /etc/protocols");
+  }
+
+ private:
+  static void run_each(const std::vector<std::string>& commands) {
     for (auto command : commands) {
       // The program stands beside berth, not beside this test.
       const std::string object = " object-file berth-translate.o";
@@ -84,8 +93,13 @@ TEST_P(EngineDifferential, ThePrintedPlanDoesWhatTheEngineDoes) {
   TargetNs target(path);
   run_all(making);
   const auto box_path = [&] {  // of the `touch PATH && unshare --net=PATH` that makes the sandbox
-    for (const auto& command : making)
-      if (command.starts_with("touch ")) return command.substr(6, command.find(" &&") - 6);
+    const std::string touch = " && touch ";
+    for (const auto& command : making) {
+      if (const auto at = command.find(touch); at != std::string::npos) {
+        const auto path_at = at + touch.size();
+        return command.substr(path_at, command.find(" && ", path_at) - path_at);
+      }
+    }
     return std::string();
   }();
   {

@@ -308,7 +308,7 @@ Part is_version(Ip::Family version) {
 
 Part is_icmp(Ip::Family version) {
   const bool v4 = version == Ip::Family::kV4;
-  return {v4 ? "meta l4proto icmp" : "meta l4proto ipv6-icmp", [v4](RuleWriter& rule) {
+  return {v4 ? "meta l4proto icmp" : "meta l4proto icmpv6", [v4](RuleWriter& rule) {
             const std::uint8_t number = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
             rule.load({Key::kL4proto});
             rule.compare(NFT_CMP_EQ, RuleWriter::as_bytes(number));
