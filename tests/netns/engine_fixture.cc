@@ -4,10 +4,13 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "engine/ids.h"
 #include "kernel/sysctl/sysctl.h"
@@ -121,8 +124,10 @@ bool is_kernels_ipv6_route(const json& each) {
   return to.starts_with("fe80:") || to.starts_with("ff00:") || each.value("type", "") == "anycast";
 }
 
-// One run of ip(8) and one of nft(8): what a picture costs is processes.
-std::string look() {
+// What ip(8) and nft(8) list, each as JSON: links, addresses, routes, nft. One run of each: what a
+// picture costs is processes.
+constexpr std::array kTitles = {"links", "addresses", "routes", "nft"};
+std::array<json, kTitles.size()> listings() {
   static const std::string questions = [] {
     const auto path = scratch_dir() + "/look";
     std::ofstream(path) << "link show\naddr show\nroute show table all\n";
@@ -130,22 +135,57 @@ std::string look() {
   }();
   std::istringstream answers(
       shell("ip -j -d -batch " + questions + " && nft -j list ruleset").output);
-  std::string text;
-  for (const auto* title : {"links", "addresses", "routes", "nft"}) {
+  std::array<json, kTitles.size()> listed;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
     std::string line;
     std::getline(answers, line);
-    auto answer = json::parse(line, nullptr, /*allow_exceptions=*/false);
-    EXPECT_FALSE(answer.is_discarded()) << title << ": " << line;
-    const bool is_nft = answer.is_object();
+    listed[i] = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    EXPECT_FALSE(listed[i].is_discarded()) << kTitles[i] << ": " << line;
+  }
+  return listed;
+}
+
+bool is_up(const json& link) {
+  return std::ranges::find(link["flags"], "UP") != link["flags"].end();
+}
+
+// Whether each IPv6 address of a link that is up has its local route. The kernel adds that from a work
+// queue, after the request for the address has been answered, without duplicate address detection as
+// well (addrconf_dad_start in net/ipv6/addrconf.c).
+bool has_local_routes(const json& links, const json& routes) {
+  std::set<std::string> local;
+  for (const auto& route : routes)
+    if (route.value("type", "") == "local") local.insert(route.value("dst", ""));
+  for (const auto& link : links) {
+    if (!link.contains("addr_info") || !is_up(link)) continue;
+    for (const auto& address : link["addr_info"])
+      if (address.value("family", "") == "inet6" && !address.value("tentative", false) &&
+          !local.contains(address.value("local", "")))
+        return false;
+  }
+  return true;
+}
+
+std::string look() {
+  auto answers = listings();
+  constexpr std::chrono::milliseconds kStep{10}, kLongest{2000};
+  for (auto waited = kStep; !has_local_routes(answers[1], answers[2]) && waited < kLongest;
+       waited += kStep) {
+    std::this_thread::sleep_for(kStep);
+    answers = listings();
+  }
+  std::string text;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const bool is_nft = answers[i].is_object();
     json listed = json::array();
-    for (auto& each : is_nft ? answer["nftables"] : answer) {
+    for (auto& each : is_nft ? answers[i]["nftables"] : answers[i]) {
       if (!is_nft && is_translators(each)) continue;
       strip_link(each);
       strip(each);
       if (!each.empty() && !is_kernels_ipv6_route(each)) listed.push_back(each);
     }
     if (!is_nft) std::sort(listed.begin(), listed.end());  // they come in the order of their making
-    text += fmt::format("== {}\n{}\n", title, listed.dump(1));
+    text += fmt::format("== {}\n{}\n", kTitles[i], listed.dump(1));
   }
   return text + "== sysctls\n" + conf_sysctls();
 }
