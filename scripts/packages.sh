@@ -7,10 +7,15 @@ packages_build=(
   gcc-bpf libmnl-dev libnftnl-dev libsqlite3-dev libfmt-dev libcli11-dev nlohmann-json3-dev
   libcurl4-openssl-dev
 )
-# To show what they do: the quickstart.
-packages_run=(iproute2 nftables iputils-ping busybox-static curl)
+# To show what they do: the quickstart. netbase has /etc/protocols, by which nft lists protocols by name.
+packages_run=(iproute2 nftables netbase iputils-ping busybox-static curl)
 # To build and run the tests.
-packages_test=(libgtest-dev librapidcheck-dev bats conntrack ethtool groff-base jq procps python3)
+packages_test=(
+  libgtest-dev librapidcheck-dev
+  bats conntrack ethtool groff-base jq ncat procps python3
+)
+# To run something as on a new machine: scripts/fresh.
+packages_fresh=(debootstrap)
 
 # The packages of the groups "$@" that are not installed, one a line.
 missing_packages() {
