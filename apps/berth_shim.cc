@@ -45,10 +45,12 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sandbox/shim/init.h"
 #include "sandbox/shim/launch.h"
 #include "sandbox/shim/log_writer.h"
 #include "sandbox/shim/mounts.h"
 #include "sandbox/shim/options.h"
+#include "sandbox/shim/privileges.h"
 #include "sandbox/shim/protocol.h"
 #include "sandbox/shim/streams.h"
 
@@ -87,13 +89,49 @@ void send_report(const Sandbox& sandbox, const Report& report) {
   _exit(1);
 }
 
+// The kernel kills this process when the shim dies; so does this, if that was before.
+void die_with_shim(const Sandbox& sandbox, const FailurePipe& failures) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) failures.give_up("ask to die with the shim");
+  pollfd reader{sandbox.failures.writer, 0, 0};
+  if (poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR) != 0) _exit(1);
+}
+
+// "net.ipv4.ip_forward=1": a dot stands for a slash of the path, a slash for a dot (sysctl(8)).
+void set(const char* setting, const FailurePipe& failures) {
+  constexpr char kDirectory[] = "/proc/sys/";
+  const char* equals = std::strchr(setting, '=');
+  const std::size_t size = equals - setting;
+  char path[256] = "/proc/sys/";
+  if (equals == nullptr || size >= sizeof path - sizeof kDirectory) {
+    failures.give_up(Stage::kSetup, EINVAL, "set %s", setting);
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    const char byte = setting[i];
+    path[sizeof kDirectory - 1 + i] = byte == '.' ? '/' : byte == '/' ? '.' : byte;
+  }
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  const auto length = static_cast<ssize_t>(std::strlen(equals + 1));
+  if (fd < 0 || write(fd, equals + 1, length) != length) failures.give_up("set %s", setting);
+  close(fd);
+}
+
+// Streams that are the sandbox's alone, so that its user can open /dev/stdout.
+void give_streams(const Privileges& privileges) {
+  if (!privileges.has_user) return;
+  for (int stream = 0; stream < 3; ++stream) {
+    struct stat status;
+    const bool is_own = isatty(stream) || (fstat(stream, &status) == 0 && S_ISFIFO(status.st_mode));
+    [[maybe_unused]] const int given = is_own ? fchown(stream, privileges.uid, -1) : 0;
+  }
+}
+
 // The sandbox's process, from its birth to its exec.
 [[noreturn]] void become_process(const Sandbox& sandbox) {
   const FailurePipe failures(sandbox.failures.writer);
   const Options& options = sandbox.options;
   close(options.sync_fd);
   close(sandbox.go.writer);
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) failures.give_up("ask to die with the shim");
+  die_with_shim(sandbox, failures);
   if (options.netns_fd >= 0) join_network(options.netns_fd, failures);
   umask(0);
   if (sethostname(options.hostname, std::strlen(options.hostname)) != 0) {
@@ -107,15 +145,25 @@ void send_report(const Sandbox& sandbox, const Report& report) {
                .hosts_file = options.hosts_file,
                .hostname_file = options.hostname_file,
                .resolv_file = options.resolv_file,
-               .terminal = sandbox.streams.terminal()},
+               .terminal = sandbox.streams.terminal(),
+               .binds = options.binds,
+               .bind_count = options.bind_count,
+               .read_only = options.read_only,
+               .no_devices = options.protect},
               failures);
   char go = 0;
   if (TEMP_FAILURE_RETRY(read(sandbox.go.reader, &go, 1)) != 1) _exit(1);
+  for (std::size_t i = 0; i < options.sysctl_count; ++i) set(options.sysctls[i], failures);
+  if (options.protect) protect_kernel(failures);
   if (chdir("/") != 0 || (options.workdir != nullptr && chdir(options.workdir) != 0)) {
     failures.give_up("change to the working directory %s",
                      options.workdir != nullptr ? options.workdir : "/");
   }
   sandbox.streams.use(failures);
+  if (options.detach || options.tty) give_streams(options.privileges);
+  take_privileges(options.privileges, failures);
+  die_with_shim(sandbox, failures);  // another user does not, until it asks again
+  if (options.init) become_init(options.command, failures);
   exec_command(options.command, failures);
 }
 

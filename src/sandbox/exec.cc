@@ -1,7 +1,6 @@
 #include "sandbox/exec.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -18,6 +17,7 @@
 #include "sandbox/pidfd.h"
 #include "sandbox/shim/launch.h"
 #include "sandbox/shim/mounts.h"
+#include "sandbox/shim/privileges.h"
 #include "sandbox/terminal.h"
 #include "sandbox/words.h"
 
@@ -63,11 +63,16 @@ void open_streams(const ExecSpec& spec, int terminal, const shim::FailurePipe& f
   shim::use_as_stream(null, STDERR_FILENO, failures);
 }
 
-void become_user(const User& user, const shim::FailurePipe& failures) {
-  if (setgroups(user.groups.size(), user.groups.data()) != 0 || setgid(user.gid) != 0 ||
-      setuid(user.uid) != 0) {
-    failures.give_up("become user %u, group %u", user.uid, user.gid);
-  }
+shim::Privileges privileges_of(const ExecSpec& spec) {
+  shim::Privileges privileges{.capabilities = spec.capabilities,
+                              .no_new_privileges = spec.no_new_privileges};
+  if (!spec.user) return privileges;
+  privileges.has_user = true;
+  privileges.uid = spec.user->uid;
+  privileges.gid = spec.user->gid;
+  privileges.groups = spec.user->groups.data();
+  privileges.group_count = spec.user->groups.size();
+  return privileges;
 }
 
 // The command's process, inside the namespaces.
@@ -84,7 +89,7 @@ void become_user(const User& user, const shim::FailurePipe& failures) {
   if (spec.user && terminal >= 0 && fchown(terminal, spec.user->uid, -1) != 0) {
     failures.give_up("give the pseudo-terminal to user %u", spec.user->uid);
   }
-  if (spec.user) become_user(*spec.user, failures);
+  shim::take_privileges(privileges_of(spec), failures);
   auto environment = pointers(env);
   environ = environment.data();  // execvp(3) searches this PATH
   shim::exec_command(pointers(argv).data(), failures);

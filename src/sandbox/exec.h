@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "sandbox/capabilities.h"
 #include "sandbox/process_id.h"
 #include "sandbox/start_error.h"
 #include "sandbox/users.h"
@@ -31,6 +32,8 @@ struct ExecSpec {
   std::string workdir;           ///< empty: /, but in a namespace without a process the caller's, if
                                  ///< not detached
   std::optional<User> user;      ///< nullopt: the caller's
+  Capabilities capabilities = kAllCapabilities;
+  bool no_new_privileges = false;
   bool detach = false;
   bool tty = false;  ///< a pseudo-terminal for it; nothing when detached
   bool open_stdin = false;

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "sandbox/files.h"
 #include "sandbox/root.h"
 #include "sandbox/shim/etc.h"
 #include "sandbox/start_error.h"
@@ -26,11 +26,11 @@ bool is_same_file(int one, int other) {
          first.st_ino == second.st_ino;
 }
 
-// Whether the process has not become its command yet: then its mounts are being made just now.
+// Whether the process has not become its command or init yet: then its mounts are being made just
+// now.
 bool is_being_made(pid_t pid) {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), error);
-  return error || program.filename() == "berth-shim";
+  const auto name = read_text(fmt::format("/proc/{}/comm", pid));
+  return !name || name->empty() || *name == "berth-shim\n";
 }
 
 // Mounts `file` on `target` in the mount namespace of the process that `pidfd` stands for.

@@ -41,6 +41,13 @@ Status check(const ProcessSpec& spec) {
   if (spec.detach && spec.log_file.empty()) {
     return fail(ErrorKind::kInvalid, "sandbox {}: a detached process needs a log file", spec.name);
   }
+  if (spec.binds.size() > shim::kMaxBinds || spec.sysctls.size() > shim::kMaxSysctls ||
+      (spec.user && spec.user->groups.size() > shim::kMaxGroups)) {
+    return fail(ErrorKind::kInvalid,
+                "sandbox {}: at most {} bind mounts, {} sysctls and {} groups of its user are "
+                "allowed",
+                spec.name, shim::kMaxBinds, shim::kMaxSysctls, shim::kMaxGroups);
+  }
   if (spec.on_exit.size() + 2 > shim::kMaxOnExitWords) {
     return fail(ErrorKind::kInvalid, "an on-exit command of {} words: at most {} are allowed",
                 spec.on_exit.size(), shim::kMaxOnExitWords - 2);
@@ -70,6 +77,24 @@ std::vector<std::string> shim_command(const ProcessSpec& spec) {
   if (spec.detach) words.emplace_back("--detach");
   if (spec.tty) words.emplace_back("--tty");
   if (spec.open_stdin) words.emplace_back("--stdin");
+  const auto add_flag = [&](const char* option, bool on) {
+    if (on) words.emplace_back(option);
+  };
+  add_flag("--init", spec.init);
+  add_flag("--read-only", spec.read_only);
+  add_flag("--protect", spec.protect);
+  add_flag("--no-new-privileges", spec.no_new_privileges);
+  for (const auto& bind : spec.binds) {
+    add(bind.read_only ? "--bind-ro" : "--bind", bind.source);
+    add("--on", bind.target);
+  }
+  for (const auto& setting : spec.sysctls) add("--sysctl", setting);
+  if (spec.user)
+    add("--user",
+        fmt::format("{} {}{}{}", spec.user->uid, spec.user->gid,
+                    spec.user->groups.empty() ? "" : " ", fmt::join(spec.user->groups, " ")));
+  if (spec.capabilities != kAllCapabilities)
+    add("--capabilities", fmt::format("{:x}", spec.capabilities));
   const char* option = "--on-exit";
   for (const auto& word : spec.on_exit) {
     words.insert(words.end(), {std::exchange(option, "--on-exit-arg"), word});

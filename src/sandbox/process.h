@@ -26,11 +26,19 @@
 
 #include "base/unique_fd.h"
 #include "berth/result.h"
+#include "sandbox/capabilities.h"
 #include "sandbox/process_id.h"
 #include "sandbox/start_error.h"
 #include "sandbox/terminal.h"
+#include "sandbox/users.h"
 
 namespace berth::sandbox {
+
+struct BindSpec {
+  std::string source;  ///< both are absolute paths; the target is the sandbox's
+  std::string target;
+  bool read_only = false;
+};
 
 struct ProcessSpec {
   std::string id;
@@ -48,6 +56,14 @@ struct ProcessSpec {
   bool detach = false;
   bool tty = false;  ///< a pseudo-terminal of its own: the caller's window to it, or the log's
   bool open_stdin = false;
+  bool init = false;       ///< an init of berth's with the command as its child (shim/init.h)
+  bool read_only = false;  ///< the root file system
+  bool protect = false;    ///< files of the kernel that are no namespace's (protect_kernel())
+  std::vector<BindSpec> binds;
+  std::vector<std::string> sysctls;  ///< "net.ipv4.ip_forward=1"
+  std::optional<User> user;          ///< nullopt: the caller's
+  Capabilities capabilities = kAllCapabilities;
+  bool no_new_privileges = false;
   std::string workdir;  ///< empty: /; a relative path begins there
   std::string shim;     ///< path of berth-shim
   std::vector<std::string>

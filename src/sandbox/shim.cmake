@@ -5,13 +5,13 @@ set(shim_dir ${PROJECT_SOURCE_DIR}/src/sandbox/shim)
 # What a forked child does before it execs is the same for `berth run` (in the shim) and `berth exec`.
 target_sources(berth_sandbox PRIVATE ${shim_dir}/etc.cc ${shim_dir}/failure.cc
                                      ${shim_dir}/launch.cc ${shim_dir}/mount_steps.cc
-                                     ${shim_dir}/mounts.cc)
+                                     ${shim_dir}/mounts.cc ${shim_dir}/privileges.cc)
 
 # One runs per sandbox, so it is small: static, no C++ runtime, no sanitizers.
 add_executable(berth-shim ${PROJECT_SOURCE_DIR}/apps/berth_shim.cc ${shim_dir}/etc.cc
-                          ${shim_dir}/failure.cc ${shim_dir}/launch.cc ${shim_dir}/log_writer.cc
-                          ${shim_dir}/mount_steps.cc ${shim_dir}/mounts.cc ${shim_dir}/options.cc
-                          ${shim_dir}/streams.cc)
+                          ${shim_dir}/failure.cc ${shim_dir}/init.cc ${shim_dir}/launch.cc
+                          ${shim_dir}/log_writer.cc ${shim_dir}/mount_steps.cc ${shim_dir}/mounts.cc
+                          ${shim_dir}/options.cc ${shim_dir}/privileges.cc ${shim_dir}/streams.cc)
 target_include_directories(berth-shim PRIVATE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(berth-shim PRIVATE -Os -fno-exceptions -fno-rtti -fno-threadsafe-statics
                                           -ffunction-sections -fno-pie -fno-sanitize=all)

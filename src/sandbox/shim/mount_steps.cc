@@ -36,6 +36,15 @@ bool attach(int tree, const char* target, unsigned symlinks) {
   return move_mount(tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH | symlinks) == 0;
 }
 
+void set_attributes(int directory, const char* path, unsigned flags, std::uint64_t attributes,
+                    const FailurePipe& failures) {
+  mount_attr wanted{};
+  wanted.attr_set = attributes;
+  if (mount_setattr(directory, path, flags, &wanted, sizeof wanted) != 0) {
+    failures.give_up("set attributes of the mount %s", path);
+  }
+}
+
 void make_directory(const char* path, const FailurePipe& failures) {
   if (mkdir(path, 0755) != 0 && errno != EEXIST) {
     failures.give_up("make the directory %s in the root file system", path);

@@ -4,6 +4,8 @@
 
 #include <sys/mount.h>
 
+#include <cstdint>
+
 #include "sandbox/shim/failure.h"
 
 namespace berth::shim {
@@ -27,6 +29,11 @@ void mount_new(const char* type, const char* target, unsigned long flags, const 
 
 /// Mounts a detached copy; false and errno if it cannot.
 [[nodiscard]] bool attach(int tree, const char* target, unsigned symlinks = MOVE_MOUNT_T_SYMLINKS);
+
+/// Gives the mount at `path` below `directory` (a descriptor, or AT_FDCWD) attributes of
+/// mount_setattr(2), like MOUNT_ATTR_RDONLY. `flags`: AT_RECURSIVE and AT_EMPTY_PATH.
+void set_attributes(int directory, const char* path, unsigned flags, std::uint64_t attributes,
+                    const FailurePipe& failures);
 
 /// Both leave alone what is there already.
 void make_directory(const char* path, const FailurePipe& failures);

@@ -18,6 +18,41 @@ bool add_on_exit(Options& options, char* word) {
   return true;
 }
 
+bool add_bind(Options& options, const char* source, bool read_only) {
+  if (options.bind_count == kMaxBinds) {
+    std::fprintf(stderr, "berth-shim: at most %zu bind mounts are allowed\n", kMaxBinds);
+    return false;
+  }
+  options.binds[options.bind_count++] = {
+      .source = source, .target = source, .read_only = read_only};
+  return true;
+}
+
+bool add_sysctl(Options& options, char* setting) {
+  if (options.sysctl_count == kMaxSysctls) {
+    std::fprintf(stderr, "berth-shim: at most %zu sysctls are allowed\n", kMaxSysctls);
+    return false;
+  }
+  options.sysctls[options.sysctl_count++] = setting;
+  return true;
+}
+
+// "UID GID GROUP GROUP ..."
+bool read_user(Options& options, char* text) {
+  Privileges& privileges = options.privileges;
+  char* end = text;
+  privileges.has_user = true;
+  privileges.uid = static_cast<uid_t>(std::strtoul(end, &end, 10));
+  privileges.gid = static_cast<gid_t>(std::strtoul(end, &end, 10));
+  while (*end != '\0' && privileges.group_count < kMaxGroups) {
+    options.groups[privileges.group_count++] = static_cast<gid_t>(std::strtoul(end, &end, 10));
+  }
+  privileges.groups = options.groups;
+  if (*end == '\0') return true;
+  std::fprintf(stderr, "berth-shim: at most %zu supplementary groups are allowed\n", kMaxGroups);
+  return false;
+}
+
 }  // namespace
 
 bool parse_options(int argc, char* argv[], Options& options) {
@@ -37,6 +72,16 @@ bool parse_options(int argc, char* argv[], Options& options) {
     kDetach,
     kTty,
     kStdin,
+    kInit,
+    kReadOnly,
+    kProtect,
+    kBind,
+    kBindReadOnly,
+    kBindTarget,
+    kSysctl,
+    kUser,
+    kCapabilities,
+    kNoNewPrivileges,
     kOnExit,
     kOnExitArg
   };
@@ -55,6 +100,16 @@ bool parse_options(int argc, char* argv[], Options& options) {
                                {"detach", no_argument, nullptr, kDetach},
                                {"tty", no_argument, nullptr, kTty},
                                {"stdin", no_argument, nullptr, kStdin},
+                               {"init", no_argument, nullptr, kInit},
+                               {"read-only", no_argument, nullptr, kReadOnly},
+                               {"protect", no_argument, nullptr, kProtect},
+                               {"bind", required_argument, nullptr, kBind},
+                               {"bind-ro", required_argument, nullptr, kBindReadOnly},
+                               {"on", required_argument, nullptr, kBindTarget},
+                               {"sysctl", required_argument, nullptr, kSysctl},
+                               {"user", required_argument, nullptr, kUser},
+                               {"capabilities", required_argument, nullptr, kCapabilities},
+                               {"no-new-privileges", no_argument, nullptr, kNoNewPrivileges},
                                {"on-exit", required_argument, nullptr, kOnExit},
                                {"on-exit-arg", required_argument, nullptr, kOnExitArg},
                                {nullptr, 0, nullptr, 0}};
@@ -104,6 +159,34 @@ bool parse_options(int argc, char* argv[], Options& options) {
         break;
       case kStdin:
         options.open_stdin = true;
+        break;
+      case kInit:
+        options.init = true;
+        break;
+      case kReadOnly:
+        options.read_only = true;
+        break;
+      case kProtect:
+        options.protect = true;
+        break;
+      case kBind:
+      case kBindReadOnly:
+        if (!add_bind(options, optarg, key == kBindReadOnly)) return false;
+        break;
+      case kBindTarget:
+        if (options.bind_count > 0) options.binds[options.bind_count - 1].target = optarg;
+        break;
+      case kSysctl:
+        if (!add_sysctl(options, optarg)) return false;
+        break;
+      case kUser:
+        if (!read_user(options, optarg)) return false;
+        break;
+      case kCapabilities:
+        options.privileges.capabilities = std::strtoull(optarg, nullptr, 16);
+        break;
+      case kNoNewPrivileges:
+        options.privileges.no_new_privileges = true;
         break;
       case kOnExit:
       case kOnExitArg:

@@ -6,10 +6,17 @@
 
 #include <cstddef>
 
+#include "sandbox/shim/mounts.h"
+#include "sandbox/shim/privileges.h"
+
 namespace berth::shim {
 
 /// Words of the on-exit command, the exit code and the closing null included.
 inline constexpr std::size_t kMaxOnExitWords = 64;
+
+/// Settings of the kernel and supplementary groups at most.
+inline constexpr std::size_t kMaxSysctls = 64;
+inline constexpr std::size_t kMaxGroups = 64;
 
 struct Options {
   const char* id = nullptr;    ///< for `ps` only
@@ -27,6 +34,15 @@ struct Options {
   bool detach = false;
   bool tty = false;
   bool open_stdin = false;
+  bool init = false;       ///< an init of berth's is the first process, and the command its child
+  bool read_only = false;  ///< the root file system
+  bool protect = false;    ///< the kernel's files cannot be written, and some not be read
+  Bind binds[kMaxBinds] = {};
+  std::size_t bind_count = 0;
+  char* sysctls[kMaxSysctls] = {};  ///< "net.ipv4.ip_forward=1"
+  std::size_t sysctl_count = 0;
+  Privileges privileges;
+  gid_t groups[kMaxGroups] = {};
   char* on_exit[kMaxOnExitWords] = {};  ///< null-ended; empty: none
   std::size_t on_exit_words = 0;
   char** command = nullptr;  ///< null-ended, at least one word
