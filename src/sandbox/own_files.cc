@@ -33,6 +33,15 @@ bool is_being_made(pid_t pid) {
   return !name || name->empty() || *name == "berth-shim\n";
 }
 
+// Whether the process is in the mount namespace of this one: then the files there are not a sandbox's
+// to replace.
+bool shares_our_mounts(pid_t pid) {
+  struct stat its, ours;
+  const auto path = fmt::format("/proc/{}/ns/mnt", pid);
+  return stat(path.c_str(), &its) != 0 || stat("/proc/self/ns/mnt", &ours) != 0 ||
+         (its.st_ino == ours.st_ino && its.st_dev == ours.st_dev);
+}
+
 // Mounts `file` on `target` in the mount namespace of the process that `pidfd` stands for.
 Status mount_in(int pidfd, int file, const std::string& target) {
   const UniqueFd tree(open_tree(file, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
@@ -64,7 +73,7 @@ Result<std::vector<std::string>> restore_own_files(const ProcessId& process,
   const auto pidfd = TRY(open_process(process));
   const auto root = fmt::format("/proc/{}/root", process.pid);
   std::vector<std::string> restored;
-  if (is_being_made(process.pid)) return restored;
+  if (is_being_made(process.pid) || shares_our_mounts(process.pid)) return restored;
   for (const auto* name : {"hosts", "hostname", "resolv.conf"}) {
     const auto own = directory + "/" + name;
     const auto target = fmt::format("/etc/{}", name);

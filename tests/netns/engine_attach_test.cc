@@ -72,9 +72,9 @@ TEST_F(EngineAttach, APrivateSandboxTakesWhatItIsGiven) {
   auto sandbox = must(instance->create_sandbox({.name = "alone"}));
   sandbox.mode = NetworkMode::kNone;
   {
-    engine::Change change(*instance.impl().store);
+    engine::Draft change(*instance.impl().store);
     change.state.put(sandbox);
-    must(instance.impl().commit(change));
+    must(engine::commit(instance.impl(), change));
   }
   expect_refused(instance->connect({.network = "net1", .target = "alone"}), ErrorKind::kInvalid,
                  {"alone", "--network none", "berth attach"});
@@ -106,17 +106,17 @@ class EngineLeases : public EngineAttach {
   }
   // As if a client had asked for what was given.
   void make_by_dhcp(Endpoint endpoint) {
-    engine::Change change(*instance.impl().store);
+    engine::Draft change(*instance.impl().store);
     endpoint.asked.addresses.clear();
     change.state.put(endpoint);
-    must(instance.impl().commit(change));
-    run("mkdir -p " + instance.impl().dhcp_directory(endpoint));
+    must(engine::commit(instance.impl(), change));
+    run("mkdir -p " + engine::dhcp_directory(instance.impl(), endpoint));
   }
   void note(const Endpoint& endpoint, const char* event) {
-    must(dhcp::note(instance.impl().dhcp_directory(endpoint), event));
+    must(dhcp::note(engine::dhcp_directory(instance.impl(), endpoint), event));
   }
   Endpoint take_lease(const Endpoint& endpoint) {
-    return must(instance.impl().take_lease(endpoint.id));
+    return must(engine::take_lease(instance.impl(), endpoint.id));
   }
 };
 
@@ -156,13 +156,13 @@ TEST_F(EngineLeases, AreLostThoughSomebodyHasThePortThatWaitedByNow) {
   const auto endpoint = attach("web", ip("192.0.2.1"));
   make_by_dhcp(endpoint);
   {  // as `run -p` would have it: the way out publishes nothing, so the port waits
-    engine::Change change(*instance.impl().store);
+    engine::Draft change(*instance.impl().store);
     auto sandbox = must(change.state.sandbox("web"));
     for (const auto& each : must(change.state.endpoints(sandbox.endpoints)))
       sandbox.ports.insert(sandbox.ports.end(), each.ports.begin(), each.ports.end());
     change.state.put(sandbox);
-    must(instance.impl().settle_ports(change, sandbox, Engine::Impl::IfTaken::kRefuse));
-    must(instance.impl().commit(change));
+    must(engine::reassign_ports(instance.impl(), change, sandbox, engine::IfTaken::kRefuse));
+    must(engine::commit(instance.impl(), change));
   }
   must(instance->connect({.network = "net1", .target = one.target(), .ports = specs}));
   note(endpoint, "deconfig");

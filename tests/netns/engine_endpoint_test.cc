@@ -131,7 +131,7 @@ TEST_F(EngineEndpoint, ANamespaceThatIsGoneIsNotTakenForTheNextWithItsNumber) {
   must(instance->connect({.network = "net1", .target = old_target}));
   // The kernel gives numbers of namespaces out anew: as if the next namespace had got this one's.
   TargetNs second;
-  engine::Change change(*instance.impl().store);
+  engine::Draft change(*instance.impl().store);
   auto sandbox = must(change.state.sandbox(old_target));
   change.state.erase(sandbox);
   sandbox.netns_inode = second.netns.inode();

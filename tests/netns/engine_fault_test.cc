@@ -69,7 +69,7 @@ TEST_P(EngineFault, TheStoreCannotBeWrittenOnceThePlanIsApplied) {
 
   if (done.error().message.find("the next command") != std::string::npos) {  // a namespace has ended
     EXPECT_TRUE(scenario.removes);
-    const auto held = must(world.instance.impl().lock());
+    const auto held = must(engine::lock_instance(world.instance.impl()));
   } else {
     expect_same(world.look(), before);
   }

@@ -337,7 +337,7 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
 
   std::set<std::string> expected = others, links, keys;
   expected.insert("lo");
-  engine::Change look(*impl.store);
+  engine::Draft look(*impl.store);
   for (const auto& network : must(look.state.networks())) {
     if (must(look.state.realised(network))) {
       if (network.driver == Driver::kBridge && network.bridge.device.str() != kGivenBridge)
@@ -385,7 +385,7 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
   EXPECT_EQ(stored, keys);
 }
 
-plan::Plan journalled_plan(Engine::Impl& impl) {
+plan::Plan journalled_plan(engine::Instance& impl) {
   return must(plan::from_json(json::parse(must(impl.journal.read())->text).at("plan").dump()));
 }
 

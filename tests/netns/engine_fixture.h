@@ -16,7 +16,19 @@
 #include <vector>
 
 #include "berth/engine.h"
-#include "engine/impl.h"
+#include "engine/access.h"
+#include "engine/change/commit.h"
+#include "engine/change/recovery.h"
+#include "engine/endpoints/dhcp.h"
+#include "engine/endpoints/endpoints.h"
+#include "engine/ports/ports.h"
+#include "engine/repair/repair.h"
+#include "engine/sandboxes/attach.h"
+#include "engine/sandboxes/files.h"
+#include "engine/sandboxes/modes.h"
+#include "engine/sandboxes/sandboxes.h"
+#include "engine/state/draft.h"
+#include "engine/targets/targets.h"
 #include "kernel_test_ns.h"
 #include "nft_shell.h"
 
@@ -43,7 +55,7 @@ class Instance {
 
   Engine& operator*() { return engine_; }
   Engine* operator->() { return &engine_; }
-  [[nodiscard]] Engine::Impl& impl() { return EngineAccess::impl(engine_); }
+  [[nodiscard]] engine::Instance& impl() { return EngineAccess::instance(engine_); }
   [[nodiscard]] const Config& config() const { return config_; }
   /// Another engine on the same instance, as another process would open it.
   [[nodiscard]] Engine open_again() const { return must(Engine::open(config_)); }
@@ -96,7 +108,7 @@ void expect_same(const std::string& now, const std::string& before);
 void expect_agreement(Instance& instance, const std::set<std::string>& others = {});
 
 /// The plan in the instance's journal; for a fault hook at "journalled".
-[[nodiscard]] plan::Plan journalled_plan(Engine::Impl& impl);
+[[nodiscard]] plan::Plan journalled_plan(engine::Instance& impl);
 
 [[nodiscard]] std::vector<PortSpec> ports(const std::vector<std::string>& specs);
 [[nodiscard]] std::string ip_forward();

@@ -115,7 +115,7 @@ TEST_F(EngineInstances, LeaveTheFilesOfOneAnotherAlone) {
   const auto files = "ls " + one.config().run + "/sandboxes/" + box.id;
   const auto before = shell(files).output;
   EXPECT_NE(before.find("hosts"), std::string::npos);
-  EngineAccess::impl(sharing).remove_stray_files(std::chrono::seconds(0));
+  engine::remove_stray_files(EngineAccess::instance(sharing), std::chrono::seconds(0));
   for (const auto& error : sharing.reset()) ADD_FAILURE() << error.message;
   EXPECT_EQ(shell(files).output, before);
 }
@@ -124,7 +124,7 @@ TEST_F(EngineInstances, LeaveTheFilesOfOneAnotherAlone) {
 TEST_F(EngineInstances, TakeAwayFilesThatHaveNobodysName) {
   const auto directory = one.config().run + "/sandboxes/" + std::string(64, 'a');
   run("mkdir -p " + directory + " && touch " + directory + "/instance");
-  one.impl().remove_stray_files(std::chrono::seconds(0));
+  engine::remove_stray_files(one.impl(), std::chrono::seconds(0));
   EXPECT_FALSE(std::filesystem::exists(directory));
 }
 
@@ -170,13 +170,13 @@ TEST_F(EngineSameBridge, IsLeftWhenTheOneThatNeverMadeItsOwnIsSettled) {
   const auto child = fork();
   if (child == 0) {
     auto engine = must(Engine::open(one.config()));
-    EngineAccess::impl(engine).faults.at = [](std::string_view) { raise(SIGKILL); };
+    EngineAccess::instance(engine).faults.at = [](std::string_view) { raise(SIGKILL); };
     (void)engine.connect({.network = "bridge", .target = a.target()});
     _exit(0);
   }
   waitpid(child, nullptr, 0);
   connect(two, b, "7001:80");
-  { const auto held = must(one.impl().lock()); }
+  { const auto held = must(engine::lock_instance(one.impl())); }
   expect_two_unharmed();
 }
 

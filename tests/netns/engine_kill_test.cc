@@ -19,7 +19,7 @@ class EngineKill : public ::testing::TestWithParam<Scenario> {
     if (child == 0) {
       auto engine = Engine::open(world.instance.config());
       if (!engine) _exit(2);
-      EngineAccess::impl(*engine).faults = faults;
+      EngineAccess::instance(*engine).faults = faults;
       _exit(scenario.act(world, *engine) ? 0 : 1);
     }
     int status = 0;
@@ -44,9 +44,9 @@ class EngineKill : public ::testing::TestWithParam<Scenario> {
     }
     const bool killed = !survives(scenario, *world_, faults);
     {
-      const auto held = must(world_->instance.impl().lock());
+      const auto held = must(engine::lock_instance(world_->instance.impl()));
       // Files of a sandbox that has no record: reconcile removes them once they are old enough.
-      world_->instance.impl().remove_stray_files(std::chrono::seconds(0));
+      engine::remove_stray_files(world_->instance.impl(), std::chrono::seconds(0));
     }
     if (scenario.removes || recorded || !killed) {
       EXPECT_NE(world_->instance.stored(), stored_before_);
@@ -100,7 +100,7 @@ TEST_F(EngineRollback, LeavesAloneWhatOthersMadeMeanwhile) {
     const auto child = fork();
     if (child == 0) {
       auto engine = must(Engine::open(instance.config()));
-      EngineAccess::impl(engine).faults.at = [](std::string_view) { raise(SIGKILL); };
+      EngineAccess::instance(engine).faults.at = [](std::string_view) { raise(SIGKILL); };
       (void)act(engine);
       _exit(0);
     }
@@ -113,7 +113,7 @@ TEST_F(EngineRollback, LeavesAloneWhatOthersMadeMeanwhile) {
   });
   run("ip link add brx type bridge");
   {
-    const auto held = must(instance.impl().lock());
+    const auto held = must(engine::lock_instance(instance.impl()));
   }
   EXPECT_EQ(shell("ip link show brx").status, 0);
 
@@ -126,7 +126,7 @@ TEST_F(EngineRollback, LeavesAloneWhatOthersMadeMeanwhile) {
     });
     run("ip link add port1 " + std::string(theirs));
     {
-      const auto held = must(instance.impl().lock());
+      const auto held = must(engine::lock_instance(instance.impl()));
     }
     run("ip link del port1");
   }
@@ -139,7 +139,7 @@ TEST_F(EngineRollback, LeavesAloneWhatOthersMadeMeanwhile) {
   run("nft add element inet berth publish4 '{ tcp . 7000 comment \"theirs 0 00000000\" : 10.1.0.9 "
       ". 1 }'");
   {
-    const auto held = must(instance.impl().lock());
+    const auto held = must(engine::lock_instance(instance.impl()));
   }
   EXPECT_EQ(shell("nft get element inet berth publish4 '{ tcp . 7000 }'").status, 0);
 }
@@ -151,7 +151,7 @@ class EngineSwitch : public EngineTest {
     const auto child = fork();
     if (child == 0) {
       auto engine = must(Engine::open(instance.config()));
-      EngineAccess::impl(engine).faults.at = [&](std::string_view at) {
+      EngineAccess::instance(engine).faults.at = [&](std::string_view at) {
         if (at == step) raise(SIGKILL);
       };
       (void)engine.create_network({.name = "new"});
@@ -159,7 +159,7 @@ class EngineSwitch : public EngineTest {
     }
     waitpid(child, nullptr, 0);
   }
-  static void settle(Instance& instance) { const auto held = must(instance.impl().lock()); }
+  static void settle(Instance& instance) { const auto held = must(engine::lock_instance(instance.impl())); }
 };
 
 TEST_F(EngineSwitch, ItIsSwitchedBack) {
@@ -196,7 +196,7 @@ class EngineLateRemoval : public EngineTest {
     const auto child = fork();
     if (child == 0) {
       auto engine = must(Engine::open(one.config()));
-      EngineAccess::impl(engine).faults.at = [&](std::string_view at) {
+      EngineAccess::instance(engine).faults.at = [&](std::string_view at) {
         if (at == step) raise(SIGKILL);
       };
       (void)engine.remove_networks({{"net1"}, true});
@@ -204,7 +204,7 @@ class EngineLateRemoval : public EngineTest {
     }
     waitpid(child, nullptr, 0);
     meanwhile();
-    const auto held = must(one.impl().lock());
+    const auto held = must(engine::lock_instance(one.impl()));
   }
 
   Instance one, two;
@@ -239,7 +239,7 @@ TEST_F(EngineRollback, ComesWithWhoeverOpensTheInstanceNext) {
   const auto child = fork();
   if (child == 0) {
     auto engine = must(Engine::open(world.instance.config()));
-    EngineAccess::impl(engine).faults.at = [](std::string_view step) {
+    EngineAccess::instance(engine).faults.at = [](std::string_view step) {
       if (step == "applied") raise(SIGKILL);
     };
     (void)engine.create_network({.name = "new"});
@@ -258,7 +258,7 @@ TEST_F(EngineRollback, ComesAfterARestartThatLeftADamagedRecordToo) {
   const auto child = fork();
   if (child == 0) {
     auto engine = must(Engine::open(instance.config()));
-    EngineAccess::impl(engine).faults.at = [](std::string_view step) {
+    EngineAccess::instance(engine).faults.at = [](std::string_view step) {
       if (step == "applied") raise(SIGKILL);
     };
     (void)engine.create_network({.name = "new"});
@@ -277,7 +277,7 @@ TEST_F(EngineRollback, WaitsForSomebodyWithTheCapability) {
   const auto child = fork();
   if (child == 0) {
     auto engine = must(Engine::open(world.instance.config()));
-    EngineAccess::impl(engine).faults.at = [](std::string_view step) {
+    EngineAccess::instance(engine).faults.at = [](std::string_view step) {
       if (step == "applied") raise(SIGKILL);
     };
     (void)engine.create_sandbox({.name = "new"});
@@ -290,7 +290,7 @@ TEST_F(EngineRollback, WaitsForSomebodyWithTheCapability) {
                    {"half-done", "CAP_SYS_ADMIN"});
   });
   {
-    const auto held = must(world.instance.impl().lock());
+    const auto held = must(engine::lock_instance(world.instance.impl()));
   }
   expect_same(world.look(), before);
 }

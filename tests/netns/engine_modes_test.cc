@@ -9,7 +9,7 @@ namespace {
 using EngineModes = EngineTest;
 
 std::vector<std::string> sharers_of(Instance& instance, const std::string& id) {
-  engine::Change look(*instance.impl().store);
+  engine::Draft look(*instance.impl().store);
   std::vector<std::string> names;
   for (const auto& sharer : must(look.state.sharers(id))) names.push_back(sharer.name);
   return names;
@@ -40,7 +40,7 @@ TEST_F(EngineModes, ASharerThatHasEndedIsJoinedByNobody) {
   Instance instance;
   const auto pod = must(instance->create_sandbox({.name = "pod"}));
   FakeSandbox sharer(instance, "sharer", pod.id);
-  engine::Change change(*instance.impl().store);
+  engine::Draft change(*instance.impl().store);
   const RunProcess request{.networks = {{"container:sharer", {}}}, .argv = {"true"}};
   EXPECT_EQ(must(engine::mode_of(change.state, request)).owner->id, pod.id);
   sharer.end();
@@ -85,15 +85,15 @@ TEST_F(EngineModes, SharingFollowsTheOwnersProcessAndNotThePathItWasStartedWith)
   for (const auto& path : {another.path, another.path + "-gone"}) {
     owner.record.mode = NetworkMode::kPath;
     owner.record.netns_path = path;
-    engine::Change look(*instance.impl().store);
+    engine::Draft look(*instance.impl().store);
     const engine::Mode mode{NetworkMode::kContainer, owner.record, {}};
-    const auto joined = must(instance.impl().namespace_to_join(look.state, mode));
+    const auto joined = must(engine::namespace_to_join(look.state, mode));
     EXPECT_EQ(joined->inode(), must(kernel::Netns::current()).inode());
   }
   owner.end();
-  engine::Change look(*instance.impl().store);
+  engine::Draft look(*instance.impl().store);
   const engine::Mode mode{NetworkMode::kContainer, owner.record, {}};
-  expect_refused(instance.impl().namespace_to_join(look.state, mode), ErrorKind::kNotFound,
+  expect_refused(engine::namespace_to_join(look.state, mode), ErrorKind::kNotFound,
                  {"owner", "not running"});
 }
 
@@ -102,9 +102,9 @@ TEST_F(EngineModes, ADeadOwnersNamespaceIsItsSharers) {
   Instance instance;
   FakeSandbox owner(instance, "owner");
   FakeSandbox sharer(instance, "sharer", owner.record.id);
-  engine::Change look(*instance.impl().store);
+  engine::Draft look(*instance.impl().store);
   const auto path = [&] {
-    return must(instance.impl().namespace_of(look.state, owner.record)).path;
+    return must(engine::namespace_of(look.state, owner.record)).path;
   };
   EXPECT_EQ(path(), owner.record.netns_path);
   owner.end();

@@ -228,11 +228,11 @@ class EngineRoamingPorts : public EngineTest {
                                       const std::vector<std::string>& specs) {
     must(instance->create_sandbox({.name = "srv"}));
     const auto attach = [&]() -> Result<std::vector<Endpoint>> {
-      engine::Change change(*instance.impl().store);
+      engine::Draft change(*instance.impl().store);
       const RunProcess request{.networks = networks, .ports = ports(specs)};
-      auto target = TRY(instance.impl().target(change, "srv"));
-      auto endpoints = TRY(instance.impl().attach_all(change, request, std::move(target)));
-      TRY(instance.impl().commit(change));
+      auto target = TRY(engine::find_target(instance.impl(), change, "srv"));
+      auto endpoints = TRY(engine::attach_all(instance.impl(), change, request, std::move(target)));
+      TRY(engine::commit(instance.impl(), change));
       return endpoints;
     };
     auto started = attach();

@@ -128,7 +128,7 @@ class EngineRandom : public ::testing::Test {
     if (child == 0) {
       auto engine = Engine::open(place_.instance.config());
       if (!engine) _exit(2);
-      auto& faults = EngineAccess::impl(*engine).faults;
+      auto& faults = EngineAccess::instance(*engine).faults;
       faults.at = [&](std::string_view at) {
         if (drawn < kAt.size() && at == kAt[drawn]) raise(SIGKILL);
       };
@@ -149,8 +149,8 @@ class EngineRandom : public ::testing::Test {
     note(drawn < kAt.size() ? fmt::format(" (killed once {})", kAt[drawn])
                             : fmt::format(" (killed before operation {})", drawn - kAt.size()));
     {
-      const auto held = must(place_.instance.impl().lock());
-      place_.instance.impl().remove_stray_files(std::chrono::seconds(0));
+      const auto held = must(engine::lock_instance(place_.instance.impl()));
+      engine::remove_stray_files(place_.instance.impl(), std::chrono::seconds(0));
     }
     return drawn < kAt.size() && kAt[drawn] == "recorded" ? End::kKilledOnceRecorded : End::kKilled;
   }

@@ -57,7 +57,7 @@ TEST_F(EngineReconcile, PutsTheTableBack) {
   expect_repaired(
       "nft delete element inet berth publish4 '{ tcp . 7000 }' && "
       "nft add element inet berth publish4 '{ tcp . 7001 comment \"x y " +
-      instance.impl().instance + "\" : 10.1.0.9 . 1 }'");
+      instance.impl().tag + "\" : 10.1.0.9 . 1 }'");
 }
 
 TEST_F(EngineReconcile, PutsLinksBack) {
@@ -97,12 +97,12 @@ TEST_F(EngineReconcile, SetsLoUpInItsOwnSandboxesOnly) {
   const auto box = must(instance->create_sandbox({.name = "box"}));
   run("nsenter --net=" + box.netns_path + " ip link set lo down && nsenter --net=" + two.path +
       " ip link set lo down");
-  engine::Change change(*instance.impl().store);  // as of `run --network ns:PATH`
+  engine::Draft change(*instance.impl().store);  // as of `run --network ns:PATH`
   auto joined = must(instance->create_sandbox({.name = "joined"}));
   run("nsenter --net=" + joined.netns_path + " ip link set lo down");
   joined.mode = NetworkMode::kPath;
   change.state.put(joined);
-  must(instance.impl().commit(change));
+  must(engine::commit(instance.impl(), change));
   const auto repairs = must(instance->reconcile());
   ASSERT_EQ(repairs.size(), 1U);
   EXPECT_NE(repairs[0].what.find("box"), std::string::npos);

@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "engine/instance_lock.h"
+#include "engine/change/lock.h"
 #include "engine_fixture.h"
 
 namespace berth::testing {

@@ -185,7 +185,7 @@ TEST_F(EngineRoutesVia, ReconcileFollowsWhatTheStoreSaysOfIt) {
   connect("vpn");
   auto user = connect("user");
   // As if its record had been lost (see reset) without a word to those who go by it.
-  engine::Change change(*instance.impl().store);
+  engine::Draft change(*instance.impl().store);
   user = must(change.state.endpoint(user.id));
   for (auto& each : user.routes) {
     const auto netns = must(kernel::Netns::open(must(instance->sandbox("user")).netns_path));
@@ -196,7 +196,7 @@ TEST_F(EngineRoutesVia, ReconcileFollowsWhatTheStoreSaysOfIt) {
     each.gateway = v4 ? ip("10.1.0.77") : ip("fd01::77");
   }
   change.state.put(user);
-  must(instance.impl().commit(change));
+  must(engine::commit(instance.impl(), change));
   for (const auto& repair : must(instance->reconcile())) must(repair.status);
   EXPECT_EQ(way(), "10.1.0.2 fd01::2 ");
 }

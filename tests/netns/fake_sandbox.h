@@ -34,9 +34,9 @@ class FakeSandbox {
     record.shares = shares;
     record.netns_path = fmt::format("/proc/{}/ns/net", pid_);
     record.auto_remove = auto_remove;
-    engine::Change change(*instance_.impl().store);
+    engine::Draft change(*instance_.impl().store);
     change.state.put(record);
-    must(instance_.impl().commit(change));
+    must(engine::commit(instance_.impl(), change));
   }
   FakeSandbox(const FakeSandbox&) = delete;
   FakeSandbox& operator=(const FakeSandbox&) = delete;
