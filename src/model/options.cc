@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/nearest.h"
 #include "base/result.h"
 #include "model/names.h"
 
@@ -247,25 +248,6 @@ unsigned bit_of(Driver driver) {
 
 // ---- unknown names ------------------------------------------------------------------------------
 
-// Levenshtein distance: how many single-byte edits turn `a` into `b`.
-std::size_t edits(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-std::string_view nearest(std::string_view name, std::span<const std::string_view> known) {
-  return *std::ranges::min_element(known, {}, [&](auto each) { return edits(name, each); });
-}
-
 // Of the options that any of `drivers` takes.
 std::string_view nearest_option(std::string_view option, unsigned drivers) {
   std::vector<std::string_view> known;
@@ -279,7 +261,7 @@ std::string_view nearest_option(std::string_view option, unsigned drivers) {
 
 std::unexpected<Error> unknown(const Network& network, std::string_view option) {
   return fail(ErrorKind::kInvalid,
-              "option {}: the {} driver has none of that name; the nearest is {}", option,
+              "option {}: the {} driver has no such option; the nearest is {}", option,
               name(network.driver), nearest_option(option, bit_of(network.driver)));
 }
 
@@ -332,7 +314,7 @@ Status read_options(Network& network, const Labels& options) {
 Status check_template_options(const Labels& options) {
   for (const auto& [option, value] : options) {
     Status read =
-        fail(ErrorKind::kInvalid, "option {}: no driver has one of that name; the nearest is {}",
+        fail(ErrorKind::kInvalid, "option {}: no driver has such an option; the nearest is {}",
              option, nearest_option(option, kAll));
     for (const auto driver : kDrivers) {
       const auto takes = [&](const Option& each) {
@@ -396,7 +378,7 @@ Status read_endpoint_options(EndpointOptions& endpoint) {
         if (!Ip::parse(each)) return given.refuse("IP addresses with commas");
     } else {
       return fail(ErrorKind::kInvalid,
-                  "option {}: an endpoint has none of that name; the nearest is {}", option,
+                  "option {}: endpoints have no such option; the nearest is {}", option,
                   nearest(option, kEndpointOptions));
     }
   }
@@ -440,7 +422,7 @@ Result<Driver> parse_driver(std::string_view text) {
   const auto driver = by_name<Driver>(text);
   if (!driver)
     return fail(ErrorKind::kInvalid,
-                "driver {}: there is none of that name; give bridge, macvlan or ipvlan", text);
+                "unknown driver '{}': the drivers are bridge, macvlan and ipvlan", text);
   return *driver;
 }
 
@@ -465,7 +447,7 @@ Result<Ipam> parse_ipam(std::string_view text) {
   if (text == "none") return Ipam::kNone;
   if (const auto known = by_name<Ipam>(text)) return *known;
   return fail(ErrorKind::kInvalid,
-              "ipam driver {}: there is none of that name; give default, dhcp or null", text);
+              "unknown ipam driver '{}': the ipam drivers are default, dhcp and null", text);
 }
 
 }  // namespace berth::model

@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "base/nearest.h"
 #include "base/result.h"
 #include "frontends/cli/help.h"
 #include "frontends/cli/options.h"
@@ -32,14 +33,14 @@ int parse_error(const Walk& at, const Parser::Wrong& wrong) {
 // A command line that ends at a group has named no verb: it asks for help, or is wrong.
 int run_group(const Walk& at, Context& context) {
   const bool is_root = at.path.size() == 1;
-  std::string known;
-  for (const auto* verb : at.verb().verbs) {
-    if (verb->hidden) continue;
-    if (!known.empty()) known += ", ";
-    known += verb->name;
+  std::vector<std::string_view> names;
+  for (const auto* verb : at.verb().verbs)
+    if (!verb->hidden) names.push_back(verb->name);
+  if (!at.unknown.empty()) {
+    auto meant = did_you_mean(at.unknown, names);
+    if (meant.empty()) meant = fmt::format("; the verbs are {}", fmt::join(names, ", "));
+    return usage_error(at, fmt::format("unknown verb '{}'{}", at.unknown, meant));
   }
-  if (!at.unknown.empty())
-    return usage_error(at, fmt::format("there is no verb '{}'; there are {}", at.unknown, known));
   Parser parser(at.verb(), context);
   const auto wanted = parser.parse(at.rest);
   if (!wanted) return parse_error(at, wanted.error());
@@ -52,7 +53,7 @@ int run_group(const Walk& at, Context& context) {
     print(help_text(at.path));
     return kExitOk;
   }
-  return usage_error(at, fmt::format("the verb is missing; there are {}", known));
+  return usage_error(at, fmt::format("the verb is missing; the verbs are {}", fmt::join(names, ", ")));
 }
 
 int run_verb(const Walk& at, Context& context) {

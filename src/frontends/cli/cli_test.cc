@@ -79,15 +79,26 @@ TEST(Usage, ErrorsAreOneSentenceWithAHint) {
   EXPECT_EQ(unknown.out, "");
   EXPECT_EQ(
       unknown.err,
-      "berth: there is no verb 'frobnicate'; there are network, run, ps, inspect, exec, logs, "
+      "berth: unknown verb 'frobnicate'; the verbs are network, run, ps, inspect, exec, logs, "
       "stop, rm, port, attach, detach, sandbox, plan, system, lab, help, completion, version; see 'berth "
       "--help'\n");
   EXPECT_EQ(ran({"network"}).err,
-            "berth: network: the verb is missing; there are create, ls, inspect, rm, connect, "
+            "berth: network: the verb is missing; the verbs are create, ls, inspect, rm, connect, "
             "disconnect, update, prune, exists; see 'berth network --help'\n");
   EXPECT_EQ(ran({"network", "rm", "--all", "x"}).err,
-            "berth: network rm: there is no flag --all; see 'berth network rm --help'\n");
+            "berth: network rm: unknown flag --all; see 'berth network rm --help'\n");
   EXPECT_EQ(ran({"--rot", "/x", "ps"}).exit_code, 2);
+  EXPECT_EQ(ran({"netwrok", "ls"}).err,
+            "berth: unknown verb 'netwrok' (did you mean 'network'?); see 'berth --help'\n");
+  EXPECT_EQ(ran({"network", "rm", "--froce", "x"}).err,
+            "berth: network rm: unknown flag --froce (did you mean '--force'?); see 'berth network rm "
+            "--help'\n");
+}
+
+TEST(Usage, DockersOtherNamesOfVerbsLeadToThem) {
+  EXPECT_EQ(ran({"network", "delete", "--help"}).out, ran({"network", "rm", "--help"}).out);
+  EXPECT_EQ(ran({"network", "remove", "--help"}).out, ran({"network", "rm", "--help"}).out);
+  EXPECT_TRUE(ran({"container", "ls", "--help"}).out.starts_with("Usage: berth container ps"));
 }
 
 TEST(Usage, RunAndExecHaveDockersExitCode) {
@@ -200,7 +211,7 @@ TEST(Plan, OfAVerbThatChangesNothingIsAComment) {
 
 TEST(Plan, ReportsTheVerbsOwnUsageErrors) {
   EXPECT_TRUE(
-      ran({"plan", "network", "crate"}).err.starts_with("berth: network: there is no verb"));
+      ran({"plan", "network", "crate"}).err.starts_with("berth: network: unknown verb 'crate' (did you mean 'create'?)"));
   EXPECT_EQ(ran({"plan", "run"}).exit_code, 125);
 }
 

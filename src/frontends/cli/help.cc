@@ -94,7 +94,7 @@ std::string help_text(std::span<const Verb* const> path) {
   const auto items = items_of(verb);
   auto out = fmt::format("Usage: {}\n\n{}\n", usage(path, items), wrapped(verb.summary, 0));
   if (!verb.details.empty()) out += "\n" + wrapped(verb.details, 0) + "\n";
-  if (!verb.alias.empty()) out += fmt::format("\nAlias: {}\n", verb.alias);
+  if (!verb.aliases.empty()) out += fmt::format("\nAliases: {}\n", verb.aliases);
 
   Lines verbs;
   for (const auto* child : verb.verbs) {

@@ -12,27 +12,44 @@ namespace {
 
 using frontends::Json;
 
-// Sandboxes come before networks, as containers do in Docker.
-Result<Json> inspected(Engine& engine, const std::string& reference) {
+enum class Type { kAny, kSandbox, kNetwork };
+
+Result<Type> parse_type(std::string_view text) {
+  if (text.empty()) return Type::kAny;
+  if (text == "sandbox" || text == "container") return Type::kSandbox;
+  if (text == "network") return Type::kNetwork;
+  return fail(ErrorKind::kInvalid, "--type {}: give sandbox, container or network", text);
+}
+
+Result<Json> sandbox_named(Engine& engine, const std::string& reference) {
+  const auto snapshot = TRY(engine.snapshot(reference));
+  return inspected_sandbox(engine, TRY(engine.sandbox(reference)));
+}
+
+Result<Json> network_named(Engine& engine, const std::string& reference) {
+  const auto snapshot = TRY(engine.snapshot());  // a network's page names all its sandboxes
+  return inspected_network(engine, TRY(engine.network(reference)));
+}
+
+// Of any type, sandboxes come before networks, as containers do in Docker.
+Result<Json> inspected(Engine& engine, Type type, const std::string& reference) {
   if (reference.empty())
     return fail(ErrorKind::kInvalid, "'' names no sandbox or network: give a name or an id");
-  auto snapshot = TRY(engine.snapshot(reference));
-  const auto sandbox = engine.sandbox(reference);
-  if (sandbox) return inspected_sandbox(engine, *sandbox);
-  snapshot.reset();
-  snapshot = TRY(engine.snapshot());  // a network's page names all its sandboxes
-  const auto network = engine.network(reference);
-  if (network) return inspected_network(engine, *network);
+  if (type == Type::kSandbox) return sandbox_named(engine, reference);
+  if (type == Type::kNetwork) return network_named(engine, reference);
+  auto sandbox = sandbox_named(engine, reference);
+  if (sandbox) return sandbox;
+  auto network = network_named(engine, reference);
+  if (network) return network;
   if (sandbox.error().kind != ErrorKind::kNotFound) return std::unexpected(sandbox.error());
   if (network.error().kind != ErrorKind::kNotFound) return std::unexpected(network.error());
-  return fail(ErrorKind::kNotFound, "{}: there is neither a sandbox nor a network of that name",
-              reference);
+  return fail(ErrorKind::kNotFound, "no such sandbox or network: {}", reference);
 }
 
 Action build_inspect(CLI::App& app) {
   struct Options {
     std::vector<std::string> targets;
-    std::string format;
+    std::string format, type;
   };
   auto options = std::make_shared<Options>();
   add_arguments(app, "TARGET", options->targets,
@@ -40,12 +57,14 @@ Action build_inspect(CLI::App& app) {
                 "docker:NAME and so on");
   add_text(app, "-f,--format", "TEMPLATE", options->format,
            "Print this of each, as {{.State.Pid}} or {{json .NetworkSettings.Ports}}");
+  add_text(app, "--type", "TYPE", options->type, "Look only among these: sandbox or network");
   return [options](Context& context) -> Result<int> {
+    const auto type = TRY(parse_type(options->type));
     auto engine = TRY(context.open());
     Json found = Json::array();
     std::vector<Error> errors;
     for (const auto& target : options->targets) {
-      auto object = inspected(engine, target);
+      auto object = inspected(engine, type, target);
       if (object)
         found.push_back(*std::move(object));
       else
@@ -64,6 +83,7 @@ constinit const Verb kInspectVerb = {
     .summary = "Show all about sandboxes or networks as JSON, in Docker's form",
     .examples =
         "berth inspect server\n"
+        "berth inspect --type network web\n"
         "berth inspect -f '{{.State.Pid}}' server\n"
         "berth inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' server\n",
     .build = build_inspect,

@@ -191,7 +191,7 @@ constinit const Verb kExec = {
 };
 constinit const Verb kLs = {
     .name = "ls",
-    .alias = "list",
+    .aliases = "list",
     .summary = "List the labs",
     .details =
         "A lab is broken when a host's namespace is gone or it was never finished; 'berth "
@@ -203,7 +203,7 @@ constinit const Verb kLs = {
 };
 constinit const Verb kDown = {
     .name = "down",
-    .alias = "rm",
+    .aliases = "rm",
     .summary = "Remove labs with everything that runs in them",
     .examples =
         "berth lab down demo\n"

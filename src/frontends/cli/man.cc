@@ -62,7 +62,8 @@ std::string man_page(std::span<const Verb* const> path) {
   out += fmt::format(
       ".SH DESCRIPTION\n{}\n",
       escaped(verb.details.empty() ? fmt::format("{}.", verb.summary) : std::string(verb.details)));
-  if (!verb.alias.empty()) out += fmt::format(".PP\nAlias: {}\n", escaped(verb.alias));
+  if (!verb.aliases.empty())
+    out += fmt::format(".PP\nAliases: {}\n", escaped(verb.aliases));
 
   if (verb.is_group()) out += ".SH VERBS\n";
   for (const auto* child : verb.verbs) {

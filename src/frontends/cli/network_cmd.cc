@@ -135,7 +135,7 @@ constinit const Verb kCreate = {
 };
 constinit const Verb kRemove = {
     .name = "rm",
-    .alias = "remove",
+    .aliases = "remove delete",
     .summary = "Remove networks",
     .examples =
         "berth network rm web back\n"

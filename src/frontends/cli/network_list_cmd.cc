@@ -135,7 +135,7 @@ Action build_inspect(CLI::App& app) {
 
 constinit const Verb kNetworkLsVerb = {
     .name = "ls",
-    .alias = "list",
+    .aliases = "list",
     .summary = "List networks",
     .examples =
         "berth network ls\n"

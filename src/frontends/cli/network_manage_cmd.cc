@@ -93,7 +93,7 @@ Action build_prune(CLI::App& app) {
     if (!options->force) {
       print("WARNING! This will remove all custom networks not used by at least one container.\n");
       if (!confirmed("Are you sure you want to continue?"))
-        return fail(ErrorKind::kInvalid, "network prune: nothing is removed without a yes");
+        return fail(ErrorKind::kInvalid, "network prune: nothing was removed; answer y, or give --force");
     }
     int exit_code = kExitOk;
     std::string removed;
@@ -132,7 +132,7 @@ constinit const Verb kNetworkUpdateVerb = {
 };
 constinit const Verb kNetworkPruneVerb = {
     .name = "prune",
-    .summary = "Remove the networks that nobody is connected to",
+    .summary = "Remove networks that no sandbox is connected to",
     .details = "Templates (--config-only) and the networks bridge, host and none stay.",
     .examples =
         "berth network prune\n"

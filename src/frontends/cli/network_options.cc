@@ -84,7 +84,7 @@ void declare(CLI::App& app, NetworkOptions& into) {
            "Make nothing: keep it as a template for --config-from");
   add_text(app, "--config-from", "NETWORK", into.config_from,
            "Take subnets, options and labels from this template");
-  add_flag(app, "--ignore", into.ignore, "If there is a network of that name it is right as it is");
+  add_flag(app, "--ignore", into.ignore, "Do nothing if a network of that name exists");
   add_text(app, "--scope", "SCOPE", into.scope, "local, which every network is");
   add_flag(app, "--ingress", into.ingress, "Refused: it needs Docker's swarm");
   add_text(app, "--adopt", "BRIDGE", into.adopt,

@@ -113,7 +113,7 @@ TEST(NetworkOptions, RefusesBadValuesByName) {
 
 TEST(NetworkOptions, TakesExactlyOneName) {
   EXPECT_EQ(Parsed<NetworkOptions>(Words{}).usage_error, "NAME is missing");
-  EXPECT_EQ(Parsed<NetworkOptions>(Words{"a", "b"}).usage_error, "'b' is an argument too many");
+  EXPECT_EQ(Parsed<NetworkOptions>(Words{"a", "b"}).usage_error, "unexpected argument 'b'");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "base/nearest.h"
 #include "base/result.h"
 #include "frontends/cli/output.h"
 
@@ -208,6 +209,16 @@ Parser::Words Parser::split(std::span<const std::string> words) const {
   return out;
 }
 
+namespace {
+
+std::string unknown_flag(std::string_view flag, const std::vector<Parser::Item>& items) {
+  std::vector<std::string_view> known;
+  for (const auto& item : items) known.insert(known.end(), item.names.begin(), item.names.end());
+  return fmt::format("unknown flag {}{}", flag, did_you_mean(flag.substr(0, flag.find('=')), known));
+}
+
+}  // namespace
+
 std::expected<Parser::Wanted, Parser::Wrong> Parser::parse(std::span<const std::string> words) {
   const auto wrong = [](std::string text) { return std::unexpected(Wrong{std::move(text)}); };
   auto [own, command] = split(words);
@@ -223,8 +234,8 @@ std::expected<Parser::Wanted, Parser::Wrong> Parser::parse(std::span<const std::
   }
   for (const auto& extra : app_->remaining()) {
     if (extra == "--") continue;
-    return wrong(extra.starts_with('-') ? fmt::format("there is no flag {}", extra)
-                                        : fmt::format("'{}' is an argument too many", extra));
+    if (!extra.starts_with('-')) return wrong(fmt::format("unexpected argument '{}'", extra));
+    return wrong(unknown_flag(extra, items()));
   }
   if (wants_version_) return Wanted::kVersion;
   context_.command = std::move(command);

@@ -94,7 +94,7 @@ Action build_ps(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   add_flag(app, "-a,--all", options->all,
-           "Also those that do not run, and namespaces that somebody else made");
+           "Also sandboxes that do not run, and namespaces of other programs");
   add_list(app, "-f,--filter", "KEY=VALUE", options->filters,
            "Only those that match: exited=CODE, id, label, name=REGEXP, network, "
            "status=created|running|exited");
@@ -140,6 +140,7 @@ Action build_ps(CLI::App& app) {
 
 constinit const Verb kPsVerb = {
     .name = "ps",
+    .aliases = "ls list",
     .summary = "List sandboxes",
     .examples =
         "berth ps\n"

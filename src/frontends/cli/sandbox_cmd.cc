@@ -106,7 +106,7 @@ constinit const Verb kCreate = {
 };
 constinit const Verb kLs = {
     .name = "ls",
-    .alias = "list",
+    .aliases = "list",
     .summary = "List all sandboxes: processes, namespaces and those somebody else made",
     .examples =
         "berth sandbox ls\n"
@@ -115,7 +115,7 @@ constinit const Verb kLs = {
 };
 constinit const Verb kRemove = {
     .name = "rm",
-    .alias = "remove",
+    .aliases = "remove delete",
     .summary = "Remove sandboxes",
     .examples =
         "berth sandbox rm blue\n"

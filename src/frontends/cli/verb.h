@@ -54,7 +54,7 @@ using Action = std::function<Result<int>(Context&)>;
 
 struct Verb {
   std::string_view name;
-  std::string_view alias = {};
+  std::string_view aliases = {};  ///< other names, separated by blanks
   std::string_view summary;
   std::string_view details = {};             ///< more about it: --help and man page
   std::string_view examples;                 ///< command lines, each ended by a newline
@@ -69,6 +69,7 @@ struct Verb {
   int refused = kExitRefused;
   int usage = kExitUsage;
 
+  [[nodiscard]] bool is_called(std::string_view word) const;
   [[nodiscard]] bool is_group() const { return build == nullptr; }
   [[nodiscard]] bool takes_command() const { return command_after >= 0; }
 };

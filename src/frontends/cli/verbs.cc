@@ -10,7 +10,7 @@ namespace {
 constexpr std::array kRootVerbs = {
     &kNetworkVerb,  &kRunVerb,    &kPsVerb,  &kInspectVerb, &kExecVerb, &kLogsVerb,       &kStopVerb,
     &kRmVerb,       &kPortVerb,   &kAttachVerb, &kDetachVerb, &kSandboxVerb, &kPlanVerb,
-    &kSystemVerb,   &kLabVerb,    &kHelpVerb, &kCompletionVerb, &kCompleteVerb, &kManVerb,
+    &kContainerVerb, &kSystemVerb,   &kLabVerb,    &kHelpVerb, &kCompletionVerb, &kCompleteVerb, &kManVerb,
     &kVersionVerb,
 };
 
@@ -19,10 +19,9 @@ constexpr std::array<std::string_view, 5> kValued = {"--root", "--run", "--confi
                                                      "--default-address-pool", "--format"};
 
 const Verb* child(const Verb& group, std::string_view word) {
-  for (const auto* verb : group.verbs) {
-    if (verb->name == word || (!verb->alias.empty() && verb->alias == word)) return verb;
-  }
-  return nullptr;
+  const auto found = std::ranges::find_if(
+      group.verbs, [&](const Verb* verb) { return verb->is_called(word); });
+  return found == group.verbs.end() ? nullptr : *found;
 }
 
 void visit_below(std::vector<const Verb*>& path,
@@ -52,6 +51,16 @@ constinit const Verb kRoot = {
         "berth rm -f server\n",
     .verbs = kRootVerbs,
 };
+
+bool Verb::is_called(std::string_view word) const {
+  if (name == word) return true;
+  for (auto rest = aliases; !rest.empty();) {
+    const auto end = std::min(rest.find(' '), rest.size());
+    if (rest.substr(0, end) == word) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
+}
 
 Walk walk(std::span<const std::string> words) {
   Walk out;

@@ -15,6 +15,7 @@ extern const Verb kAttachVerb;          // attach_cmd.cc
 extern const Verb kDetachVerb;          // attach_cmd.cc
 extern const Verb kRunVerb;             // run_cmd.cc
 extern const Verb kPsVerb;              // ps_cmd.cc
+extern const Verb kContainerVerb;       // container_cmd.cc
 extern const Verb kInspectVerb;         // inspect_cmd.cc
 extern const Verb kExecVerb;            // exec_cmd.cc
 extern const Verb kLogsVerb;            // logs_cmd.cc
