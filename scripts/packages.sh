@@ -14,6 +14,8 @@ packages_test=(
   libgtest-dev librapidcheck-dev
   bats conntrack ethtool groff-base jq ncat procps python3
 )
+# To make Debian packages: scripts/package.
+packages_package=(dpkg-dev file)
 # To run something as on a new machine: scripts/fresh.
 packages_fresh=(debootstrap)
 

@@ -46,8 +46,10 @@ std::string own_program() {
 
 std::string shim_for(const std::string& program) {
   std::error_code error;
-  const auto beside = fs::path(program).parent_path() / "berth-shim";
-  return fs::exists(beside, error) ? beside.string() : "/usr/libexec/berth/berth-shim";
+  const auto directory = fs::path(program).parent_path();
+  for (const auto* place : {"berth-shim", "../libexec/berth/berth-shim"})  // built; installed
+    if (const auto shim = directory / place; fs::exists(shim, error)) return shim.lexically_normal();
+  return "/usr/libexec/berth/berth-shim";
 }
 
 Status check_path(std::string_view option, const std::string& path) {

@@ -17,7 +17,6 @@ target_compile_options(berth-shim PRIVATE -Os -fno-exceptions -fno-rtti -fno-thr
                                           -ffunction-sections -fno-pie -fno-sanitize=all)
 target_link_options(berth-shim PRIVATE -static -no-pie -Wl,--gc-sections -fno-sanitize=all)
 set_target_properties(berth-shim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-install(TARGETS berth-shim DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/berth)
 
 if(BERTH_TESTS)
   target_sources(berth_sandbox_test PRIVATE ${shim_dir}/log_writer.cc ${shim_dir}/log_writer_test.cc)

@@ -32,4 +32,3 @@ add_custom_command(
           ${translator_dir}/embed.cmake
   VERBATIM)
 target_sources(berth_translator PRIVATE ${translator_embedded})
-install(FILES ${translator_object} DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/berth)
