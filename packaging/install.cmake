@@ -29,7 +29,9 @@ install(FILES ${pages}/bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion
 install(FILES ${pages}/zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions RENAME _berth)
 install(FILES ${pages}/fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d RENAME berth.fish)
 
-configure_file(${CMAKE_CURRENT_LIST_DIR}/berth.service.in ${CMAKE_BINARY_DIR}/berth.service @ONLY)
+# When it is installed, since only then the prefix is known: cmake --install --prefix.
+install(CODE "configure_file(\"${CMAKE_CURRENT_LIST_DIR}/berth.service.in\"
+                             \"${CMAKE_BINARY_DIR}/berth.service\" @ONLY)")
 install(FILES ${CMAKE_BINARY_DIR}/berth.service DESTINATION lib/systemd/system)
 
 # ---- library ----------------------------------------------------------------------------------------
@@ -56,6 +58,7 @@ install(EXPORT berth NAMESPACE berth:: FILE berthConfig.cmake DESTINATION ${cmak
 install(FILES ${CMAKE_BINARY_DIR}/berthConfigVersion.cmake DESTINATION ${cmake_package}
         COMPONENT library)
 
+file(RELATIVE_PATH prefix_from_pkgconfig /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 list(TRANSFORM library_needs PREPEND -l OUTPUT_VARIABLE library_flags)
 list(JOIN library_flags " " library_flags)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/berth.pc.in ${CMAKE_BINARY_DIR}/berth.pc @ONLY)
