@@ -79,7 +79,8 @@ set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME berth)
 set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION
     "container networking as one engine, for every runtime or none\n Bridge networks, addresses, isolation and published ports for containers and namespaces, without a daemon.")
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SUGGESTS "busybox-static, conntrack, iproute2, nftables, udhcpc")
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SUGGESTS
+    "busybox-static, conntrack, iproute2, libcurl4, nftables, udhcpc")
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_CONTROL_EXTRA
     "${CMAKE_CURRENT_LIST_DIR}/postinst;${CMAKE_CURRENT_LIST_DIR}/prerm;${CMAKE_CURRENT_LIST_DIR}/postrm")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libberth-dev)
