@@ -58,10 +58,9 @@ teardown_file() { lab_down; }
   local made=/tmp/fresh-$BATS_TEST_NUMBER
   h1 berth --root $made/root --run $made/run plan sandbox create box >"$BATS_TEST_TMPDIR/plan"
   [ ! -e $made ]
-  h1 sh -e "$BATS_TEST_TMPDIR/plan"
-  path=$(find $made/run/netns -type f)
-  h1 nsenter --net="$path" ip link show lo | grep -q ,UP
-  h1 umount "$path"
+  # In one process of h1: each has mounts of its own.
+  h1 sh -ec '. "$1"; path=$(find "$2/run/netns" -type f)
+    nsenter --net="$path" ip link show lo | grep -q ,UP; umount "$path"' _ "$BATS_TEST_TMPDIR/plan" $made
   rm -r $made
 }
 
