@@ -18,6 +18,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,7 @@
 #include <vector>
 
 #include "berth/announce.h"
+#include "berth/event.h"
 #include "berth/network.h"
 #include "berth/result.h"
 
@@ -283,6 +285,10 @@ class Engine {
   [[nodiscard]] Result<std::vector<Repair>> reconcile();
   /// Removes everything that this instance made: sandboxes, networks, table, store.
   [[nodiscard]] std::vector<Error> reset();
+
+  /// Calls `handler` with each event of the changes that this engine makes from now on, on the thread
+  /// that makes the change and under the instance's lock: it must not use the engine.
+  void on_event(std::function<void(const Event&)> handler);
 
   // What the request would do.
   using Request = std::variant<CreateNetwork, UpdateNetwork, RemoveNetworks, Connect, Disconnect,

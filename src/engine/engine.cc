@@ -201,6 +201,10 @@ std::vector<Error> Engine::reset() {
   return engine::reset_instance(*impl_);
 }
 
+void Engine::on_event(std::function<void(const Event&)> handler) {
+  impl_->on_event = std::move(handler);
+}
+
 // ---- plans --------------------------------------------------------------------------------------
 
 Result<PlanText> Engine::plan(const Request& request) {

@@ -31,6 +31,7 @@ struct Instance {
   std::string tag;       ///< 8 hex digits that tell this instance's elements of the table
   ino_t store_file = 0;  ///< of the store as it was opened; 0: in memory
   Faults faults;
+  std::function<void(const Event&)> on_event;  ///< called by the commit; empty: nothing watches
   /// Called after what a dead process left was recovered: for what the journal does not hold.
   std::function<void()> recovered;
   /// The state that all reads are kept on; expired: each read is of its own moment (snapshot.h).

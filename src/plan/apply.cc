@@ -23,18 +23,25 @@
 #include "plan/kernel_terms.h"
 #include "plan/namespaces.h"
 #include "plan/outbox.h"
+#include "plan/visit.h"
 #include "translator/translator.h"
 
 namespace berth::plan {
 namespace {
 
 bool is_removing(const Op& op) {
-  return std::holds_alternative<DeleteNetns>(op) || std::holds_alternative<DeleteLink>(op) ||
-         std::holds_alternative<DeleteAddress>(op) || std::holds_alternative<DeleteRoute>(op) ||
-         std::holds_alternative<StopDhcp>(op) || std::holds_alternative<DeletePortVlan>(op) ||
-         std::holds_alternative<DeleteTableIfUnused>(op) ||
-         std::holds_alternative<DeleteTranslatorIfUnused>(op) ||
-         std::holds_alternative<DeleteElement>(op) || std::holds_alternative<FlushFlows>(op);
+  return std::visit(
+      Overloaded{
+          [](const OneOf<DeleteNetns, DeleteLink, DeletePortVlan, StopDhcp, DeleteAddress,
+                         DeleteRoute, DeleteTableIfUnused, DeleteTranslatorIfUnused, DeleteElement,
+                         FlushFlows> auto&) { return true; },
+          [](const OneOf<AddNetns, AddBridge, AddVeth, AddMacvlan, AddIpvlan, AddVlan, AddDummy,
+                         SetLinkUp, SetLinkMtu, JoinBridge, IsolatePort, HairpinPort, FilterVlans,
+                         AddPortVlan, LockPort, AddFdbEntry, SetVrf, ProbeAddress, StartDhcp,
+                         AddAddress, AddRoute, SetSysctl, EnsureTable, EnsureTranslator, AddElement,
+                         StartProcess, SignalProcess> auto&) { return false; },
+      },
+      op);
 }
 
 // Who has the address. A container that has ended may still answer for it: the kernel takes its

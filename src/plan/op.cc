@@ -2,13 +2,10 @@
 
 #include <set>
 
+#include "plan/visit.h"
+
 namespace berth::plan {
 namespace {
-
-template <typename... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 // What a plan makes, so that whatever lives inside it needs no undoing of its own.
 struct Made {
@@ -22,21 +19,28 @@ struct Made {
 
 Made made_by(const Plan& plan) {
   Made made;
-  for (const auto& op : plan) {
-    if (const auto* netns = std::get_if<AddNetns>(&op)) made.namespaces.insert(netns->path);
-    if (const auto* bridge = std::get_if<AddBridge>(&op))
-      made.links.insert({"", bridge->name.str()});
-    if (const auto* veth = std::get_if<AddVeth>(&op)) {
-      made.links.insert({"", veth->name.str()});
-      made.links.insert({veth->peer_ns.path, veth->peer.str()});
-    }
-    if (const auto* macvlan = std::get_if<AddMacvlan>(&op))
-      made.links.insert({macvlan->ns.path, macvlan->name.str()});
-    if (const auto* ipvlan = std::get_if<AddIpvlan>(&op))
-      made.links.insert({ipvlan->ns.path, ipvlan->name.str()});
-    if (const auto* vlan = std::get_if<AddVlan>(&op)) made.links.insert({"", vlan->name.str()});
-    if (const auto* dummy = std::get_if<AddDummy>(&op)) made.links.insert({"", dummy->name.str()});
-  }
+  const auto add = [&](const NsRef& ns, const IfName& link) {
+    made.links.insert({ns.path, link.str()});
+  };
+  for (const auto& op : plan)
+    std::visit(
+        Overloaded{
+            [&](const AddNetns& netns) { made.namespaces.insert(netns.path); },
+            [&](const OneOf<AddBridge, AddVlan, AddDummy> auto& link) { add({}, link.name); },
+            [&](const AddVeth& veth) {
+              add({}, veth.name);
+              add(veth.peer_ns, veth.peer);
+            },
+            [&](const OneOf<AddMacvlan, AddIpvlan> auto& link) { add(link.ns, link.name); },
+            [](const OneOf<DeleteNetns, DeleteLink, SetLinkUp, SetLinkMtu, JoinBridge, IsolatePort,
+                           HairpinPort, FilterVlans, AddPortVlan, DeletePortVlan, LockPort,
+                           AddFdbEntry, SetVrf, ProbeAddress, StartDhcp, StopDhcp, AddAddress,
+                           DeleteAddress, AddRoute, DeleteRoute, SetSysctl, EnsureTable,
+                           DeleteTableIfUnused, EnsureTranslator, DeleteTranslatorIfUnused,
+                           AddElement, DeleteElement, FlushFlows, StartProcess,
+                           SignalProcess> auto&) {},
+        },
+        op);
   return made;
 }
 
@@ -111,8 +115,11 @@ std::optional<Op> inverse_of(const Op& op, const Made& made) {
           [](const AddElement& add) -> Inverse { return DeleteElement{add.element}; },
           [](const DeleteElement& gone) -> Inverse { return AddElement{gone.element}; },
           // A link or namespace cannot be brought back as it was, so plans delete them last;
-          // forgotten flows come back by themselves.
-          [](const auto&) -> Inverse { return std::nullopt; },
+          // forgotten flows come back by themselves. What is set on a port goes with it.
+          [](const OneOf<DeleteNetns, DeleteLink, JoinBridge, LockPort, AddFdbEntry, ProbeAddress,
+                         StopDhcp, FlushFlows, StartProcess, SignalProcess> auto&) -> Inverse {
+            return std::nullopt;
+          },
       },
       op);
 }

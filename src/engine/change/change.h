@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "berth/event.h"
 #include "berth/result.h"
 #include "engine/change/transaction.h"
 #include "plan/apply.h"
@@ -45,6 +46,8 @@ struct Change {
   store::Durability durability = store::Durability::kNormal;
   bool force = false;     ///< removing: whether to go on past the kernel's errors
   bool recorded = false;  ///< set by commit: done and recorded; an error only tells what went wrong
+
+  std::vector<Event> events;  ///< told once the change is recorded
 
   /// Making: called once the plan is applied, for what is known only then. It may write to the
   /// transaction, not to the plan. Its error undoes the change.

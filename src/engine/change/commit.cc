@@ -65,9 +65,8 @@ Status take_back(Instance& instance, const Change& change, const plan::Plan& pla
   return std::unexpected(std::move(error));
 }
 
-}  // namespace
-
-Status commit(Instance& instance, Change& change) {
+// commit() without its events.
+Status carry_out(Instance& instance, Change& change) {
   auto plan = std::move(change.plan);
   plan::append(plan, std::move(change.last));
   auto passed_over = plan::spare_others(instance.kernel, plan);
@@ -121,8 +120,20 @@ Status commit(Instance& instance, Change& change) {
   (void)instance.journal.drop();  // else whoever comes next does: see kLastChange
   if (passed_over.empty()) return {};
   auto error = passed_over.front();
-  error.message = "done, but not everything went well: " + joined(passed_over);
+  error.message = "completed with errors: " + joined(passed_over);
   return std::unexpected(std::move(error));
+}
+
+}  // namespace
+
+Status commit(Instance& instance, Change& change) {
+  auto done = carry_out(instance, change);
+  if (!instance.on_event || (!done && !change.recorded)) return done;
+  for (auto& event : change.events) {
+    event.time = now();
+    instance.on_event(event);
+  }
+  return done;
 }
 
 void make_again(plan::Kernel& kernel, const Result<plan::Plan>& wanted) {

@@ -9,7 +9,7 @@ namespace berth::engine {
 struct Instance;
 
 /// Journals, applies and records `change`, under the instance lock. After an error kernel and store
-/// are as before, unless `change.recorded`.
+/// are as before, unless `change.recorded`. Then tells the change's events.
 [[nodiscard]] Status commit(Instance& instance, Change& change);
 
 /// For Change::after_rollback: makes what of `wanted` is missing in the kernel, as far as it allows.

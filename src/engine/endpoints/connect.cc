@@ -32,6 +32,7 @@
 #include "engine/sandboxes/modes.h"
 #include "engine/sandboxes/sandboxes.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "engine/state/state.h"
 #include "engine/targets/targets.h"
 #include "kernel/netlink/link.h"
@@ -251,6 +252,7 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Connect& reques
   }
   TRY(note_move(instance, draft, sandbox, endpoint));
   draft.verb = fmt::format("connect {} to {}", sandbox.name, network.name);
+  draft.events.push_back(event_of(Event::Action::kNetworkConnect, endpoint, sandbox));
   if (target.loopback_down)
     draft.plan.push_back(plan::SetLinkUp{target.ns, TRY(IfName::parse("lo"))});
   plan::append(draft.plan, moves);

@@ -21,6 +21,7 @@
 #include "engine/sandboxes/modes.h"
 #include "engine/sandboxes/sandboxes.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "engine/state/state.h"
 #include "engine/targets/find_netns.h"
 #include "engine/targets/targets.h"
@@ -78,6 +79,7 @@ Status plan_detach(Instance& instance, Draft& draft, const std::vector<Endpoint>
         draft.plan.push_back(
             plan::DeleteLink{*left, TRY(namespace_of(draft.state, sandbox))});
     TRY(note_move(instance, draft, sandbox, endpoint));
+    draft.events.push_back(event_of(Event::Action::kNetworkDisconnect, endpoint, sandbox));
     TRY(draft.state.erase(endpoint));
     std::erase(sandbox.endpoints, endpoint.id);
     // A foreign namespace is known for its endpoints only.

@@ -18,6 +18,7 @@
 #include "engine/networks/subnets.h"
 #include "engine/networks/templates.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "engine/state/state.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
@@ -53,6 +54,7 @@ Result<Network> prepare(Instance& instance, Draft& draft, const CreateNetwork& a
     draft.verb = "create network " + network.name;
     draft.durability = store::Durability::kFull;
     draft.state.put(network);
+    draft.events.push_back(event_of(Event::Action::kNetworkCreate, network));
     return network;
   }
   const auto request = asked.config_from.empty() ? asked : TRY(from_template(draft.state, asked));
@@ -119,6 +121,7 @@ Result<Network> prepare(Instance& instance, Draft& draft, const CreateNetwork& a
   TRY(choose_host_addresses(instance, draft, network));
   draft.state.put(network);
   TRY(realise(instance, draft, network));
+  draft.events.push_back(event_of(Event::Action::kNetworkCreate, network));
   return network;
 }
 

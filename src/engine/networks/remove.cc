@@ -19,6 +19,7 @@
 #include "engine/repair/renamed.h"
 #include "engine/sandboxes/sandboxes.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "engine/state/state.h"
 #include "firewall/intents.h"
 #include "firewall/table.h"
@@ -144,6 +145,7 @@ Status plan_removal(Instance& instance, Draft& draft, const std::vector<Network>
       }
     }
     state.erase(network);
+    draft.events.push_back(event_of(Event::Action::kNetworkDestroy, network));
   }
   if (!TRY(others_have_networks(instance)))
     if (auto several = TRY(shared_element_of(instance, firewall::kSharedInstances)))

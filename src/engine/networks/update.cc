@@ -5,6 +5,7 @@
 #include "engine/instance.h"
 #include "engine/networks/networks.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "ipam/allocator.h"
 
 namespace berth::engine {
@@ -34,6 +35,7 @@ Result<Network> prepare(Instance& /*instance*/, Draft& draft, const UpdateNetwor
   draft.verb = "update network " + network.name;
   draft.durability = store::Durability::kFull;
   draft.state.put(network);
+  draft.events.push_back(event_of(Event::Action::kNetworkUpdate, network));
   return network;
 }
 

@@ -15,6 +15,7 @@
 #include "engine/sandboxes/modes.h"
 #include "engine/sandboxes/sandboxes.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "engine/state/state.h"
 #include "kernel/netns/netns.h"
 #include "sandbox/files.h"
@@ -157,6 +158,7 @@ Result<Sandbox> prepare(Instance& instance, Draft& draft, const CreateSandbox& r
   draft.verb = "create sandbox " + sandbox.name;
   draft.plan.push_back(plan::AddNetns{sandbox.netns_path});
   draft.state.put(sandbox);
+  draft.events.push_back(event_of(Event::Action::kSandboxCreate, sandbox));
   return sandbox;
 }
 

@@ -15,6 +15,7 @@
 #include "engine/sandboxes/files.h"
 #include "engine/sandboxes/sandboxes.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "engine/targets/find_netns.h"
 #include "engine/targets/targets.h"
 #include "kernel/netns/netns.h"
@@ -44,15 +45,18 @@ Result<bool> prepare_end(Instance& instance, Draft& draft, const Sandbox& sandbo
   draft.direction = Direction::kRemove;
   draft.verb = "end of " + sandbox.name;
   TRY(plan_detach(instance, draft, TRY(draft.state.endpoints(sandbox.endpoints))));
+  auto ended = sandbox;
+  ended.exit_code = exit_code;
+  if (sandbox.kind == SandboxKind::kProcess)
+    draft.events.push_back(event_of(Event::Action::kSandboxDie, ended));
   if (sandbox.auto_remove || sandbox.kind != SandboxKind::kProcess) {
     draft.state.erase(sandbox);
+    draft.events.push_back(event_of(Event::Action::kSandboxDestroy, sandbox));
     if (sandbox.kind == SandboxKind::kNamespace)
       draft.last.push_back(plan::DeleteNetns{sandbox.netns_path});
     return true;
   }
-  auto ended = sandbox;
   ended.state = SandboxState::kExited;
-  ended.exit_code = exit_code;
   ended.finished = now();
   ended.endpoints.clear();
   ended.pid = ended.shim_pid = 0;

@@ -22,6 +22,7 @@
 #include "engine/sandboxes/modes.h"
 #include "engine/sandboxes/sandboxes.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "engine/targets/targets.h"
 #include "kernel/netns/netns.h"
 #include "sandbox/files.h"
@@ -155,6 +156,7 @@ std::expected<Started, RunError> run_sandbox(Instance& instance, const RunProces
   const auto attach_once = [&]() -> Status {
     Draft attaching(*instance.store);
     sandbox.name = TRY(name_for(attaching.state, sandbox.name));
+    attaching.events.push_back(event_of(Event::Action::kSandboxCreate, sandbox));
     std::vector<Endpoint> endpoints;
     std::vector<PortMapping> ports;
     sandbox.endpoints.clear();
@@ -179,6 +181,7 @@ std::expected<Started, RunError> run_sandbox(Instance& instance, const RunProces
     TRY(check_host_gateway(attaching.state, sandbox, endpoints));
     attaching.state.put(sandbox);
     attaching.verb = "run " + sandbox.name;
+    attaching.events.push_back(event_of(Event::Action::kSandboxStart, sandbox));
     if (auto done = commit(instance, attaching); !done)
       return std::unexpected(name_the_taker(instance, std::move(done).error(), ports));
     return {};

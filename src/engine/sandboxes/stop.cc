@@ -13,6 +13,7 @@
 #include "engine/sandboxes/files.h"
 #include "engine/sandboxes/sandboxes.h"
 #include "engine/state/draft.h"
+#include "engine/state/events.h"
 #include "engine/targets/targets.h"
 #include "sandbox/process_id.h"
 
@@ -55,8 +56,10 @@ Status prepare_removal(Instance& instance, Draft& draft, const RemoveSandboxes& 
   plan::append(draft.last, std::move(namespaces));
   for (const auto& target : request.targets) {
     // A foreign namespace goes with its last endpoint.
-    if (const auto sandbox = find_sandbox(instance, draft.state, target))
+    if (const auto sandbox = find_sandbox(instance, draft.state, target)) {
       draft.state.erase(*sandbox);
+      draft.events.push_back(event_of(Event::Action::kSandboxDestroy, *sandbox));
+    }
   }
   return {};
 }
