@@ -135,8 +135,11 @@ struct RunProcess {
   Labels labels;
   std::string rootfs;   ///< empty: the host's file system
   std::string workdir;  ///< empty: /
+  std::string entrypoint;  ///< a program that argv are the arguments of; empty: argv is all
   std::vector<std::string> argv;
-  std::vector<std::string> env;  ///< K=V; the whole environment of the process
+  std::vector<std::string>
+      env;  ///< K=V; the whole environment, but for HOME and HOSTNAME if missing
+  Confinement confinement;
   bool detach = false;
   bool tty = false;
   bool open_stdin = false;

@@ -271,6 +271,29 @@ enum class NetworkMode : std::uint8_t {
 };
 [[nodiscard]] std::string_view name(NetworkMode mode);
 
+/// A file or directory of the host that a sandbox sees.
+struct BindMount {
+  std::string source;  ///< absolute, on the host
+  std::string target;  ///< absolute, in the sandbox
+  bool read_only = false;
+
+  friend bool operator==(const BindMount&, const BindMount&) = default;
+};
+
+/// Who a sandbox's process is and what it may do.
+struct Confinement {
+  std::string user;  ///< USER[:GROUP] of the sandbox's /etc/passwd and /etc/group; empty: root
+  std::vector<std::string> cap_add, cap_drop;  ///< from Docker's default set; ALL
+  bool privileged = false;  ///< all capabilities, and the kernel's files can be written
+  bool no_new_privileges = false;
+  bool read_only = false;  ///< the root file system
+  bool init = false;       ///< an init of berth's runs the command
+  std::vector<BindMount> mounts;
+  Labels sysctls;
+
+  friend bool operator==(const Confinement&, const Confinement&) = default;
+};
+
 struct Sandbox {
   std::string id;
   std::string name;
@@ -302,6 +325,10 @@ struct Sandbox {
   std::vector<std::string> endpoints;                     ///< ids, oldest first
   std::vector<PortMapping> ports;  ///< of `run -p`: published by whichever endpoint is the way out
   std::vector<std::string> dns, dns_search, dns_options;  ///< of its resolv.conf; empty: the host's
+  std::string entrypoint;                                 ///< runs with argv as its arguments
+  std::string workdir;                                    ///< empty: /
+  std::vector<std::string> env;                           ///< K=V
+  Confinement confinement;
 };
 
 /// The predefined network that stands for a sandbox's mode: "host", "none"; else "".

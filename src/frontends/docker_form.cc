@@ -244,13 +244,45 @@ Json endpoint_form(const Sandbox& sandbox, const Endpoint& endpoint) {
   return out;
 }
 
+namespace {
+
+Json list_or_null(const std::vector<std::string>& list) {
+  return list.empty() ? Json() : Json(list);
+}
+
+Json binds_form(const std::vector<BindMount>& mounts) {
+  Json out;
+  for (const auto& each : mounts)
+    out.push_back(each.source + ":" + each.target + (each.read_only ? ":ro" : ""));
+  return out;
+}
+
+Json mounts_form(const std::vector<BindMount>& mounts) {
+  Json out = Json::array();
+  for (const auto& each : mounts)
+    out.push_back({{"Type", "bind"},
+                   {"Source", each.source},
+                   {"Destination", each.target},
+                   {"Mode", each.read_only ? "ro" : ""},
+                   {"RW", !each.read_only},
+                   {"Propagation", "rprivate"}});
+  return out;
+}
+
+}  // namespace
+
 Json sandbox_form(const Sandbox& sandbox, const SandboxDetails& details) {
-  Json arguments = Json::array();
-  for (std::size_t i = 1; i < sandbox.argv.size(); ++i) arguments.push_back(sandbox.argv[i]);
+  auto arguments = sandbox.argv;
+  auto path = sandbox.entrypoint;
+  if (path.empty() && !arguments.empty()) {
+    path = arguments.front();
+    arguments.erase(arguments.begin());
+  }
   const auto mode = mode_form(sandbox, details.endpoints);
+  const auto& confinement = sandbox.confinement;
   return {{"Id", sandbox.id},
           {"Created", rfc3339(sandbox.created)},
-          {"Path", sandbox.argv.empty() ? std::string() : sandbox.argv.front()},
+          {"Path", std::move(path)},
           {"Args", std::move(arguments)},
           {"State", state_form(sandbox)},
           {"Name", "/" + sandbox.name},
@@ -265,12 +297,25 @@ Json sandbox_form(const Sandbox& sandbox, const SandboxDetails& details) {
             {"Dns", sandbox.dns},
             {"DnsOptions", sandbox.dns_options},
             {"DnsSearch", sandbox.dns_search},
-            {"ExtraHosts", sandbox.extra_hosts}}},
+            {"ExtraHosts", sandbox.extra_hosts},
+            {"Binds", binds_form(confinement.mounts)},
+            {"CapAdd", list_or_null(confinement.cap_add)},
+            {"CapDrop", list_or_null(confinement.cap_drop)},
+            {"Privileged", confinement.privileged},
+            {"ReadonlyRootfs", confinement.read_only},
+            {"SecurityOpt", confinement.no_new_privileges ? Json{"no-new-privileges"} : Json()},
+            {"Init", confinement.init},
+            {"Sysctls", labels_form(confinement.sysctls)}}},
+          {"Mounts", mounts_form(confinement.mounts)},
           {"Config",
            {{"Hostname", sandbox.hostname},
             {"Domainname", sandbox.domainname},
-            {"Cmd", sandbox.argv},
+            {"User", confinement.user},
             {"Tty", sandbox.tty},
+            {"Env", sandbox.env},
+            {"Cmd", sandbox.argv},
+            {"WorkingDir", sandbox.workdir},
+            {"Entrypoint", sandbox.entrypoint.empty() ? Json() : Json{sandbox.entrypoint}},
             {"Labels", labels_form(sandbox.labels)}}},
           {"NetworkSettings", network_settings(sandbox, details.endpoints)}};
 }

@@ -48,11 +48,14 @@ BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id,
                              host_ifname, address4, address6, gateway4, gateway6, on_link, default4,
                              default6, mac, mtu, sysctls, routes, ports, translated,
                              asked)
+BERTH_JSON_FIELDS_OR_DEFAULT(BindMount, source, target, read_only)
+BERTH_JSON_FIELDS_OR_DEFAULT(Confinement, user, cap_add, cap_drop, privileged, no_new_privileges,
+                             read_only, init, mounts, sysctls)
 BERTH_JSON_FIELDS_OR_DEFAULT(Sandbox, id, name, hostname, domainname, kind, state, netns_path,
-                             netns_inode, argv, rootfs, mode, first_network, shares, extra_hosts, labels,
-                             auto_remove, tty, log, pid, pid_start, shim_pid, shim_start, exit_code,
-                             created, started, finished, endpoints, ports, dns, dns_search,
-                             dns_options)
+                             netns_inode, argv, rootfs, mode, first_network, shares, extra_hosts,
+                             labels, auto_remove, tty, log, pid, pid_start, shim_pid, shim_start,
+                             exit_code, created, started, finished, endpoints, ports, dns,
+                             dns_search, dns_options, entrypoint, workdir, env, confinement)
 
 }  // namespace berth
 

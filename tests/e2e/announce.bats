@@ -49,8 +49,8 @@ neighbours() { h1 berth exec a1 -- ip neigh show dev eth0; }
 @test "TestAdvertiseAddresses: three ARP announcements and advertisements; neighbours learn a new MAC address" {
   h1 berth run -d --name a1 --network web -- sleep 1000
   listen
-  h1 berth exec a1 -- ip neigh replace 10.88.0.77 lladdr 02:00:00:00:00:99 dev eth0 nud stale
-  h1 berth exec a1 -- ip neigh replace fd00:88::77 lladdr 02:00:00:00:00:99 dev eth0 nud stale
+  h1 berth exec --privileged a1 -- ip neigh replace 10.88.0.77 lladdr 02:00:00:00:00:99 dev eth0 nud stale
+  h1 berth exec --privileged a1 -- ip neigh replace fd00:88::77 lladdr 02:00:00:00:00:99 dev eth0 nud stale
   h1 berth run -d --name a2 --network web --ip 10.88.0.77 --ip6 fd00:88::77 \
     --mac-address 02:00:00:00:00:11 -- sleep 1000
   heard_times 10.88.0.77 3

@@ -61,7 +61,7 @@ teardown_file() {
   h1 berth exec one ping -c1 -W2 10.77.0.1
   run h1 berth exec one ping -c1 -W1 10.77.0.3
   [ "$status" != 0 ]
-  h1 berth exec one ip link set eth0 address 02:66:66:66:66:66
+  h1 berth exec --privileged one ip link set eth0 address 02:66:66:66:66:66
   run h1 berth exec one ping -c1 -W1 10.77.0.1
   [ "$status" != 0 ]
   h1 berth rm -f one two

@@ -307,12 +307,12 @@ END
   h1 berth network create --internal --subnet 10.1.0.0/24 inner
   h1 berth network create --subnet 10.2.0.0/24 outer
   start box --network inner
-  h1 berth exec box ip route add default via 10.1.0.1
+  h1 berth exec --privileged box ip route add default via 10.1.0.1
   refused "10.2.0.1" -- network connect outer box
   [ "$(inspect box '.[0].NetworkSettings.Networks | keys | join(",")')" = inner ]
   [ "$(of_network outer '.Containers | length')" = 0 ]
   [ "$(h1 berth exec box ls /sys/class/net | paste -sd,)" = eth0,lo ]
-  h1 berth exec box ip route del default via 10.1.0.1
+  h1 berth exec --privileged box ip route del default via 10.1.0.1
   h1 berth network connect outer box
   [ "$(of_network outer '.Containers | length')" = 1 ]
   [ "$(h1 berth exec box ls /sys/class/net | paste -sd,)" = eth0,eth1,lo ]
@@ -322,7 +322,7 @@ END
   h1 berth network create --subnet 10.1.0.0/24 n1
   h1 berth network create --subnet 10.2.0.0/24 n2
   start box --network n1:gw-priority=1 --network n2:ifname=eth2
-  h1 berth exec box ip link set eth2 down
+  h1 berth exec --privileged box ip link set eth2 down
   h1 berth network disconnect n1 box
   [ -z "$(h1 berth exec box ip route show default)" ]
   h1 berth network connect n1 box

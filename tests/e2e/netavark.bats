@@ -139,7 +139,7 @@ END
 @test "port forwarding with two networks and RPF - tcp" {
   h1 berth network create --subnet 10.88.0.0/16 n1
   h1 berth network create --subnet 10.89.0.0/16 n2
-  start box --network n1 --network n2 -p 8001:5001
+  start box --privileged --network n1 --network n2 -p 8001:5001
   serve_echo box tcp 5001
   h1 sh -c 'for i in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 >$i; done'
   h1 berth exec box sh -c 'for i in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 >$i; done'

@@ -95,7 +95,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
   [[ $output == *"prohibit 10.11.0.0/16 "*"metric 7"* ]]
 
   # What somebody deletes, reconcile makes again.
-  h1 berth exec box ip route del blackhole 10.9.0.0/16
+  h1 berth exec --privileged box ip route del blackhole 10.9.0.0/16
   h1 berth system reconcile
   [[ $(h1 berth exec box ip route) == *"blackhole 10.9.0.0/16"* ]]
   [ -z "$(h1 berth system reconcile)" ]
@@ -114,7 +114,7 @@ has_ipv6() { [ -e /proc/sys/net/ipv6 ] || skip "SKIPPED: this kernel has no IPv6
 @test "a route by way of another sandbox" {
   h1 berth network create --subnet 10.1.0.0/24 uplink
   h1 berth network create --subnet 10.2.0.0/24 -o no_default_route=true --route 0.0.0.0/0,via=vpn inner
-  h1 berth run -d --name vpn --network uplink -- sleep 1000
+  h1 berth run -d --name vpn --privileged --network uplink -- sleep 1000
 
   h1 berth network connect --ip 10.2.0.200 inner vpn
   [[ $(default4 vpn) == *"via 10.1.0.1 dev eth0"* ]]

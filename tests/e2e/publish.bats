@@ -72,7 +72,7 @@ inside() { h1 berth exec "$1" -- curl -sS -m 2 "$2"; }
   h1 sh -c 'mkdir -p /tmp/private && echo secret > /tmp/private/index.html'
   h1 busybox httpd -p 127.0.0.1:7070 -h /tmp/private
   [ "$(fetch h1 http://127.0.0.1:7070/)" = secret ]
-  h1 berth exec web -- ip route add 127.0.0.2/32 via 10.1.0.1 || true
+  h1 berth exec --privileged web -- ip route add 127.0.0.2/32 via 10.1.0.1 || true
   run inside web http://127.0.0.2:7070/
   [ "$status" -ne 0 ]
 }
@@ -97,7 +97,7 @@ inside() { h1 berth exec "$1" -- curl -sS -m 2 "$2"; }
   [ "$(fetch h1 http://10.3.0.2/)" = "hello from db" ]
   run h1 berth exec db -- ping -c1 -W1 198.51.100.1
   [ "$status" -ne 0 ]
-  h1 berth exec db -- ip route add default via 10.3.0.1
+  h1 berth exec --privileged db -- ip route add default via 10.3.0.1
   run h1 berth exec db -- ping -c1 -W1 198.51.100.1
   [ "$status" -ne 0 ]
   run inside db "http://$(address_of h1):8080/"

@@ -11,6 +11,7 @@
 #include "engine/change/recovery.h"
 #include "engine/ids.h"
 #include "engine/instance.h"
+#include "engine/sandboxes/confinement.h"
 #include "engine/sandboxes/files.h"
 #include "engine/sandboxes/modes.h"
 #include "engine/sandboxes/sandboxes.h"
@@ -120,6 +121,9 @@ Result<Sandbox> sandbox_for(State& state, const RunProcess& request, const Mode&
   if (request.argv.empty())
     return fail(ErrorKind::kInvalid, "no command is given: add one after --");
   sandbox.argv = request.argv;
+  sandbox.entrypoint = request.entrypoint;
+  sandbox.env = request.env;
+  sandbox.workdir = request.workdir;
   sandbox.labels = request.labels;
   sandbox.auto_remove = request.auto_remove;
   sandbox.tty = request.tty;
@@ -131,6 +135,7 @@ Result<Sandbox> sandbox_for(State& state, const RunProcess& request, const Mode&
     if (!fs::is_directory(sandbox.rootfs))
       return fail(ErrorKind::kInvalid, "rootfs {} is not a directory", request.rootfs);
   }
+  sandbox.confinement = TRY(check_confinement(request.confinement, mode.mode, sandbox.rootfs));
   for (const auto& text : request.add_hosts)
     sandbox.extra_hosts.push_back(sandbox::to_text(TRY(sandbox::parse_add_host(text))));
   sandbox.dns = request.dns;

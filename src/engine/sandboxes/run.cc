@@ -16,6 +16,7 @@
 #include "engine/networks/networks.h"
 #include "engine/ports/ports.h"
 #include "engine/sandboxes/attach.h"
+#include "engine/sandboxes/confinement.h"
 #include "engine/sandboxes/create.h"
 #include "engine/sandboxes/files.h"
 #include "engine/sandboxes/host_gateway.h"
@@ -33,6 +34,13 @@
 
 namespace berth::engine {
 namespace {
+
+// The words that are executed.
+std::vector<std::string> command_of(const Sandbox& sandbox) {
+  auto words = sandbox.argv;
+  if (!sandbox.entrypoint.empty()) words.insert(words.begin(), sandbox.entrypoint);
+  return words;
+}
 
 // Why a process that was made does not run: what it says itself, where it has failed, before
 // `consequence`, what then failed because it is gone. One that is about to be a zombie has no
@@ -76,7 +84,8 @@ Result<Sandbox> prepare(Instance& instance, Draft& draft, const RunProcess& requ
   if (sandbox.mode == NetworkMode::kNetworks)
     endpoints = TRY(attach_all(instance, draft, request, {.sandbox = sandbox, .ns = ns}));
   TRY(check_host_gateway(draft.state, sandbox, endpoints));
-  draft.plan.push_back(plan::StartProcess{ns, sandbox.hostname, sandbox.rootfs, sandbox.argv});
+  draft.plan.push_back(
+      plan::StartProcess{ns, sandbox.hostname, sandbox.rootfs, command_of(sandbox)});
   return sandbox;
 }
 
@@ -109,26 +118,31 @@ std::expected<Started, RunError> run_sandbox(Instance& instance, const RunProces
   const auto file = [&](std::string_view name) {
     return names_directory_of(instance, sandbox) + "/" + std::string(name);
   };
-  auto pending = sandbox::PendingProcess::spawn(
-      {.id = sandbox.id,
-       .name = sandbox.name,
-       .hostname = sandbox.hostname,
-       .domainname = sandbox.domainname,
-       .netns = joined ? joined->fd() : -1,
-       .argv = request.argv,
-       .env = std::move(env),
-       .rootfs = sandbox.rootfs.empty() ? std::nullopt : std::optional(sandbox.rootfs),
-       .hosts_file = file("hosts"),
-       .hostname_file = file("hostname"),
-       .resolv_file = file("resolv.conf"),
-       .log_file = directory_of(instance, sandbox) + "/log",
-       .detach = request.detach,
-       .tty = request.tty,
-       .open_stdin = request.open_stdin,
-       .workdir = request.workdir,
-       .shim = instance.config.shim,
-       .on_exit = {instance.config.program, "--root", instance.config.root, "--run",
-                   instance.config.run, "sandbox", "exited", sandbox.id}});
+  sandbox::ProcessSpec spec{
+      .id = sandbox.id,
+      .name = sandbox.name,
+      .hostname = sandbox.hostname,
+      .domainname = sandbox.domainname,
+      .netns = joined ? joined->fd() : -1,
+      .argv = command_of(sandbox),
+      .env = std::move(env),
+      .rootfs = sandbox.rootfs.empty() ? std::nullopt : std::optional(sandbox.rootfs),
+      .hosts_file = file("hosts"),
+      .hostname_file = file("hostname"),
+      .resolv_file = file("resolv.conf"),
+      .log_file = directory_of(instance, sandbox) + "/log",
+      .detach = request.detach,
+      .tty = request.tty,
+      .open_stdin = request.open_stdin,
+      .workdir = request.workdir,
+      .shim = instance.config.shim,
+      .on_exit = {instance.config.program, "--root", instance.config.root, "--run",
+                  instance.config.run, "sandbox", "exited", sandbox.id}};
+  if (auto confined = confine(spec, sandbox); !confined) {
+    remove_files(instance, sandbox);
+    return refused(confined.error());
+  }
+  auto pending = sandbox::PendingProcess::spawn(spec);
   if (!pending) {
     remove_files(instance, sandbox);
     return refused(pending.error());

@@ -43,7 +43,16 @@ struct Options {
   std::string target, user;
   sandbox::ExecSpec spec;
   std::vector<std::string> env;
+  bool privileged = false;
 };
+
+// Gives the command what the sandbox's own process has.
+Status confine(sandbox::ExecSpec& spec, const Confinement& confinement) {
+  spec.no_new_privileges = confinement.no_new_privileges;
+  if (confinement.privileged) return {};
+  spec.capabilities = TRY(sandbox::capabilities_of(confinement.cap_add, confinement.cap_drop));
+  return {};
+}
 
 std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, const Options& options,
                                                 std::vector<std::string> command) {
@@ -56,12 +65,15 @@ std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, const Op
   spec.sandbox = sandbox.name;
   spec.env = has_process ? environment_of(sandbox) : own_environment();
   if (spec.env.empty()) spec.env = default_environment(spec.tty);
-  if (!options.user.empty()) {
+  const auto& user = options.user.empty() ? sandbox.confinement.user : options.user;
+  if (!user.empty()) {
     const auto root = has_process ? fmt::format("/proc/{}/root", sandbox.pid) : "/";
-    spec.user = TRY(sandbox::find_user_in(root, options.user));
+    spec.user = TRY(sandbox::find_user_in(root, user));
     TRY(add_environment(spec.env, std::array{"HOME=" + spec.user->home}));
   }
   TRY(add_environment(spec.env, options.env));
+  if (has_process && !spec.user) spec.user = sandbox::User{};  // none of the caller's groups
+  if (has_process && !options.privileged) TRY(confine(spec, sandbox.confinement));
   if (has_process) return sandbox::exec_in({sandbox.pid, sandbox.pid_start}, spec);
   const UniqueFd netns(::open(sandbox.netns_path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!netns)
@@ -79,7 +91,9 @@ Action build_exec(CLI::App& app) {
   add_flag(app, "-i,--interactive", spec.open_stdin, "Keep standard input open");
   add_flag(app, "-t,--tty", spec.tty, "Give the command a terminal");
   add_text(app, "-u,--user", "USER[:GROUP]", options->user,
-           "Run as this user, by name or number, of the sandbox's /etc/passwd and /etc/group");
+           "Run as this user, by name or number, of the sandbox's /etc/passwd and /etc/group; else "
+           "as the one that the sandbox runs as");
+  add_flag(app, "--privileged", options->privileged, "Give the command all capabilities");
   add_list(app, "-e,--env", "KEY=VALUE", options->env,
            "Set an environment variable; KEY alone takes this shell's");
   add_text(app, "-w,--workdir", "DIR", spec.workdir, "Working directory in the sandbox [/]");

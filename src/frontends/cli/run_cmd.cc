@@ -49,7 +49,8 @@ constinit const Verb kRunVerb = {
         "read-only directory of its own with the host's entries in it. Instead of a network namespace of its own it has the host's "
         "with --network host, that of another sandbox with container:NAME, which brings its hosts "
         "file, host name and ports with it, and one that somebody else made with ns:PATH; none "
-        "is one of its own with lo alone. Options after COMMAND are the command's. The exit code "
+        "is one of its own with lo alone. It has Docker's default capabilities: --cap-add NET_ADMIN "
+        "lets it change its network, --privileged gives it all. Options after COMMAND are the command's. The exit code "
         "is the command's; 125 when berth refuses, 126 when the command cannot be executed, "
         "127 when it is not found.",
     .examples =
@@ -59,7 +60,8 @@ constinit const Verb kRunVerb = {
         "berth run -d --network container:server -- tail -f /var/log/syslog\n"
         "berth run --rm --network web --link server:db -- curl http://db/\n"
         "berth run -d --network web:ip=10.1.0.7,ifname=web0 --network back:alias=db -- httpd -f\n"
-        "berth run --rm -it --rootfs /srv/alpine sh\n",
+        "berth run --rm -it --rootfs /srv/alpine sh\n"
+        "berth run -d -u www-data -v /srv/www:/srv/www:ro -p 8080:80 -- httpd -f -p 80 -h /srv/www\n",
     .build = build_run,
     .command_after = 0,
     .refused = kExitRun,

@@ -1,7 +1,10 @@
 #include "frontends/cli/run_options.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "base/result.h"
 
@@ -46,6 +49,26 @@ void declare(CLI::App& app, RunOptions& into) {
   add_list(app, "-l,--label", "KEY=VALUE", into.labels, "Set a label");
   add_list(app, "-e,--env", "KEY=VALUE", into.env,
            "Set an environment variable; KEY alone takes this shell's");
+  add_list(app, "--env-file", "FILE", into.env_files,
+           "Set the environment variables that are the lines of this file");
+  add_text(
+      app, "-u,--user", "USER[:GROUP]", into.user,
+      "Run as this user, by name or number, of the sandbox's /etc/passwd and /etc/group [root]");
+  add_text(app, "--entrypoint", "PROGRAM", into.entrypoint,
+           "Run this program with COMMAND and ARG as its arguments");
+  add_list(app, "-v,--volume", "DIR:DIR[:ro]", into.volumes,
+           "Mount a directory or file of the host in the sandbox");
+  add_flag(app, "--read-only", into.read_only, "Make the root file system read-only");
+  add_flag(app, "--init", into.init, "Run an init that passes signals on and reaps processes");
+  add_list(app, "--sysctl", "KEY=VALUE", into.sysctls,
+           "Set a kernel setting of the sandbox's own namespaces, like net.ipv4.ip_forward=1");
+  add_list(app, "--cap-add", "CAPABILITY", into.cap_add,
+           "Give a capability beyond Docker's default set, like NET_ADMIN; or ALL");
+  add_list(app, "--cap-drop", "CAPABILITY", into.cap_drop, "Take a capability away; or ALL");
+  add_flag(app, "--privileged", into.privileged,
+           "Give all capabilities, and let /proc/sys and /sys be written");
+  add_list(app, "--security-opt", "OPTION", into.security,
+           "no-new-privileges: no program gives more privileges than its caller has");
   add_text(app, "-w,--workdir", "DIR", into.workdir, "Working directory in the sandbox [/]");
   add_text(app, "--rootfs", "DIR", into.rootfs, "Root directory; else the host's file system");
   add_dry_run(app, into.dry_run);
@@ -77,7 +100,60 @@ Result<std::vector<PortSpec>> ports_of(const RunOptions& options) {
   return ports;
 }
 
+Result<Confinement> confinement_of(const RunOptions& options) {
+  Confinement confinement{.user = options.user,
+                          .cap_add = options.cap_add,
+                          .cap_drop = options.cap_drop,
+                          .privileged = options.privileged,
+                          .read_only = options.read_only,
+                          .init = options.init,
+                          .sysctls = TRY(parse_pairs("--sysctl", options.sysctls))};
+  for (const auto& text : options.volumes) confinement.mounts.push_back(TRY(parse_volume(text)));
+  for (const auto& option : options.security) {
+    if (option != "no-new-privileges" && option != "no-new-privileges=true" &&
+        option != "no-new-privileges:true")
+      return fail(ErrorKind::kInvalid, "--security-opt {}: only no-new-privileges is known",
+                  option);
+    confinement.no_new_privileges = true;
+  }
+  return confinement;
+}
+
 }  // namespace
+
+Result<BindMount> parse_volume(const std::string& text) {
+  const auto refused = [&](std::string_view why) {
+    return fail(ErrorKind::kInvalid, "-v {}: {}; give DIR:DIR or DIR:DIR:ro", text, why);
+  };
+  const auto colon = text.find(':');
+  if (colon == text.npos) return refused("the place in the sandbox is missing");
+  BindMount mount{.source = text.substr(0, colon), .target = text.substr(colon + 1)};
+  if (const auto end = mount.target.find(':'); end != mount.target.npos) {
+    const auto mode = mount.target.substr(end + 1);
+    if (mode != "ro" && mode != "rw") return refused("there is no mode '" + mode + "'");
+    mount.read_only = mode == "ro";
+    mount.target.erase(end);
+  }
+  if (!mount.source.starts_with('/') && !mount.source.starts_with('.'))
+    return refused("the source is no path (berth has no named volumes)");
+  mount.source = std::filesystem::absolute(mount.source);
+  return mount;
+}
+
+Result<std::vector<std::string>> read_env_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return fail_sys(errno, "--env-file {}", path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    line.erase(0, line.find_first_not_of(" \t"));
+    if (line.empty() || line.starts_with('#')) continue;
+    const auto key = line.substr(0, line.find('='));
+    if (key.empty() || key.find_first_of(" \t") != key.npos)
+      return fail(ErrorKind::kInvalid, "--env-file {}: '{}' is no KEY=VALUE or KEY", path, line);
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
 
 Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string> command) {
   RunProcess request;
@@ -98,7 +174,13 @@ Result<RunProcess> to_request(const RunOptions& options, std::vector<std::string
   request.auto_remove = options.auto_remove;
   request.rootfs = options.rootfs;
   request.env = default_environment(options.tty);
+  // The engine knows the user's, if none is given.
+  std::erase_if(request.env, [](const auto& entry) { return entry.starts_with("HOME="); });
+  for (const auto& path : options.env_files)
+    TRY(add_environment(request.env, TRY(read_env_file(path))));
   TRY(add_environment(request.env, options.env));
+  request.entrypoint = options.entrypoint;
+  request.confinement = TRY(confinement_of(options));
   request.argv = std::move(command);
   return request;
 }

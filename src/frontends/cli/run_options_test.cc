@@ -153,6 +153,33 @@ TEST(RunOptions, EnvironmentIsDockersPlusWhatIsGiven) {
                         "TERM=xterm", "A=2", "BERTH_TEST_TAKEN=here", "HOME=/"}));
 }
 
+TEST(RunOptions, VolumesArePathsWithAModeAtMost) {
+  const auto mounts =
+      requested({"-v", "/a:/b", "-v/c:/d:ro", "--volume=/e:/f:rw", "cmd"}).confinement.mounts;
+  EXPECT_EQ(mounts,
+            (std::vector<BindMount>{{"/a", "/b", false}, {"/c", "/d", true}, {"/e", "/f", false}}));
+  for (const auto* text : {"/a", "name:/b", "/a:/b:rx", "/a:/b:ro:x"})
+    EXPECT_TRUE(refused({"-v", text, "cmd"}).starts_with(std::string("-v ") + text)) << text;
+}
+
+TEST(RunOptions, WhatTheProcessMayDo) {
+  const auto given =
+      requested({"-u", "nobody", "--cap-add=NET_ADMIN", "--cap-drop", "ALL", "--init",
+                 "--read-only", "--privileged", "--security-opt", "no-new-privileges", "--sysctl",
+                 "net.ipv4.ip_forward=1", "--entrypoint", "sh", "cmd"});
+  EXPECT_EQ(given.confinement, (Confinement{.user = "nobody",
+                                            .cap_add = {"NET_ADMIN"},
+                                            .cap_drop = {"ALL"},
+                                            .privileged = true,
+                                            .no_new_privileges = true,
+                                            .read_only = true,
+                                            .init = true,
+                                            .mounts = {},
+                                            .sysctls = {{"net.ipv4.ip_forward", "1"}}}));
+  EXPECT_EQ(given.entrypoint, "sh");
+  EXPECT_EQ(requested({"cmd"}).confinement, Confinement());
+}
+
 TEST(RunOptions, RefusesBadValuesByName) {
   EXPECT_TRUE(refused({"--ip", "nine", "cmd"}).starts_with("--ip: 'nine' is not an IP address"));
   EXPECT_TRUE(refused({"--mac-address", "x", "cmd"}).starts_with("--mac-address: "));
