@@ -12,6 +12,7 @@ namespace berth::drivers {
 struct Facts {
   bool bridge_netfilter = false;  ///< bridged IPv4 frames pass through netfilter
   bool ipv6 = true;               ///< the kernel has IPv6
+  bool heard_router = false;      ///< the host takes router advertisements on an adopted bridge
   std::uint16_t default_vlan = 1;  ///< that new ports of the network's bridge are in; 0: none
 };
 

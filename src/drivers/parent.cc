@@ -1,6 +1,6 @@
 #include "drivers/parent.h"
 
-#include <fmt/format.h>
+#include "plan/host_device.h"
 
 namespace berth::drivers {
 namespace {
@@ -18,7 +18,7 @@ bool is_asked_by_arp(const Network& network) {
   return network.driver != Driver::kIpvlan || network.parent.ipvlan_mode == IpvlanMode::kL2;
 }
 
-plan::Plan make_parent(const Network& network, std::uint32_t mtu) {
+plan::Plan make_parent(const Network& network, std::uint32_t mtu, const Facts& facts) {
   plan::Plan plan;
   const auto& parent = network.parent;
   switch (parent.origin) {
@@ -31,6 +31,9 @@ plan::Plan make_parent(const Network& network, std::uint32_t mtu) {
       plan.push_back(plan::AddDummy{parent.device, mtu});
       break;
   }
+  // It is for the containers: the host has no addresses on it, and takes none.
+  const auto no_ipv6 = plan::host_ipv6(facts.ipv6 && carries_ipv6(mtu), false);
+  plan::append(plan, plan::guard_host_device(parent.device, no_ipv6));
   plan.push_back(plan::SetLinkUp{{}, parent.device});
   return plan;
 }
@@ -38,15 +41,10 @@ plan::Plan make_parent(const Network& network, std::uint32_t mtu) {
 plan::Plan configure_host_access(const Network& network, const Facts& facts) {
   plan::Plan plan;
   const auto& device = network.parent.host_device;
-  const auto set = [&](std::string_view family, std::string_view name, std::string_view value) {
-    plan.push_back(plan::SetSysctl{fmt::format("net/{}/conf/{}/{}", family, device.str(), name),
-                                   std::string(value), ""});
-  };
-  set("ipv4", "arp_ignore", "1");
-  set("ipv4", "arp_announce", "2");
-  if (facts.ipv6 && carries_ipv6(network.link.mtu))
-    set("ipv6", "disable_ipv6", network.ipv6 ? "0" : "1");
-  if (facts.ipv6 && network.ipv6) set("ipv6", "accept_ra", "0");
+  const auto ipv6 =
+      plan::host_ipv6(facts.ipv6 && carries_ipv6(network.link.mtu), network.ipv6);
+  plan::append(plan, plan::guard_host_device(device, ipv6));
+  plan.push_back(plan::device_setting(device, Ip::Family::kV4, "arp_announce", "2"));
   plan.push_back(plan::SetLinkUp{{}, device});
   if (is_asked_by_arp(network))
     for (const auto& address : network.parent.host_addresses)

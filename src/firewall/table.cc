@@ -112,6 +112,8 @@ nft::ChainSpec raw_chain() {
           .rules = {
               Rule("containers must not reach the host's loopback",
                    {from_any(kBridges), nft::in_prefix(Key::kIpDaddr, v4().loopback), nft::drop()}),
+              Rule("packets come by a bridge and not by its port",
+                   {nft::to_bridge_group(), nft::drop()}),
           }};
 }
 

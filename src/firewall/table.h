@@ -27,7 +27,10 @@
 //
 // The way of a packet:
 //   raw      route_localnet is on for bridges so that the host's 127.0.0.1 reaches published ports;
-//            this keeps containers from the host's loopback.
+//            this keeps containers from the host's loopback. A bridge keeps frames to its own group
+//            addresses (01:80:c2:00:00:0x), and what is in them goes to the host as if it had come
+//            in by the port (br_handle_frame): past the settings of the bridge and past every rule
+//            here that looks for one. No IP packet belongs in such a frame.
 //   pre,out  what comes in or starts here for one of the host's own addresses may go to a published
 //            port (chain publish, the one address first). Packets from outside to 127/8 may not:
 //            else a neighbour on the LAN could reach ports published on 127.0.0.1 by routing 127/8

@@ -107,11 +107,12 @@ class Diff {
       };
       if (std::ranges::none_of(there, same)) missing.push_back(op);
     } else if (const auto* sysctl = std::get_if<SetSysctl>(&op)) {
+      const auto setting = TRY(under_present_name(*sysctl));
       const auto value =
-          sysctl->ns.is_host()
-              ? kernel::read_sysctl(sysctl->key)
-              : kernel::read_sysctl_in(*TRY(namespaces_.open(sysctl->ns)), sysctl->key);
-      if (!value || *value != sysctl->value) missing.push_back(op);
+          setting.ns.is_host()
+              ? kernel::read_sysctl(setting.key)
+              : kernel::read_sysctl_in(*TRY(namespaces_.open(setting.ns)), setting.key);
+      if (!value || *value != setting.value) missing.push_back(setting);
     } else if (std::holds_alternative<EnsureTranslator>(op)) {
       if (!TRY(translator::intact(*TRY(kernel_.route())))) missing.push_back(op);
     } else if (const auto* add = std::get_if<AddElement>(&op)) {
@@ -241,6 +242,19 @@ class Diff {
         all, [&](const auto& each) { return are_a_pair(each.second, *peer); });
     if (renamed == all.end()) return nullptr;
     return &all.emplace(veth.name, renamed->second).first->second;
+  }
+
+  // Of a port that has been given another name (host_end_of), the settings are under that.
+  Result<SetSysctl> under_present_name(SetSysctl setting) {
+    constexpr std::string_view kDevices = "/conf/";
+    const auto begin = setting.key.find(kDevices);
+    if (!setting.ns.is_host() || begin == std::string::npos) return setting;
+    const auto at = begin + kDevices.size();
+    const auto size = setting.key.rfind('/') - at;
+    const auto name = TRY(IfName::parse(setting.key.substr(at, size)));
+    const auto* device = TRY(link({}, name));
+    if (device && device->name != name) setting.key.replace(at, size, device->name.str());
+    return setting;
   }
 
   static void compare_mtu(const NsRef& ns, const kernel::LinkInfo& link, std::uint32_t wanted,

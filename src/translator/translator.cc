@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <filesystem>
 
@@ -15,6 +16,8 @@
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
 #include "kernel/netns/netns.h"
+#include "kernel/sysctl/device.h"
+#include "kernel/sysctl/sysctl.h"
 #include "translator/foreign.h"
 #include "translator/program.h"
 
@@ -53,6 +56,51 @@ kernel::Route to_prefix(int index6) {
 }
 kernel::Route to_client4(int index4) {
   return {.family = Ip::Family::kV4, .destination = Cidr(client4(), 32), .link_index = index4};
+}
+
+// Of both devices, whatever net/*/conf/default says. IPv4 comes out of the one of them and is
+// forwarded to a bridge; IPv6 is for the other alone, and there even on a host whose new devices
+// have none.
+struct Setting {
+  IfName device;
+  kernel::DeviceSetting what;
+
+  [[nodiscard]] std::string key() const {
+    return kernel::device_key(device, what.family, what.name);
+  }
+};
+std::vector<Setting> settings() {
+  const auto v6 = device(kDevice6), v4 = device(kDevice4);
+  std::vector<Setting> all{{v6, {Ip::Family::kV6, "disable_ipv6", "0"}},
+                           {v4, {Ip::Family::kV6, "disable_ipv6", "1"}},
+                           {v4, {Ip::Family::kV4, "forwarding", "1"}}};
+  for (const auto& end : {v6, v4}) {
+    all.push_back({end, {Ip::Family::kV4, "route_localnet", "0"}});
+    for (const auto& guard : kernel::kGuards) all.push_back({end, guard});
+  }
+  return all;
+}
+
+bool all_set() {
+  return std::ranges::all_of(settings(), [](const Setting& setting) {
+    const auto value = kernel::read_sysctl(setting.key());
+    return value && *value == setting.what.value;
+  });
+}
+
+// Whether the devices can be set so here: where /proc/sys is read-only, what a new device begins
+// with has to be right already.
+Status check_settings() {
+  const auto defaults = device("default");
+  for (const auto& [_, what] : settings()) {
+    const auto key = kernel::device_key(defaults, what.family, what.name);
+    const auto value = kernel::read_sysctl(key);
+    if (value && *value == what.value) continue;
+    if (::access(TRY(kernel::sysctl_path(key)).c_str(), W_OK) != 0)
+      return fail_sys(errno, "the translator's devices need sysctl {} to be {}", what.name,
+                      what.value);
+  }
+  return {};
 }
 
 struct Pair {
@@ -127,6 +175,7 @@ Status complete(kernel::Socket& route, const Pair& pair, std::span<const UniqueF
                                               .program = loaded[i].get(),
                                               .name = program.section})));
   }
+  for (const auto& each : settings()) TRY(kernel::write_sysctl(each.key(), each.what.value));
   TRY(route.request(kernel::set_link_up(device(kDevice4), true)));
   TRY(route.request(kernel::set_link_up(device(kDevice6), true)));
   TRY(done_or_there(route.request(kernel::add_address(pair.v6.index, client6_alone()))));
@@ -161,7 +210,7 @@ Status check_names(kernel::Socket& route) {
 
 Result<bool> intact(kernel::Socket& route) {
   const auto pair = TRY(find_pair(route));
-  if (!pair || !pair->v6.up || !pair->v4.up) return false;
+  if (!pair || !pair->v6.up || !pair->v4.up || !all_set()) return false;
   const auto addresses = TRY(kernel::list_addresses(route, pair->v6.index));
   const auto is_client = [](const kernel::AddressInfo& each) {
     return each.address == client6_alone();
@@ -203,6 +252,7 @@ Status remove(kernel::Socket& route) {
 
 Status possible() {
   TRY(load());  // fails quickly where it is not permitted
+  TRY(check_settings());
   return kernel::run_in_new([]() -> Status {
     auto route = TRY(kernel::Socket::open(NETLINK_ROUTE));
     return ensure(route);
@@ -221,6 +271,8 @@ std::vector<std::string> commands() {
         "tc filter add dev {} {} prio 1 handle 1 bpf direct-action object-file {} section {}",
         kDevice4, program.direction == kernel::Direction::kIngress ? "ingress" : "egress", object,
         program.section));
+  for (const auto& each : settings())
+    commands.push_back(fmt::format("sysctl -qw {}={}", each.key(), each.what.value));
   for (const auto name : {kDevice4, kDevice6})
     commands.push_back(fmt::format("ip link set {} arp off up", name));
   commands.push_back(fmt::format("ip addr add {} dev {} nodad", client6_alone().str(), kDevice6));

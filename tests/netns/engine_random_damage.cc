@@ -25,9 +25,10 @@ std::vector<Damage> possible_damage(const Model& model) {
         on_host(fmt::format(fmt::runtime(command), port));
     }
     if (!network.managed) continue;
-    if (network.subnet(Family::kV4))
+    if (network.leads_out(Family::kV4))
       on_host(fmt::format("sysctl -qw net.ipv4.conf.{}.route_localnet=0", device));
     if (!network.given) {
+      on_host(fmt::format("sysctl -qw net.ipv6.conf.{}.accept_ra=2", device));
       on_host("ip link del " + device);
       on_host("ip link set " + device + " down");
       on_host("ip link set " + device + " mtu 1400");

@@ -79,8 +79,9 @@ void add_network(const Kind& network, Facts& facts) {
   if (network.routed)
     for (const int version : {4, 6})
       facts.insert(fmt::format("table routed{} \"{}\"", version, device));
-  if (network.subnet(Family::kV4))
+  if (network.leads_out(Family::kV4))
     facts.insert(fmt::format("host net/ipv4/conf/{}/route_localnet is 1", device));
+  if (!network.given) facts.insert(fmt::format("host net/ipv6/conf/{}/accept_ra is 0", device));
 }
 
 void add_port(const Connection& connection, const PortMapping& port, Facts& facts) {

@@ -64,6 +64,9 @@ void add_host(Facts& facts) {
     if (name != kGivenBridge) facts.insert(fmt::format("host bridge {} {}", name, state));
     const auto key = fmt::format("net/ipv4/conf/{}/route_localnet", name);
     if (must(kernel::read_sysctl(key)) == "1") facts.insert(fmt::format("host {} is 1", key));
+    const auto routers = fmt::format("net/ipv6/conf/{}/accept_ra", name);
+    if (name != kGivenBridge)
+      facts.insert(fmt::format("host {} is {}", routers, must(kernel::read_sysctl(routers))));
   }
   for (const auto& [bridge, count] : ports)
     facts.insert(fmt::format("host bridge {} has {} ports up", links.at(bridge).name.str(), count));

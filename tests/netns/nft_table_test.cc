@@ -78,7 +78,9 @@ INSTANTIATE_TEST_SUITE_P(
         "{ type filter hook prerouting priority 5; }'",
         "nft 'chain inet berth forward { policy drop; }'",
         "nft replace rule inet berth raw handle $(nft -a list chain inet berth raw | "
-        "sed -n 's/.*drop.*handle //p') accept"));
+        "sed -n 's/.*loopback.*drop.*handle //p; s/.*drop.*loopback.*handle //p') accept",
+        "nft delete rule inet berth raw handle $(nft -a list chain inet berth raw | "
+        "sed -n 's/.*by its port.*handle //p')"));
 
 TEST_F(TableTest, AFlushedRulesetIsMadeAnew) {
   const auto whole = listing("-n");

@@ -1,9 +1,8 @@
 #include "drivers/bridge/bridge.h"
 
-#include <fmt/format.h>
-
 #include "drivers/among_others.h"
 #include "drivers/mac_from_id.h"
+#include "plan/host_device.h"
 
 namespace berth::drivers::bridge {
 namespace {
@@ -35,6 +34,44 @@ plan::Plan access_port(const IfName& port, std::uint16_t vlan, const Facts& fact
   plan::Plan plan{plan::AddPortVlan{port, vlan, self}};
   if (facts.default_vlan != 0 && facts.default_vlan != vlan)
     plan.push_back(plan::DeletePortVlan{port, facts.default_vlan, self});
+  return plan;
+}
+
+// An adopted bridge is the host's own and may be its way out: there nothing is set but what this
+// network needs, and router advertisements are refused unless the host lives by them.
+plan::Plan guards(const Network& network, bool has_ipv6, const Facts& facts) {
+  const auto& device = network.bridge.device;
+  if (!network.bridge.adopted)
+    return plan::guard_host_device(device, plan::host_ipv6(has_ipv6, network.ipv6));
+  plan::Plan plan;
+  if (network.ipv6 && has_ipv6)
+    plan.push_back(plan::device_setting(device, Ip::Family::kV6, "disable_ipv6", "0"));
+  if (has_ipv6 && !facts.heard_router)
+    plan.push_back(plan::device_setting(device, Ip::Family::kV6, "accept_ra", "0"));
+  return plan;
+}
+
+plan::Plan settings(const Network& network, std::uint32_t mtu, const Facts& facts) {
+  const bool has_ipv6 = facts.ipv6 && carries_ipv6(mtu);
+  auto plan = guards(network, has_ipv6, facts);
+  const auto set = [&](Ip::Family family, std::string_view name, std::string_view value) {
+    plan.push_back(plan::device_setting(network.bridge.device, family, name, value));
+  };
+  const bool leads_out = !network.internal;
+  if (network.ipv4 && leads_out) set(Ip::Family::kV4, "forwarding", "1");
+  // Only published ports need it.
+  if (network.ipv4 && leads_out)
+    set(Ip::Family::kV4, "route_localnet", "1");
+  else if (!network.bridge.adopted)
+    set(Ip::Family::kV4, "route_localnet", "0");
+  if (!network.ipv6 || !has_ipv6) return plan;
+  // What is forwarded waits for an answer to a neighbour solicitation, and those are sent from the
+  // link-local address (ndisc_send_ns in net/ipv6/ndisc.c): there has to be one, and it must not
+  // be checked for duplicates first, else for a second or two nobody from outside would get in.
+  if (!network.bridge.adopted) set(Ip::Family::kV6, "addr_gen_mode", "0");
+  set(Ip::Family::kV6, "accept_dad", "0");
+  // Not `forwarding`: the kernel forwards IPv6 by `all` alone (ip6_forward), and whoever switches a
+  // device's own on loses the default routes that routers advertised (addrconf_fixup_forwarding).
   return plan;
 }
 
@@ -75,21 +112,9 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
     plan.push_back(plan::FilterVlans{device});
     plan::append(plan, access_port(device, bridge.vlan, facts, /*self=*/true));
   }
-  const auto set = [&](std::string_view family, std::string_view name, std::string_view value) {
-    plan.push_back(plan::SetSysctl{fmt::format("net/{}/conf/{}/{}", family, device.str(), name),
-                                   std::string(value), ""});
-  };
-  if (network.ipv6 && facts.ipv6) {
-    set("ipv6", "disable_ipv6", "0");
-    set("ipv6", "accept_ra", "0");
-    // A link-local address that is still being checked for duplicates sends no neighbour
-    // solicitations for what is forwarded: for a second or two nobody from outside would get in
-    // (ndisc_send_ns in net/ipv6/ndisc.c).
-    set("ipv6", "accept_dad", "0");
-  }
+  plan::append(plan, settings(network, mtu, facts));
   for (const auto& address : host_addresses(network))
     plan.push_back(plan::AddAddress{{}, device, address});
-  if (network.ipv4) set("ipv4", "route_localnet", "1");
   return plan;
 }
 
@@ -107,6 +132,12 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
     plan.push_back(plan::LockPort{endpoint.host_ifname});
     plan.push_back(plan::AddFdbEntry{endpoint.host_ifname, endpoint.mac});
   }
+  // The port itself is no device of the host's to talk to: what comes in by it is the bridge's, and
+  // the exception (chain raw in firewall/table.h) is the firewall's, so a port needs no settings.
+  // There is no firewall for an unmanaged bridge, hence no IPv6 on its ports.
+  if (!network.bridge.managed && facts.ipv6 && carries_ipv6(endpoint.mtu))
+    plan.push_back(
+        plan::device_setting(endpoint.host_ifname, Ip::Family::kV6, "disable_ipv6", "1"));
   plan::append(plan, is_given(network)
                          ? configure_among_others(network, endpoint, sandbox, facts)
                          : configure(network, endpoint, sandbox, facts));

@@ -31,9 +31,9 @@ namespace berth::drivers::bridge {
 /// The bridge's own addresses: the gateways', unless somebody else is to have them.
 [[nodiscard]] std::vector<Cidr> host_addresses(const Network& network);
 
-/// The bridge device with its gateways' addresses. 127.0.0.1 of the host reaches published ports
-/// through it, hence route_localnet (Documentation/networking/ip-sysctl.rst), which the firewall
-/// guards. With IPv6 the host takes no router advertisements from containers.
+/// The bridge device with its gateways' addresses and its settings (docs/kernel-objects.md). 127.0.0.1
+/// of the host reaches published ports through it, hence route_localnet
+/// (Documentation/networking/ip-sysctl.rst), which the firewall guards.
 [[nodiscard]] plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts);
 
 /// The MAC address of the bridge that create() makes.

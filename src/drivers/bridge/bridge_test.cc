@@ -51,13 +51,57 @@ Lines with_port_command(const std::string& command) {
   return lines;
 }
 
+// What every bridge of berth's has, and what one of IPv4 alone has.
+Lines settings(const Lines& more = {"ipv4/conf/mybr0/forwarding=1",
+                                    "ipv4/conf/mybr0/route_localnet=1"},
+               const std::string& disable_ipv6 = "1") {
+  Lines lines;
+  const auto set = [&](const std::string& what) { lines.push_back("sysctl -qw net/" + what); };
+  set("ipv6/conf/mybr0/disable_ipv6=" + disable_ipv6);
+  set("ipv4/conf/mybr0/accept_redirects=0");
+  set("ipv4/conf/mybr0/accept_local=0");
+  set("ipv4/conf/mybr0/proxy_arp=0");
+  set("ipv4/conf/mybr0/arp_ignore=1");
+  set("ipv6/conf/mybr0/accept_ra=0");
+  set("ipv6/conf/mybr0/accept_redirects=0");
+  for (const auto& each : more) set(each);
+  return lines;
+}
+Lines operator+(Lines one, const Lines& other) {
+  one.insert(one.end(), other.begin(), other.end());
+  return one;
+}
+
 TEST(BridgeDriver, CreatesTheBridgeWithItsGateway) {
   EXPECT_EQ(plan::render(create(network(), 1450, {})),
             (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 type bridge",
-                   "ip link set mybr0 mtu 1450 up",
-                   "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
-                   "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1"}));
+                   "ip link set mybr0 mtu 1450 up"} +
+             settings() +
+             Lines{"ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0"}));
   EXPECT_EQ(plan::render(drivers::remove(network())), (Lines{"ip link del mybr0"}));
+}
+
+Lines sysctls_of(const Network& network, std::uint32_t mtu, const Facts& facts = {}) {
+  auto lines = plan::render(bridge::create(network, mtu, facts));
+  std::erase_if(lines, [](const std::string& line) { return !line.starts_with("sysctl "); });
+  return lines;
+}
+
+TEST(BridgeDriver, ItsSettingsAreThoseThatItsFamiliesNeed) {
+  auto dual = network();
+  dual.ipv6 = true;
+  EXPECT_EQ(sysctls_of(dual, 1500),
+            settings({"ipv4/conf/mybr0/forwarding=1", "ipv4/conf/mybr0/route_localnet=1",
+                      "ipv6/conf/mybr0/addr_gen_mode=0", "ipv6/conf/mybr0/accept_dad=0"},
+                     "0"));
+  dual.internal = true;
+  EXPECT_EQ(sysctls_of(dual, 1500),
+            settings({"ipv4/conf/mybr0/route_localnet=0", "ipv6/conf/mybr0/addr_gen_mode=0",
+                      "ipv6/conf/mybr0/accept_dad=0"},
+                     "0"));
+  // Where there is no IPv6 there are no settings of it.
+  for (const auto& lines : {sysctls_of(network(), 1279), sysctls_of(network(), 1500, {.ipv6 = false})})
+    for (const auto& line : lines) EXPECT_FALSE(line.contains("ipv6")) << line;
 }
 
 TEST(BridgeDriver, AttachesWithAVeth) {
@@ -114,9 +158,9 @@ TEST(BridgeDriver, AVlanIsThatOfEveryPortAndOfTheBridgeItself) {
                    "ip link set mybr0 mtu 1500 up",
                    "ip link set mybr0 type bridge vlan_filtering 1",
                    "bridge vlan add vid 10 dev mybr0 self pvid untagged",
-                   "bridge vlan del vid 1 dev mybr0 self",
-                   "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
-                   "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1"}));
+                   "bridge vlan del vid 1 dev mybr0 self"} +
+             settings() +
+             Lines{"ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0"}));
   EXPECT_EQ(attached(tagged, endpoint(), false),
             with_port_commands({"bridge vlan add vid 10 dev vethef6b174 pvid untagged",
                                 "bridge vlan del vid 1 dev vethef6b174"}));
@@ -143,21 +187,28 @@ TEST(BridgeDriver, AMemberOfAVrf) {
   auto member = network();
   member.bridge.vrf = IfName::parse("red").value();
   const auto lines = plan::render(create(member, 0, {}));
-  ASSERT_EQ(lines.size(), 5U);
+  ASSERT_GE(lines.size(), 4U);
   EXPECT_EQ(lines[2], "ip link set mybr0 master red");
-  EXPECT_TRUE(lines[3].starts_with("ip addr add "));
+  EXPECT_TRUE(lines.back().starts_with("ip addr add "));
 }
 
 TEST(BridgeDriver, AnAdoptedBridgeIsNeitherMadeNorRemoved) {
   auto adopted = network();
   adopted.bridge.adopted = true;
   EXPECT_EQ(plan::render(create(adopted, 1500, {})),
-            (Lines{"ip link set mybr0 up",
-                   "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0",
+            (Lines{"ip link set mybr0 up", "sysctl -qw net/ipv6/conf/mybr0/accept_ra=0",
+                   "sysctl -qw net/ipv4/conf/mybr0/forwarding=1",
+                   "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1",
+                   "ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0"}));
+  // The host lives by what a router there says.
+  EXPECT_EQ(sysctls_of(adopted, 1500, {.heard_router = true}),
+            (Lines{"sysctl -qw net/ipv4/conf/mybr0/forwarding=1",
                    "sysctl -qw net/ipv4/conf/mybr0/route_localnet=1"}));
   EXPECT_TRUE(drivers::remove(adopted).empty());
   EXPECT_EQ(attached(adopted, endpoint(), false), kPlain);
 }
+
+const std::string kNoIpv6 = "sysctl -qw net/ipv6/conf/vethef6b174/disable_ipv6=1";
 
 TEST(BridgeDriver, AnUnmanagedBridgeGetsPortsAndNothingElse) {
   auto unmanaged = network();
@@ -165,12 +216,12 @@ TEST(BridgeDriver, AnUnmanagedBridgeGetsPortsAndNothingElse) {
   unmanaged.bridge.vlan = 10;
   EXPECT_TRUE(create(unmanaged, 1500, {}).empty());
   EXPECT_TRUE(drivers::remove(unmanaged).empty());
-  EXPECT_EQ(attached(unmanaged, endpoint(), false).size(), kPlain.size() + 2);
+  EXPECT_EQ(attached(unmanaged, endpoint(), false).size(), kPlain.size() + 3);
   // No firewall keeps its containers apart, so the bridge does, whatever the firewall would see.
   unmanaged.bridge.vlan = 0;
   unmanaged.bridge.icc = false;
   EXPECT_EQ(attached(unmanaged, endpoint(), true),
-            with_port_command("bridge link set dev vethef6b174 isolated on"));
+            with_port_commands({"bridge link set dev vethef6b174 isolated on", kNoIpv6}));
 }
 
 TEST(BridgeDriver, AddressesThatWereGivenAreAllThere) {
@@ -207,6 +258,7 @@ TEST(BridgeDriver, AnAddressThatWasAskedForIsProbedOnAGivenBridgeAlone) {
   EXPECT_EQ(attached(adopted, asked, false), lines);
   auto unmanaged = network();
   unmanaged.bridge.managed = false;
+  lines.insert(lines.begin() + 2, kNoIpv6);
   EXPECT_EQ(attached(unmanaged, asked, false), lines);
 }
 

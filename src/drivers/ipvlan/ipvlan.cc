@@ -15,7 +15,7 @@ plan::AddIpvlan add(const Network& network, const plan::NsRef& ns, const IfName&
 }  // namespace
 
 plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts) {
-  auto plan = make_parent(network, mtu);
+  auto plan = make_parent(network, mtu, facts);
   if (!network.parent.host_access) return plan;
   plan.push_back(add(network, {}, network.parent.host_device, mtu));
   plan::append(plan, configure_host_access(network, facts));

@@ -12,7 +12,7 @@ Mac host_mac(const Network& network) {
 
 plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts) {
   const auto& parent = network.parent;
-  auto plan = make_parent(network, mtu);
+  auto plan = make_parent(network, mtu, facts);
   if (!parent.host_access) return plan;
   plan.push_back(plan::AddMacvlan{{}, parent.host_device, parent.device, host_mac(network), mtu});
   plan::append(plan, configure_host_access(network, facts));

@@ -1,5 +1,6 @@
 #include "drivers/macvlan/macvlan.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "drivers/driver.h"
@@ -76,21 +77,31 @@ TEST(MacvlanDriver, HasTheModeAndItsSettings) {
   EXPECT_TRUE(attached(lan, endpoint())[0].ends_with("mode source macaddr set 02:00:00:00:00:01"));
 }
 
+// The host has no part in what its neighbours on a parent of the network's own say.
+Lines guarded(const std::string& made, const std::string& device) {
+  Lines lines{made};
+  for (const auto* setting : {"ipv6/conf/{}/disable_ipv6=1", "ipv4/conf/{}/accept_redirects=0",
+                              "ipv4/conf/{}/accept_local=0", "ipv4/conf/{}/proxy_arp=0",
+                              "ipv4/conf/{}/arp_ignore=1", "ipv6/conf/{}/accept_ra=0",
+                              "ipv6/conf/{}/accept_redirects=0"})
+    lines.push_back("sysctl -qw net/" + fmt::format(fmt::runtime(setting), device));
+  lines.push_back("ip link set " + device + " up");
+  return lines;
+}
+
 TEST(MacvlanDriver, ANetworksOwnParentComesAndGoesWithIt) {
   auto lan = network();
   lan.parent.device = IfName::parse("ens3.50").value();
   lan.parent.lower = IfName::parse("ens3").value();
   lan.parent.vlan = 50;
   lan.parent.origin = ParentSettings::Origin::kVlan;
-  EXPECT_EQ(
-      plan::render(create(lan, 1500, {})),
-      (Lines{"ip link add link ens3 name ens3.50 type vlan id 50", "ip link set ens3.50 up"}));
+  EXPECT_EQ(plan::render(create(lan, 1500, {})),
+            guarded("ip link add link ens3 name ens3.50 type vlan id 50", "ens3.50"));
   EXPECT_EQ(plan::render(drivers::remove(lan)), (Lines{"ip link del ens3.50"}));
   lan.parent.device = IfName::parse("dm-0123456789ab").value();
   lan.parent.origin = ParentSettings::Origin::kDummy;
   EXPECT_EQ(plan::render(create(lan, 1500, {})),
-            (Lines{"ip link add name dm-0123456789ab mtu 1500 type dummy",
-                   "ip link set dm-0123456789ab up"}));
+            guarded("ip link add name dm-0123456789ab mtu 1500 type dummy", "dm-0123456789ab"));
 }
 
 // The host's addresses are alone in their prefixes: the parent's route to the subnet stays the only
@@ -101,9 +112,14 @@ TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
       plan::render(create(lan, 1500, {})),
       (Lines{"ip link add link ens3 name mv-0123456789ab mtu 1500 address 02:42:01:23:45:67 "
              "type macvlan mode bridge",
-             "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_ignore=1",
-             "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_announce=2",
              "sysctl -qw net/ipv6/conf/mv-0123456789ab/disable_ipv6=1",
+             "sysctl -qw net/ipv4/conf/mv-0123456789ab/accept_redirects=0",
+             "sysctl -qw net/ipv4/conf/mv-0123456789ab/accept_local=0",
+             "sysctl -qw net/ipv4/conf/mv-0123456789ab/proxy_arp=0",
+             "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_ignore=1",
+             "sysctl -qw net/ipv6/conf/mv-0123456789ab/accept_ra=0",
+             "sysctl -qw net/ipv6/conf/mv-0123456789ab/accept_redirects=0",
+             "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_announce=2",
              "ip link set mv-0123456789ab up",
              "arping -D -c 2 -w 1 -I mv-0123456789ab 192.168.1.9",
              "ip addr add 192.168.1.9/32 dev mv-0123456789ab"}));

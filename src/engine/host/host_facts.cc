@@ -13,6 +13,7 @@
 #include "kernel/netlink/link.h"
 #include "kernel/netlink/route.h"
 #include "kernel/netns/netns.h"
+#include "kernel/sysctl/device.h"
 #include "kernel/sysctl/sysctl.h"
 #include "sandbox/resolv_conf.h"
 
@@ -31,18 +32,27 @@ Result<bool> forwarding_on(Ip::Family family) {
   return value != "0";
 }
 
-Result<std::vector<std::string>> sysctls_of_advertised_routes() {
-  auto socket = TRY(kernel::Socket::open(NETLINK_ROUTE));
-  std::set<std::string> keys;
-  for (const auto& each : TRY(kernel::list_routes(socket, Ip::Family::kV6))) {
-    if (each.protocol != RTPROT_RA) continue;
-    const auto link = TRY(kernel::find_link(socket, each.link_index));
-    if (!link) continue;
-    auto key = "net/ipv6/conf/" + link->name.str() + "/accept_ra";
-    if (const auto value = kernel::read_sysctl(key); value && *value == "1")
-      keys.insert(std::move(key));
+// A prefix on the link is a route of the kernel's own, with the lifetime that the router gave it
+// (addrconf_prefix_rcv in net/ipv6/addrconf.c); one for good needs no renewal.
+Result<std::set<IfName>> devices_with_routers(kernel::Socket& route) {
+  std::set<IfName> devices;
+  for (const auto& each : TRY(kernel::list_routes(route, Ip::Family::kV6))) {
+    if (each.protocol != RTPROT_RA && !(each.protocol == RTPROT_KERNEL && each.expires)) continue;
+    if (const auto link = TRY(kernel::find_link(route, each.link_index)))
+      devices.insert(link->name);
   }
-  return std::vector<std::string>(keys.begin(), keys.end());
+  return devices;
+}
+
+Result<std::vector<std::string>> sysctls_of_devices_with_routers() {
+  auto socket = TRY(kernel::Socket::open(NETLINK_ROUTE));
+  std::vector<std::string> keys;
+  for (const auto& device : TRY(devices_with_routers(socket))) {
+    auto key = kernel::device_key(device, Ip::Family::kV6, "accept_ra");
+    if (const auto value = kernel::read_sysctl(key); value && *value == "1")
+      keys.push_back(std::move(key));
+  }
+  return keys;
 }
 
 namespace {
@@ -140,6 +150,13 @@ bool has_ipv6() {
   // Not /proc/sys/net/ipv6: all namespaces' directories of that name are in one chain of the
   // kernel's name cache, and to find the right one of 1,000 takes a millisecond.
   return ::access("/proc/net/if_inet6", F_OK) == 0;
+}
+
+Status check_ipv6_on() {
+  constexpr std::string_view kOff = "net/ipv6/conf/all/disable_ipv6";
+  if (!has_ipv6()) return fail(ErrorKind::kUnsupported, "the kernel has no IPv6");
+  if (TRY(kernel::read_sysctl(kOff)) == "0") return {};
+  return fail(ErrorKind::kUnsupported, "IPv6 is switched off on this host (sysctl {} is 1)", kOff);
 }
 
 // FNV-1a (RFC 9923 has it): a fixed function, unlike std::hash.

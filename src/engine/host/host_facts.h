@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,11 @@ namespace berth::engine {
 /// The last part of a sysctl's key: "ip_forward", "forwarding".
 [[nodiscard]] std::string_view word_of(std::string_view key);
 
-/// accept_ra of the devices by which the host has learned routes from router advertisements and
-/// which is 1: what forwarding would make deaf.
-[[nodiscard]] Result<std::vector<std::string>> sysctls_of_advertised_routes();
+/// The devices by which the host has learned from router advertisements what goes unless it is
+/// renewed: a prefix, a default route or another one.
+[[nodiscard]] Result<std::set<IfName>> devices_with_routers(kernel::Socket& route);
+/// accept_ra of those where it is 1: what forwarding would make deaf.
+[[nodiscard]] Result<std::vector<std::string>> sysctls_of_devices_with_routers();
 
 /// What a subnet that berth chooses keeps off, of one family.
 struct HostPrefixes {
@@ -56,6 +59,8 @@ struct HostPrefixes {
 
 /// Whether the kernel has IPv6.
 [[nodiscard]] bool has_ipv6();
+/// The error says why the host has no IPv6: not in the kernel, or switched off for all devices.
+[[nodiscard]] Status check_ipv6_on();
 
 /// A number that stays the same for this machine (/etc/machine-id, machine-id(5)) and `root`.
 [[nodiscard]] std::uint64_t host_seed(std::string_view root);

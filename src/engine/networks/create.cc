@@ -10,6 +10,7 @@
 #include "engine/change/recovery.h"
 #include "engine/endpoints/dhcp.h"
 #include "engine/endpoints/routes.h"
+#include "engine/host/host_facts.h"
 #include "engine/ids.h"
 #include "engine/instance.h"
 #include "engine/networks/existing_bridge.h"
@@ -104,6 +105,10 @@ Result<Network> prepare(Instance& instance, Draft& draft, const CreateNetwork& a
         ErrorKind::kInvalid,
         "network {}: an MTU of {} bytes is too small for IPv6: give 1280 or more, or no IPv6",
         network.name, network.link.mtu);
+  if (network.ipv6 && !has_ipv6())
+    return fail(ErrorKind::kUnsupported,
+                "network {}: IPv6 is asked for, and the kernel has no IPv6: give --ipv6=false",
+                network.name);
   if (network.ipam == Ipam::kNone && !request.subnets.empty())
     return fail(ErrorKind::kInvalid,
                 "network {}: ipam driver null gives no addresses: it goes without subnets",

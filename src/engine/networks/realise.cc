@@ -83,6 +83,8 @@ Result<Realised> realise(Instance& instance, Draft& draft, const Network& networ
       TRY(check_ground(instance, network));
     else
       TRY(check_not_renamed(instance.kernel, network));
+    // Whoever loads the host's sysctls anew (sysctl --system, ufw) may have switched it off.
+    TRY(start_forwarding(instance, draft, TRY(forwarding_plan(network))));
     return *there;
   }
   if (has_parent(network)) return realise_on_parent(instance, draft, network);
@@ -139,8 +141,11 @@ Result<drivers::Facts> bridge_facts(Instance& instance, const Network& network, 
 }
 
 Result<plan::Plan> network_plan(Instance& instance, const Network& network, std::uint32_t mtu) {
-  auto plan = drivers::create(network, mtu,
-                              TRY(bridge_facts(instance, network, false, network.bridge.vlan)));
+  auto facts = TRY(bridge_facts(instance, network, false, network.bridge.vlan));
+  if (network.bridge.adopted)
+    facts.heard_router = TRY(devices_with_routers(*TRY(instance.kernel.route())))
+                             .contains(network.bridge.device);
+  auto plan = drivers::create(network, mtu, facts);
   for (auto& element : network_elements(instance, network))
     plan.push_back(plan::AddElement{std::move(element)});
   return plan;
@@ -171,6 +176,7 @@ Status heal(Instance& instance, const Network& network) {
   for (auto& mark : TRY(forwarding_marks(draft.state, network)))
     plan.push_back(plan::AddElement{std::move(mark)});
   plan::append(draft.plan, TRY(plan::missing(instance.kernel, plan)));
+  TRY(start_forwarding(instance, draft, TRY(forwarding_plan(network))));
   return commit(instance, draft);
 }
 

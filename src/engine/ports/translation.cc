@@ -87,8 +87,8 @@ Result<bool> use_translator(Instance& instance, Draft& draft, const Network& net
 Status add_translator(Instance& instance, Draft& draft) {
   TRY(translator::check_names(*TRY(instance.kernel.route())));
   if (TRY(translator::is_there(*TRY(instance.kernel.route())))) return {};
-  const auto possible =
-      has_ipv6() ? translator::possible() : fail(ErrorKind::kUnsupported, "the kernel has no IPv6");
+  const auto usable = check_ipv6_on();
+  const auto possible = usable ? translator::possible() : usable;
   // Who may not try it may still have the whole plan printed.
   const bool shown_only =
       instance.config.only_plan && !possible && possible.error().kind == ErrorKind::kPermission;

@@ -84,6 +84,12 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
   if (std::ranges::any_of(realised, in_table) && !TRY(table_intact(instance)))
     differs("table inet berth", plan::Plan{plan::EnsureTable{}});
 
+  Draft forwarding(*instance.store);
+  forwarding.verb = "switch forwarding on again";
+  for (const auto& network : realised)
+    TRY(start_forwarding(instance, forwarding, TRY(forwarding_plan(network))));
+  if (!forwarding.plan.empty()) found("forwarding", forwarding, {});
+
   const auto all_facts = TRY(host_facts(true));
   plan::Plan wanted;
   for (const auto& network : realised) {
@@ -95,7 +101,6 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
       continue;
     }
     auto plan = TRY(network_plan(instance, network, TRY(state.realised(network))->mtu));
-    for (const auto& sysctl : TRY(forwarding_plan(network))) plan.push_back(sysctl);
     for (const auto& mark : TRY(forwarding_marks(state, network)))
       plan.push_back(plan::AddElement{mark});
     differs("network " + network.name, plan::missing(instance.kernel, plan));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "base/result.h"
 
@@ -52,6 +53,14 @@ void read_first_hop(Route& route, const Attribute& multipath) {
   if (const auto gateway = attributes.find(RTA_GATEWAY)) route.gateway = gateway->ip();
 }
 
+// Of a route, in the kernel's clock ticks; 0: for good.
+std::int32_t lifetime(const Attribute& info) {
+  rta_cacheinfo about{};
+  if (info.payload.size() < sizeof about) return 0;
+  std::memcpy(&about, info.payload.data(), sizeof about);
+  return about.rta_expires;
+}
+
 }  // namespace
 
 std::uint32_t default_metric(Ip::Family family) {
@@ -84,6 +93,9 @@ std::optional<Route> parse_route(const MessageView& message) {
         break;
       case RTA_PREFSRC:
         route.source = attribute.ip();
+        break;
+      case RTA_CACHEINFO:
+        route.expires = lifetime(attribute) != 0;
         break;
       case RTA_PRIORITY:
         route.metric = attribute.u32().value_or(0);

@@ -24,6 +24,7 @@ struct Route {
   std::uint8_t type = 1;            ///< RTN_* of linux/rtnetlink.h; RTN_UNICAST
   std::uint8_t protocol = 4;        ///< RTPROT_*, who made it; RTPROT_STATIC
   std::uint32_t table = kMainTable;
+  bool expires = false;  ///< it goes unless it is renewed
 
   friend bool operator==(const Route&, const Route&) = default;
 };

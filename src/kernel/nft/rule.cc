@@ -4,6 +4,7 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/udata.h>
+#include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/netfilter.h>
@@ -11,6 +12,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 
 #include <array>
 #include <cstddef>
@@ -167,6 +169,13 @@ class RuleWriter {
     compare(NFT_CMP_EQ, as_bytes(std::uint32_t{RTN_LOCAL}));
   }
 
+  // Of a packet that came in as a frame with Ethernet's addresses.
+  void ether_destination() {
+    meta(NFT_META_IIFTYPE, register_at(0));
+    compare(NFT_CMP_EQ, as_bytes(std::uint16_t{ARPHRD_ETHER}));
+    payload(NFT_PAYLOAD_LL_HEADER, 0, ETH_ALEN, register_at(0));
+  }
+
   void in_set(const std::string& set, bool inverted) {
     nftnl_expr* expr = lookup(set);
     if (inverted) nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
@@ -317,6 +326,17 @@ Part is_icmp(Ip::Family version) {
 
 Part destination_is_local() {
   return {"fib daddr type local", [](RuleWriter& rule) { rule.local_destination(); }};
+}
+
+Part to_bridge_group() {
+  return {"ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00", [](RuleWriter& rule) {
+            constexpr std::array<std::uint8_t, ETH_ALEN> kAllButTheLast{0xff, 0xff, 0xff,
+                                                                        0xff, 0xff, 0xf0};
+            constexpr std::array<std::uint8_t, ETH_ALEN> kGroup{0x01, 0x80, 0xc2, 0, 0, 0};
+            rule.ether_destination();
+            rule.mask(kAllButTheLast);
+            rule.compare(NFT_CMP_EQ, kGroup);
+          }};
 }
 
 // The bits of `ct state` are NF_CT_STATE_BIT of linux/netfilter/nf_conntrack_common.h.

@@ -56,6 +56,9 @@ struct Part {
 [[nodiscard]] Part is_version(Ip::Family version);                 ///< `meta nfproto ipv4`
 [[nodiscard]] Part is_icmp(Ip::Family version);                    ///< `meta l4proto icmp`
 [[nodiscard]] Part destination_is_local();                         ///< `fib daddr type local`
+/// `ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00`: the addresses that are for a bridge
+/// itself and that it does not pass on (IEEE 802.1Q, table 8-1).
+[[nodiscard]] Part to_bridge_group();
 [[nodiscard]] Part connection_established();  ///< `ct state established,related`
 [[nodiscard]] Part connection_invalid();      ///< `ct state invalid`
 [[nodiscard]] Part connection_dnat();         ///< `ct status dnat`

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "kernel/sysctl/device.h"
 
 namespace berth::kernel {
 namespace {
@@ -23,6 +24,35 @@ std::unexpected<Error> fail_key(int sys, std::string_view what, std::string_view
     return fail(ErrorKind::kPermission, "{} sysctl {}: /proc/sys is mounted read-only here", what,
                 key);
   return fail_sys(sys, "{} sysctl {}", what, key);
+}
+
+// Values of several numbers are read with tabs between them and may be written with spaces.
+bool same_words(std::string_view one, std::string_view other) {
+  const auto next = [](std::string_view& text) {
+    constexpr std::string_view kBlank = " \t\n";
+    text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
+    const auto word = text.substr(0, text.find_first_of(kBlank));
+    text.remove_prefix(word.size());
+    return word;
+  };
+  for (;;) {
+    const auto word = next(one);
+    if (word != next(other)) return false;
+    if (word.empty()) return true;
+  }
+}
+
+Status write_value(const std::string& path, std::string_view key, std::string_view value) {
+  const auto what = fmt::format("write '{}' to", value);
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file) return fail_key(errno, what, key);
+  // The kernel takes a value in one write only (sysctl_writes_strict in sysctl/kernel.txt).
+  const auto written = ::write(file.get(), value.data(), value.size());
+  if (written < 0 && errno == EINVAL)
+    return fail(ErrorKind::kInvalid, "{} sysctl {}: the kernel does not allow this value", what,
+                key);
+  if (written < 0) return fail_key(errno, what, key);
+  return {};
 }
 
 }  // namespace
@@ -70,17 +100,17 @@ Result<std::string> read_sysctl_in(const Netns& netns, std::string_view key) {
 }
 
 Status write_sysctl(std::string_view key, std::string_view value) {
-  const auto path = TRY(sysctl_path(key));
-  const auto what = fmt::format("write '{}' to", value);
-  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file) return fail_key(errno, what, key);
-  // The kernel takes a value in one write only (sysctl_writes_strict in sysctl/kernel.txt).
-  const auto written = ::write(file.get(), value.data(), value.size());
-  if (written < 0 && errno == EINVAL)
-    return fail(ErrorKind::kInvalid, "{} sysctl {}: the kernel does not allow this value", what,
-                key);
-  if (written < 0) return fail_key(errno, what, key);
-  return {};
+  auto written = write_value(TRY(sysctl_path(key)), key, value);
+  if (written || written.error().kind != ErrorKind::kPermission) return written;
+  // Compared after a refusal and not before each write, which would cost every other write a read.
+  const auto there = read_sysctl(key);
+  if (there && same_words(*there, value)) return {};
+  return written;
+}
+
+std::string device_key(const IfName& device, Ip::Family family, std::string_view name) {
+  return fmt::format("net/{}/conf/{}/{}", family == Ip::Family::kV4 ? "ipv4" : "ipv6",
+                     device.str(), name);
 }
 
 }  // namespace berth::kernel

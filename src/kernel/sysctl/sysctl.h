@@ -23,7 +23,8 @@ namespace berth::kernel {
 /// The value without the line's end.
 [[nodiscard]] Result<std::string> read_sysctl(std::string_view key);
 /// kNotFound if the kernel has no such key, kInvalid if it refuses the value, kPermission if
-/// /proc/sys is mounted read-only (as most containers have it) or may not be written.
+/// /proc/sys is mounted read-only (as most containers have it) or may not be written and the value
+/// is another one: what is right already needs no permission.
 [[nodiscard]] Status write_sysctl(std::string_view key, std::string_view value);
 
 /// The same for a key under net/ of another namespace.
