@@ -80,6 +80,7 @@ struct RemoveNetworks {
   bool force = false;                 ///< detach who still uses them; what is not there is fine
 };
 
+/// With ports alone, of a target that is on the network already: as Publish.
 struct Connect {
   std::string network;
   Target target;
@@ -95,7 +96,8 @@ struct Disconnect {
                                 ///< target's only one
 };
 
-/// Publishes ports of an endpoint that is there already, or takes them back.
+/// Publishes ports of an endpoint that is there already, or takes them back. An empty `network`: that
+/// of the target's only endpoint.
 struct Publish {
   std::string network;
   Target target;

@@ -220,6 +220,8 @@ struct EndpointOptions {
   int gw_priority = 0;    ///< the default route goes by the endpoint with the highest
   std::uint16_t vlan = 0;  ///< access VLAN of its bridge port; 0: the network's
   Labels driver_options;  ///< Docker's com.docker.network.endpoint.* names
+
+  friend bool operator==(const EndpointOptions&, const EndpointOptions&) = default;
 };
 
 /// A link-local address as an interface has it: with the prefix of 169.254.0.0/16 or fe80::/64.

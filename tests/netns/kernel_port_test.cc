@@ -262,6 +262,43 @@ TEST_F(PortTest, OneNumberIsFreeOnEveryAddressThatIsAsked) {
   });
 }
 
+TEST_F(PortTest, AFreePortIsFoundWhereOneOfAThousandIsRight) {
+  in_fresh_namespace([] {
+    ASSERT_EQ(std::system("sysctl -qw net.ipv4.ip_local_port_range='20000 29999'"), 0);
+    ASSERT_EQ(std::system("sysctl -qw net.ipv4.ip_local_reserved_ports='20001,20005-20009'"), 0);
+    const std::vector<Ip> both{ip("0.0.0.0"), ip("::")};
+    for (const auto protocol : {Protocol::kTcp, Protocol::kUdp}) {
+      const auto taken = bound(SOCK_STREAM, ip("127.0.0.1"), 20004);
+      const auto is_below = [](Port end) { return [end](Port port) { return port < end; }; };
+      EXPECT_EQ(must(any_free_port_on(protocol, both, is_below(20001))), 20000);
+      const auto third = [](Port port) { return port == 20003; };
+      EXPECT_EQ(must(any_free_port_on(protocol, both, third)), 20003);
+      const auto reserved = [](Port port) { return port == 20001 || port == 20007; };
+      const auto none = any_free_port_on(protocol, both, reserved);
+      ASSERT_FALSE(none);
+      EXPECT_EQ(none.error().kind, ErrorKind::kExhausted);
+    }
+  });
+}
+
+TEST_F(PortTest, AnAddressThatIsYetToComeCanBeAskedAbout) {
+  in_fresh_namespace([] {
+    const auto on_all = listening(ip("::"), kPort);  // of both families
+    for (const auto* absent : {"10.9.9.77", "fd00::77"}) {
+      EXPECT_EQ(port_free(Protocol::kTcp, ip(absent), kPort + 1).error().kind, ErrorKind::kNotFound);
+      const auto is_free = [&](Protocol protocol, Port port) {
+        return must(port_free(protocol, ip(absent), port, Absent::kAllowed));
+      };
+      EXPECT_TRUE(is_free(Protocol::kTcp, kPort + 1)) << absent;
+      EXPECT_TRUE(is_free(Protocol::kUdp, kPort)) << absent;
+      EXPECT_FALSE(is_free(Protocol::kTcp, kPort)) << absent;
+      const std::vector<Ip> on{ip(absent)};
+      const auto any = [](Port) { return true; };
+      EXPECT_GE(must(any_free_port_on(Protocol::kUdp, on, any, Absent::kAllowed)), 1024);
+    }
+  });
+}
+
 TEST_F(PortTest, TheOwnerOfAListenerIsNamed) {
   in_fresh_namespace([] {
     const auto listener = listening(ip("127.0.0.1"), kPort);

@@ -176,9 +176,12 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Connect& reques
                 "network {} is a template for others (--config-only): it takes no endpoints",
                 network.name);
   auto endpoints = TRY(state.endpoints(sandbox.endpoints));
-  if (std::ranges::find(endpoints, network.id, &Endpoint::network_id) != endpoints.end())
+  if (std::ranges::find(endpoints, network.id, &Endpoint::network_id) != endpoints.end()) {
+    if (!request.ports.empty() && request.options == EndpointOptions{})
+      return prepare(instance, draft, Publish{network.name, sandbox.id, request.ports});
     return fail(ErrorKind::kExists, "{} is connected to network {} already", sandbox.name,
                 network.name);
+  }
   if (network.predefined && network.subnets.empty()) TRY(choose_subnet(instance, draft, network));
   const auto realised = TRY(realise(instance, draft, network));
 
@@ -234,7 +237,7 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Connect& reques
   if (!request.ports.empty()) {
     const bool translate = TRY(use_translator(instance, draft, network, endpoint, request.ports));
     auto published = TRY(resolve_ports(state, TRY(others_ports(instance)), network, request.ports,
-                                       endpoint, translate));
+                                       endpoint, translate, sandbox.ports));
     sandbox.ports = ports_without(std::move(sandbox.ports), published);
     endpoint.ports = std::move(published.ports);
     endpoint.translated = std::move(published.translated);

@@ -41,19 +41,19 @@ Result<std::vector<PortMapping>> choose_ports(Instance& instance, Draft& draft,
   const auto cannot = [](const Error& error) {
     return error.kind == ErrorKind::kInvalid || error.kind == ErrorKind::kUnsupported;
   };
-  std::vector<PortMapping> asked;
+  std::vector<std::vector<PortMapping>> asked(specs.size());
   std::vector<std::pair<PortMapping, std::string>> taken;  // by the endpoint with that id
-  for (const auto& spec : specs) {
+  for (const auto i : order_of_choice(specs)) {
     std::optional<Error> refused;
     for (const auto& by : endpoints) {
-      const auto published = publish(by, spec);
+      const auto published = publish(by, specs[i]);
       if (!published && !cannot(published.error())) return std::unexpected(published.error());
       if (!published) {
         if (!refused) refused = published.error();
         continue;
       }
       refused.reset();
-      for (const auto& port : asked_ports({spec}, by.network, *published)) asked.push_back(port);
+      asked[i] = asked_ports({specs[i]}, by.network, *published);
       for (const auto* list : {&published->ports, &published->translated})
         for (const auto& port : *list) taken.emplace_back(port, by.endpoint.id);
       break;
@@ -61,7 +61,9 @@ Result<std::vector<PortMapping>> choose_ports(Instance& instance, Draft& draft,
     if (refused) return std::unexpected(*std::move(refused));
   }
   for (const auto& [port, id] : taken) TRY(state.free_port(port, id));  // for settle_ports to take
-  return asked;
+  std::vector<PortMapping> all;
+  for (const auto& each : asked) all.insert(all.end(), each.begin(), each.end());
+  return all;
 }
 
 }  // namespace berth::engine

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
 #include <set>
 #include <tuple>
 
 #include "base/result.h"
+#include "drivers/driver.h"
 #include "engine/change/change.h"
 #include "engine/endpoints/endpoints.h"
+#include "engine/endpoints/static_addresses.h"
 #include "engine/host/host_facts.h"
 #include "engine/ids.h"
 #include "engine/instance.h"
@@ -56,10 +59,33 @@ Status check_not_published(State& state, const Bindings& wanted, std::string_vie
               holder, describe(owner->mapping), advice);
 }
 
+// Whether a network of the instance gives the host this address: with its bridge, which may be yet
+// to be made, as before the network's first use and after a reboot.
+Result<bool> is_a_networks(State& state, const Ip& address) {
+  const auto has = [&](const Network& network) {
+    const auto own = drivers::host_addresses(network);
+    return std::ranges::find(own, address, &Cidr::ip) != own.end();
+  };
+  return std::ranges::any_of(TRY(state.networks()), has);
+}
+
+// What `ask` finds out of the kernel about `addresses`, those included that the host is yet to get.
+template <typename Ask>
+auto ask_kernel(State& state, std::span<const Ip> addresses, Ask ask)
+    -> decltype(ask(kernel::Absent::kRefused)) {
+  auto answer = ask(kernel::Absent::kRefused);
+  if (answer || answer.error().sys != EADDRNOTAVAIL) return answer;
+  for (const auto& address : addresses)
+    if (!TRY(is_a_networks(state, address))) return answer;
+  return ask(kernel::Absent::kAllowed);
+}
+
 // Whether a program of the host listens there; the error names it where /proc tells.
-Status check_not_bound(const PortMapping& wanted, std::string_view advice) {
+Status check_not_bound(State& state, const PortMapping& wanted, std::string_view advice) {
   const auto& address = wanted.host_ip;
-  const auto free = kernel::port_free(wanted.protocol, address, wanted.host_port);
+  const auto free = ask_kernel(state, {&address, 1}, [&](kernel::Absent absent) {
+    return kernel::port_free(wanted.protocol, address, wanted.host_port, absent);
+  });
   if (!free && free.error().kind == ErrorKind::kUnsupported) return {};  // no SCTP: nobody is bound
   if (!free && free.error().sys == EADDRNOTAVAIL)
     return fail(ErrorKind::kNotFound, "port {}: {} is not an address of this host",
@@ -72,7 +98,7 @@ Status check_not_bound(const PortMapping& wanted, std::string_view advice) {
 
 // Of all: where every address of both families is wanted, one socket tells, unless somebody is
 // there.
-Status check_not_bound(const Bindings& wanted, std::string_view advice) {
+Status check_not_bound(State& state, const Bindings& wanted, std::string_view advice) {
   const auto wants = [&](Ip::Family family) {
     return std::ranges::find(wanted, Ip::from_number(family, 0), &PortMapping::host_ip) !=
            wanted.end();
@@ -82,7 +108,7 @@ Status check_not_bound(const Bindings& wanted, std::string_view advice) {
     const auto free = kernel::port_free(first.protocol, std::nullopt, first.host_port);
     if (free && *free) return {};
   }
-  for (const auto& each : wanted) TRY(check_not_bound(each, advice));
+  for (const auto& each : wanted) TRY(check_not_bound(state, each, advice));
   return {};
 }
 
@@ -90,7 +116,7 @@ Status check_binding(State& state, const Others& others, const Bindings& wanted,
                      std::string_view advice) {
   TRY(check_not_published(state, wanted, advice));
   for (const auto& each : wanted) TRY(check_not_others(others, each));
-  return check_not_bound(wanted, advice);
+  return check_not_bound(state, wanted, advice);
 }
 
 Status check_binding(State& state, const Others& others, Bindings& wanted, Port host_port) {
@@ -98,29 +124,69 @@ Status check_binding(State& state, const Others& others, Bindings& wanted, Port 
   return check_binding(state, others, wanted, kGiveAnother);
 }
 
+// Whether the number is one that the sandbox's own ports wait for, to lead elsewhere in it.
+bool is_waited_for(const std::vector<PortMapping>& waiting, const Bindings& wanted) {
+  const auto& first = wanted.front();
+  return std::ranges::any_of(waiting, [&](const PortMapping& each) {
+    return each.protocol == first.protocol && each.host_port == first.host_port &&
+           each.container_port != first.container_port;
+  });
+}
+
 // A port of the host's ephemeral range that nobody has on any of the addresses: the kernel knows
 // who is bound, the store and the table what is published.
-Status take_any_free_port(State& state, const Others& others, Bindings& wanted) {
-  constexpr int kTries = 256;  // each draws at random from some 28,000 ports
-  const auto protocol = wanted.front().protocol;
+Status take_any_free_port(State& state, const Others& others,
+                          const std::vector<PortMapping>& waiting, Bindings& wanted) {
   std::vector<Ip> addresses;
   for (const auto& each : wanted) addresses.push_back(each.host_ip);
-  const auto is_free = [&] {
+  const auto is_unpublished = [&](Port port) {
+    for (auto& each : wanted) each.host_port = port;
     const auto owner = state.port_owner(wanted);
-    return owner && !*owner && std::ranges::all_of(wanted, [&](const PortMapping& each) {
+    return owner && !*owner && !is_waited_for(waiting, wanted) &&
+           std::ranges::all_of(wanted, [&](const PortMapping& each) {
              return check_not_others(others, each).has_value();
            });
   };
-  for (int i = 0; i < kTries; ++i) {
-    auto drawn = kernel::any_free_port_on(protocol, addresses);
-    if (!drawn && drawn.error().kind == ErrorKind::kUnsupported)  // no SCTP: any number will do
-      drawn = kernel::any_free_port_on(Protocol::kTcp, addresses);
-    const auto port = TRY(std::move(drawn));
-    for (auto& each : wanted) each.host_port = port;
-    if (is_free()) return {};
+  const auto draw = [&](Protocol protocol) {
+    return ask_kernel(state, addresses, [&](kernel::Absent absent) {
+      return kernel::any_free_port_on(protocol, addresses, is_unpublished, absent);
+    });
+  };
+  const auto protocol = wanted.front().protocol;
+  auto drawn = draw(protocol);
+  if (!drawn && drawn.error().kind == ErrorKind::kUnsupported)  // no SCTP: any number will do
+    drawn = draw(Protocol::kTcp);
+  if (!drawn && drawn.error().sys == EADDRNOTAVAIL)
+    return fail(ErrorKind::kNotFound, "port of {}: that is not an address of this host",
+                wanted.front().host_ip.str());
+  const auto port = TRY(std::move(drawn));
+  for (auto& each : wanted) each.host_port = port;
+  return {};
+}
+
+// The first port of the spec's range that is free.
+Status take_of_range(State& state, const Others& others, const std::vector<PortMapping>& waiting,
+                     const PortSpec& spec, Bindings& wanted) {
+  std::string last = "it waits for another network";
+  for (int host = spec.host_first; host <= spec.host_last; ++host) {
+    for (auto& each : wanted) each.host_port = static_cast<Port>(host);
+    if (is_waited_for(waiting, wanted)) continue;
+    auto free = check_binding(state, others, wanted, static_cast<Port>(host));
+    if (free) return free;
+    last = std::move(free).error().message;
   }
-  return fail(ErrorKind::kExhausted, "no free {} port found on {} in {} tries", name(protocol),
-              wanted.front().host_ip.str(), kTries);
+  return fail(ErrorKind::kExhausted, "none of the ports {}-{} of {} is free; the last one: {}",
+              spec.host_first, spec.host_last, wanted.front().host_ip.str(), last);
+}
+
+// What a spec leaves open of the host's port.
+enum class Choice { kNone, kRange, kAny };
+
+Choice choice_of(const PortSpec& spec) {
+  if (spec.host_first == 0) return Choice::kAny;
+  const bool one_to_one =
+      spec.host_first == spec.host_last || spec.container_first != spec.container_last;
+  return one_to_one ? Choice::kNone : Choice::kRange;
 }
 
 const Ip kAny6 = Ip::from_number(Ip::Family::kV6, 0);
@@ -197,6 +263,47 @@ Status check_spec(const PortSpec& spec) {
       spec.host_first, spec.host_last, spec.container_first, spec.container_last);
 }
 
+// The ports of one spec, taken for `endpoint`.
+Result<Published> resolve_spec(State& state, const Others& others, const Network& network,
+                               const PortSpec& spec, const Endpoint& endpoint, bool translate,
+                               const std::vector<PortMapping>& waiting) {
+  TRY(check_spec(spec));
+  auto wanted = TRY(bindings_of(network, endpoint, spec, translate));
+  const auto routed_begin = std::ranges::stable_partition(
+      wanted, [&](const PortMapping& each) { return !is_routed(network, each.host_ip); });
+  Bindings routed(routed_begin.begin(), routed_begin.end());
+  wanted.erase(routed_begin.begin(), routed_begin.end());
+  const auto listed = wanted.size();
+  if (translate) {
+    const auto more = translated_beside(network, endpoint, spec, wanted);
+    wanted.insert(wanted.end(), more.begin(), more.end());
+  }
+  Published published;
+  auto& mappings = published.ports;
+  for (int port = spec.container_first; port <= spec.container_last; ++port) {
+    for (auto& each : wanted) each.container_port = static_cast<Port>(port);
+    for (auto& each : routed) each.container_port = static_cast<Port>(port);
+    mappings.insert(mappings.end(), routed.begin(), routed.end());
+    if (wanted.empty()) continue;
+    switch (choice_of(spec)) {
+      case Choice::kAny:
+        TRY(take_any_free_port(state, others, waiting, wanted));
+        break;
+      case Choice::kRange:
+        TRY(take_of_range(state, others, waiting, spec, wanted));
+        break;
+      case Choice::kNone:
+        TRY(check_binding(state, others, wanted,
+                          static_cast<Port>(spec.host_first + (port - spec.container_first))));
+        break;
+    }
+    TRY(state.take_port(wanted, endpoint.id));
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      (i < listed ? mappings : published.translated).push_back(wanted[i]);
+  }
+  return published;
+}
+
 // What publishes the ports: each element once, since two ports of the host may lead to one port of
 // the container.
 Result<std::set<nft::Element>> elements_of(const Network& network, const Endpoint& endpoint,
@@ -230,22 +337,20 @@ Result<Endpoint> change_ports(
     Instance& instance, Draft& draft, const std::string& network_name, const Target& target,
     const std::function<Status(const Network& network, Endpoint& endpoint)>& edit) {
   auto& state = draft.state;
-  const auto network = TRY(state.network(network_name));
+  const auto named = network_name.empty() ? Network{} : TRY(state.network(network_name));
   const auto sandbox = TRY(find_sandbox(instance, state, target));
-  for (auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
-    if (endpoint.network_id != network.id) continue;
-    const auto before = all_ports(endpoint);
-    TRY(edit(network, endpoint));
-    state.put(endpoint);
-    draft.verb = fmt::format("change the ports of {}", sandbox.name);
-    plan::append(draft.plan, TRY(port_changes(network, endpoint, before, all_ports(endpoint),
-                                              owner_comment(instance, sandbox, endpoint))));
-    if (before.empty() != endpoint.ports.empty() && TRY(bridge_netfilter_on()))
-      draft.plan.push_back(plan::HairpinPort{endpoint.host_ifname, before.empty()});
-    return endpoint;
-  }
-  return fail(ErrorKind::kNotFound, "{} is not connected to network {}", sandbox.name,
-              network.name);
+  const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
+  auto endpoint = TRY(which_endpoint(sandbox, endpoints, named, std::nullopt));
+  const auto network = TRY(state.network_by_id(endpoint.network_id));
+  const auto before = all_ports(endpoint);
+  TRY(edit(network, endpoint));
+  state.put(endpoint);
+  draft.verb = fmt::format("change the ports of {}", sandbox.name);
+  plan::append(draft.plan, TRY(port_changes(network, endpoint, before, all_ports(endpoint),
+                                            owner_comment(instance, sandbox, endpoint))));
+  if (before.empty() != endpoint.ports.empty() && TRY(bridge_netfilter_on()))
+    draft.plan.push_back(plan::HairpinPort{endpoint.host_ifname, before.empty()});
+  return endpoint;
 }
 
 }  // namespace
@@ -277,10 +382,19 @@ Status check_not_others(const Others& others, const PortMapping& wanted) {
   return {};
 }
 
-// Turns what was asked for into ports that are free, and takes them for `endpoint`.
+std::vector<std::size_t> order_of_choice(const std::vector<PortSpec>& specs) {
+  std::vector<std::size_t> order(specs.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    const auto choice = choice_of(specs[i]);
+    return std::pair(choice, choice == Choice::kRange ? specs[i].host_last : Port{});
+  });
+  return order;
+}
+
 Result<Published> resolve_ports(State& state, const Others& others, const Network& network,
                                 const std::vector<PortSpec>& specs, const Endpoint& endpoint,
-                                bool translate) {
+                                bool translate, const std::vector<PortMapping>& waiting) {
   if (!specs.empty() && network.internal)
     return fail(ErrorKind::kInvalid,
                 "network {} is internal: its containers' ports cannot be published", network.name);
@@ -290,47 +404,15 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
                 "cannot be published",
                 network.name,
                 network.driver == Driver::kBridge ? "unmanaged" : name(network.driver));
-  Published published;
-  auto& mappings = published.ports;
-  for (const auto& spec : specs) {
-    TRY(check_spec(spec));
-    auto wanted = TRY(bindings_of(network, endpoint, spec, translate));
-    const auto routed_begin = std::ranges::stable_partition(
-        wanted, [&](const PortMapping& each) { return !is_routed(network, each.host_ip); });
-    Bindings routed(routed_begin.begin(), routed_begin.end());
-    wanted.erase(routed_begin.begin(), routed_begin.end());
-    const auto listed = wanted.size();
-    if (translate) {
-      const auto more = translated_beside(network, endpoint, spec, wanted);
-      wanted.insert(wanted.end(), more.begin(), more.end());
-    }
-    const bool choose =
-        spec.host_first != spec.host_last && spec.container_first == spec.container_last;
-    for (int port = spec.container_first; port <= spec.container_last; ++port) {
-      for (auto& each : wanted) each.container_port = static_cast<Port>(port);
-      for (auto& each : routed) each.container_port = static_cast<Port>(port);
-      mappings.insert(mappings.end(), routed.begin(), routed.end());
-      if (wanted.empty()) continue;
-      if (spec.host_first == 0) {
-        TRY(take_any_free_port(state, others, wanted));
-      } else if (choose) {
-        Status free = fail(ErrorKind::kExhausted, "no port");
-        for (int host = spec.host_first; host <= spec.host_last && !free; ++host)
-          free = check_binding(state, others, wanted, static_cast<Port>(host));
-        if (!free)
-          return fail(ErrorKind::kExhausted,
-                      "none of the ports {}-{} of {} is free; the last one: {}", spec.host_first,
-                      spec.host_last, wanted.front().host_ip.str(), free.error().message);
-      } else {
-        TRY(check_binding(state, others, wanted,
-                          static_cast<Port>(spec.host_first + (port - spec.container_first))));
-      }
-      TRY(state.take_port(wanted, endpoint.id));
-      for (std::size_t i = 0; i < wanted.size(); ++i)
-        (i < listed ? mappings : published.translated).push_back(wanted[i]);
-    }
+  std::vector<Published> of_spec(specs.size());
+  for (const auto i : order_of_choice(specs))
+    of_spec[i] = TRY(resolve_spec(state, others, network, specs[i], endpoint, translate, waiting));
+  Published all;
+  for (const auto& [ports, translated] : of_spec) {
+    all.ports.insert(all.ports.end(), ports.begin(), ports.end());
+    all.translated.insert(all.translated.end(), translated.begin(), translated.end());
   }
-  return published;
+  return all;
 }
 
 Status check_free(State& state, const Others& others, const PortMapping& wanted) {
@@ -363,9 +445,9 @@ Result<plan::Plan> port_changes(const Network& network, const Endpoint& endpoint
 Result<Endpoint> prepare(Instance& instance, Draft& draft, const Publish& request) {
   const auto add = [&](const Network& network, Endpoint& endpoint) -> Status {
     const bool translate = TRY(use_translator(instance, draft, network, endpoint, request.ports));
-    const auto added = TRY(resolve_ports(draft.state, TRY(others_ports(instance)), network,
-                                         request.ports, endpoint, translate));
     auto sandbox = TRY(draft.state.sandbox(endpoint.sandbox_id));
+    const auto added = TRY(resolve_ports(draft.state, TRY(others_ports(instance)), network,
+                                         request.ports, endpoint, translate, sandbox.ports));
     const auto waiting = ports_without(sandbox.ports, added);
     if (waiting != sandbox.ports) {
       sandbox.ports = waiting;

@@ -2,6 +2,7 @@
 // firewall's table.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -20,11 +21,19 @@ struct Published {
 /// Turns what was asked for into ports that are free, and takes them for `endpoint`, whose
 /// addresses are known. `others`: what other instances have published. In a family whose gateway
 /// mode is routed a port of the host is not needed: its host_port is 0. `translate`: does the
-/// translator lead from IPv6 to the endpoint's IPv4 address.
+/// translator lead from IPv6 to the endpoint's IPv4 address. `waiting`: the sandbox's ports that no
+/// endpoint publishes by now, whose numbers are chosen for no other port. The result is in the
+/// order of `specs`.
 [[nodiscard]] Result<Published> resolve_ports(State& state, const std::vector<nft::Element>& others,
                                               const Network& network,
                                               const std::vector<PortSpec>& specs,
-                                              const Endpoint& endpoint, bool translate);
+                                              const Endpoint& endpoint, bool translate,
+                                              const std::vector<PortMapping>& waiting = {});
+
+/// The order to choose host ports in, so that no port of a request takes the number that another
+/// one needs: first those that name one, then ranges, the one that ends first before the others,
+/// then those that leave the number open. Indexes of `specs`.
+[[nodiscard]] std::vector<std::size_t> order_of_choice(const std::vector<PortSpec>& specs);
 
 /// Whether the translator is on the way from the host's address to the endpoint: published on IPv6
 /// where it has IPv4 alone, or on [::1], whose answers no bridge can take (firewall/table.h).

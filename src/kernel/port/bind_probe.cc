@@ -12,17 +12,22 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <sstream>
 #include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "kernel/port/socket_table.h"
+#include "kernel/sysctl/sysctl.h"
 
 namespace berth::kernel {
 namespace {
 
 // How many ports that are free on one address are tried on others: each is a socket meanwhile.
 constexpr std::size_t kMostDrawn = 256;
+
+// In linux/in6.h since Linux 4.15, which cannot be included beside netinet/in.h.
+constexpr int kIpv6Freebind = 78;  // IPV6_FREEBIND
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -55,9 +60,16 @@ std::string describe(Protocol protocol, const std::optional<Ip>& address, Port p
 
 enum class Families { kOfTheAddress, kBoth };
 
+// Lets the socket be bound to an address that the host has not.
+void allow_absent(const UniqueFd& fd, const Ip& ip) {
+  const int on = 1;
+  (void)(ip.is_v4() ? ::setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on)
+                    : ::setsockopt(fd.get(), IPPROTO_IPV6, kIpv6Freebind, &on, sizeof on));
+}
+
 // A socket bound to the port, or the errno of what went wrong. With kBoth, an unspecified IPv6
 // address means IPv4's too.
-std::expected<UniqueFd, int> bind_socket(Protocol protocol, const Ip& ip, Port port,
+std::expected<UniqueFd, int> bind_socket(Protocol protocol, const Ip& ip, Port port, Absent absent,
                                          Families families = Families::kOfTheAddress) {
   const int type = protocol == Protocol::kUdp ? SOCK_DGRAM : SOCK_STREAM;
   UniqueFd fd(
@@ -71,17 +83,19 @@ std::expected<UniqueFd, int> bind_socket(Protocol protocol, const Ip& ip, Port p
     const int only_v6 = families == Families::kOfTheAddress ? 1 : 0;
     (void)::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
   }
+  if (absent == Absent::kAllowed) allow_absent(fd, ip);
   const auto address = socket_address(ip, port);
   if (::bind(fd.get(), address.get(), address.size) != 0) return std::unexpected(errno);
   return fd;
 }
 
 std::expected<UniqueFd, int> bind_socket(Protocol protocol, const std::optional<Ip>& address,
-                                         Port port) {
-  if (address) return bind_socket(protocol, *address, port);
-  auto both = bind_socket(protocol, Ip::from_number(Ip::Family::kV6, 0), port, Families::kBoth);
+                                         Port port, Absent absent) {
+  if (address) return bind_socket(protocol, *address, port, absent);
+  auto both =
+      bind_socket(protocol, Ip::from_number(Ip::Family::kV6, 0), port, absent, Families::kBoth);
   if (both || (both.error() != EAFNOSUPPORT && both.error() != EADDRNOTAVAIL)) return both;
-  return bind_socket(protocol, Ip{}, port);  // IPv6 is switched off
+  return bind_socket(protocol, Ip{}, port, absent);  // IPv6 is switched off
 }
 
 // No socket of a protocol that the kernel does not have can be in the way.
@@ -152,14 +166,47 @@ bool has_socket(const std::string& pid, const std::vector<std::string>& wanted) 
   });
 }
 
+struct PortRange {
+  int first = 0, last = 0;
+};
+
+// Where the kernel draws from (ip-sysctl.rst of the kernel's documentation): "32768\t60999".
+Result<PortRange> ephemeral_range() {
+  PortRange range;
+  std::istringstream(TRY(read_sysctl("net.ipv4.ip_local_port_range"))) >> range.first >> range.last;
+  return range;
+}
+
+// What of that it keeps for programs: "8080,9148-9150".
+Result<std::vector<PortRange>> reserved_ports() {
+  std::vector<PortRange> ranges;
+  std::istringstream text(TRY(read_sysctl("net.ipv4.ip_local_reserved_ports")));
+  for (std::string part; std::getline(text, part, ',');) {
+    PortRange range;
+    char dash = 0;
+    std::istringstream numbers(part);
+    if (!(numbers >> range.first)) continue;
+    if (!(numbers >> dash >> range.last)) range.last = range.first;
+    ranges.push_back(range);
+  }
+  return ranges;
+}
+
+bool is_reserved(const std::vector<PortRange>& ranges, int port) {
+  return std::ranges::any_of(ranges, [port](const PortRange& each) {
+    return each.first <= port && port <= each.last;
+  });
+}
+
 struct Drawn {
   UniqueFd socket;
   Port port;
 };
 
 // A socket bound to a free port of the kernel's choice.
-Result<Drawn> draw(Protocol protocol, const std::optional<Ip>& address) {
-  auto bound = bind_socket(protocol, address, 0);
+Result<Drawn> draw(Protocol protocol, const std::optional<Ip>& address,
+                   Absent absent = Absent::kRefused) {
+  auto bound = bind_socket(protocol, address, 0, absent);
   if (!bound && bound.error() == EADDRINUSE)
     return fail(ErrorKind::kExhausted, "{}: every port of net.ipv4.ip_local_port_range is in use",
                 describe(protocol, address, 0));
@@ -175,8 +222,9 @@ Result<Drawn> draw(Protocol protocol, const std::optional<Ip>& address) {
 
 }  // namespace
 
-Result<bool> port_free(Protocol protocol, const std::optional<Ip>& address, Port port) {
-  const auto bound = bind_socket(protocol, address, port);
+Result<bool> port_free(Protocol protocol, const std::optional<Ip>& address, Port port,
+                       Absent absent) {
+  const auto bound = bind_socket(protocol, address, port, absent);
   if (bound) return true;
   const int sys = bound.error();
   if (protocol_is_missing(sys)) return true;
@@ -193,26 +241,34 @@ Result<Port> any_free_port(Protocol protocol, const std::optional<Ip>& address) 
   return TRY(draw(protocol, address)).port;
 }
 
-Result<Port> any_free_port_on(Protocol protocol, std::span<const Ip> addresses) {
-  std::vector<Drawn> drawn;  // kept bound, so that the kernel draws another number
-  while (drawn.size() < kMostDrawn) {
-    auto next = draw(protocol, addresses.front());
-    if (!next && next.error().kind == ErrorKind::kExhausted && !drawn.empty()) break;
-    drawn.push_back(TRY(std::move(next)));
-    const Port port = drawn.back().port;
-    bool free = true;
-    for (const Ip& address : addresses.subspan(1)) {
-      free = free && TRY(port_free(protocol, address, port));
+Result<Port> any_free_port_on(Protocol protocol, std::span<const Ip> addresses,
+                              const std::function<bool(Port)>& is_right, Absent absent) {
+  const auto is_free = [&](Port port, std::span<const Ip> on) -> Result<bool> {
+    for (const Ip& address : on)
+      if (!TRY(port_free(protocol, address, port, absent))) return false;
+    return is_right(port);
+  };
+  {
+    std::vector<Drawn> drawn;  // kept bound, so that the kernel draws another number
+    while (drawn.size() < kMostDrawn) {
+      auto next = draw(protocol, addresses.front(), absent);
+      if (!next && next.error().kind == ErrorKind::kExhausted && !drawn.empty()) break;
+      drawn.push_back(TRY(std::move(next)));
+      const Port port = drawn.back().port;
+      if (TRY(is_free(port, addresses.subspan(1)))) return port;
     }
-    if (free) return port;
   }
+  const auto [first, last] = TRY(ephemeral_range());
+  const auto reserved = TRY(reserved_ports());
+  for (int port = first; port <= last; ++port)
+    if (!is_reserved(reserved, port) && TRY(is_free(static_cast<Port>(port), addresses)))
+      return static_cast<Port>(port);
   std::string all;
   for (const Ip& address : addresses) all += (all.empty() ? "" : " and ") + address.str();
-  return fail(
-      ErrorKind::kExhausted,
-      "find a port of net.ipv4.ip_local_port_range for {} that is free on {}: none of the {} "
-      "that were tried is",
-      name(protocol), all, drawn.size());
+  return fail(ErrorKind::kExhausted,
+              "find a port for {} that is free on {}: none of net.ipv4.ip_local_port_range, {} to "
+              "{}, is",
+              name(protocol), all, first, last);
 }
 
 std::optional<std::string> listener_owner(Protocol protocol, const std::optional<Ip>& address,
