@@ -12,6 +12,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -62,6 +63,22 @@ using BeforeOp = std::function<Status(std::size_t)>;
 
 /// The part of a making `plan` that is not true in the kernel now.
 [[nodiscard]] Result<Plan> missing(Kernel& kernel, const Plan& plan);
+
+class Diff;
+
+/// missing() for several plans in turn. What the kernel lists of the host is listed once, so that a
+/// thousand plans do not cost a thousand lists: for as long as nobody changes it.
+class Comparison {
+ public:
+  explicit Comparison(Kernel& kernel);
+  Comparison(Comparison&&) noexcept;
+  Comparison& operator=(Comparison&&) noexcept;
+  ~Comparison();
+  [[nodiscard]] Result<Plan> missing(const Plan& plan);
+
+ private:
+  std::unique_ptr<Diff> diff_;
+};
 
 /// What is left of a removing `plan` that is carried out later: not what others have by now under
 /// the keys of its elements, nor what they need (that the host forwards). Links: see whose.h.

@@ -33,9 +33,17 @@ std::string_view last_word(std::string_view text) {
   return text.substr(text.rfind(' ') + 1);  // npos + 1 is 0: the whole text is one word
 }
 
+}  // namespace
+
 class Diff {
  public:
   explicit Diff(Kernel& kernel) : kernel_(kernel) {}
+
+  // Forgets other namespaces: a thousand held open would be more than a process may have.
+  void keep_to_the_host() {
+    std::erase_if(links_, [](const auto& each) { return !each.first.is_host(); });
+    namespaces_ = {};
+  }
 
   // Adds to `missing` what of `op` is not there: often `op` itself, sometimes a smaller one.
   Status look(const Op& op, Plan& missing) {
@@ -217,7 +225,8 @@ class Diff {
   Status look_at(const AddVeth& veth, Plan& missing) {
     const auto* peer = TRY(link(veth.peer_ns, veth.peer));
     const auto* host_end = TRY(host_end_of(veth, peer));
-    if (!host_end || !peer || !are_a_pair(*host_end, *peer)) {
+    const auto peer_ns = peer ? TRY(netnsid(kernel_, namespaces_, veth.peer_ns)) : std::nullopt;
+    if (!host_end || !peer || !are_a_pair(*host_end, *peer, peer_ns)) {
       const auto gone = deletion_of(veth);
       if (host_end && plan::is_others(kernel_, namespaces_, gone)) return not_made_by_berth(gone);
       if (host_end) missing.push_back(gone);
@@ -238,8 +247,9 @@ class Diff {
     const auto* named = TRY(link({}, veth.name));
     if (named || !peer) return named;
     auto& all = links_.at({}).by_name;
+    const auto peer_ns = TRY(netnsid(kernel_, namespaces_, veth.peer_ns));
     const auto renamed = std::ranges::find_if(
-        all, [&](const auto& each) { return are_a_pair(each.second, *peer); });
+        all, [&](const auto& each) { return are_a_pair(each.second, *peer, peer_ns); });
     if (renamed == all.end()) return nullptr;
     return &all.emplace(veth.name, renamed->second).first->second;
   }
@@ -353,13 +363,20 @@ class Diff {
   std::map<std::string, std::vector<nft::Element>> elements_;
 };
 
-}  // namespace
+Comparison::Comparison(Kernel& kernel) : diff_(std::make_unique<Diff>(kernel)) {}
+Comparison::Comparison(Comparison&&) noexcept = default;
+Comparison& Comparison::operator=(Comparison&&) noexcept = default;
+Comparison::~Comparison() = default;
+
+Result<Plan> Comparison::missing(const Plan& plan) {
+  diff_->keep_to_the_host();
+  Plan missing;
+  for (const auto& op : plan) TRY(diff_->look(op, missing));
+  return missing;
+}
 
 Result<Plan> missing(Kernel& kernel, const Plan& plan) {
-  Diff diff(kernel);
-  Plan missing;
-  for (const auto& op : plan) TRY(diff.look(op, missing));
-  return missing;
+  return Comparison(kernel).missing(plan);
 }
 
 Result<Plan> still_to_remove(Kernel& kernel, Plan plan) {

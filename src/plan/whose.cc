@@ -9,13 +9,11 @@
 namespace berth::plan {
 namespace {
 
-// Is the other end of a veth of the host in that namespace?
-Result<bool> has_other_end(Kernel& kernel, Namespaces& namespaces, const NsRef& ns,
-                           const kernel::LinkInfo& veth) {
-  auto& socket = *TRY(namespaces.route(kernel, ns));
-  if (veth.peer_index == 0) return false;
-  const auto peer = TRY(kernel::find_link(socket, veth.peer_index));
-  return peer && are_a_pair(veth, *peer);
+// Whether the other end of `veth`, a link of the host, is in the namespace `ns`.
+Result<bool> ends_in(Kernel& kernel, Namespaces& namespaces, const NsRef& ns,
+                     const kernel::LinkInfo& veth) {
+  return veth.peer_index != 0 && veth.peer_netnsid &&
+         veth.peer_netnsid == TRY(netnsid(kernel, namespaces, ns));
 }
 
 Result<bool> look(Kernel& kernel, Namespaces& namespaces, const DeleteLink& meant) {
@@ -25,11 +23,10 @@ Result<bool> look(Kernel& kernel, Namespaces& namespaces, const DeleteLink& mean
   if (!is_alike(*link, meant)) return true;
   if (meant.kind != "veth") return false;
   if (!meant.peer_ns.is_host())
-    if (const auto there = has_other_end(kernel, namespaces, meant.peer_ns, *link))
-      return !*there;
+    if (const auto there = ends_in(kernel, namespaces, meant.peer_ns, *link)) return !*there;
   // The sandbox's namespace has ended, and the kernel takes the pair down in its own time: berth's
   // pairs never have both ends here.
-  return has_other_end(kernel, namespaces, {}, *link);
+  return link->peer_index != 0 && !link->peer_netnsid;
 }
 
 }  // namespace
@@ -38,9 +35,15 @@ bool is_alike(const kernel::LinkInfo& link, const DeleteLink& meant) {
   return (meant.kind.empty() || link.kind == meant.kind) && (!meant.mac || link.mac == meant.mac);
 }
 
-bool are_a_pair(const kernel::LinkInfo& one, const kernel::LinkInfo& other) {
+Result<std::optional<int>> netnsid(Kernel& kernel, Namespaces& namespaces, const NsRef& ns) {
+  if (ns.is_host()) return std::nullopt;
+  return kernel::netns_id(*TRY(namespaces.route(kernel, {})), *TRY(namespaces.open(ns)));
+}
+
+bool are_a_pair(const kernel::LinkInfo& one, const kernel::LinkInfo& other,
+                std::optional<int> netnsid_of_other) {
   return one.kind == "veth" && other.kind == "veth" && one.peer_index == other.index &&
-         other.peer_index == one.index;
+         other.peer_index == one.index && one.peer_netnsid == netnsid_of_other;
 }
 
 bool is_others(Kernel& kernel, Namespaces& namespaces, const DeleteLink& meant) {

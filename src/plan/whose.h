@@ -7,6 +7,7 @@
 // gateway: there berth's table tells, where each says which bridges are its own.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "berth/result.h"
@@ -21,8 +22,14 @@ class Kernel;
 /// Has `link` the kind and the MAC address of the one that is meant?
 [[nodiscard]] bool is_alike(const kernel::LinkInfo& link, const DeleteLink& meant);
 
-/// The two ends of one pair?
-[[nodiscard]] bool are_a_pair(const kernel::LinkInfo& one, const kernel::LinkInfo& other);
+/// The id by which the host knows the namespace `ns` (kernel::netns_id); none for the host itself.
+[[nodiscard]] Result<std::optional<int>> netnsid(Kernel& kernel, Namespaces& namespaces,
+                                                 const NsRef& ns);
+
+/// Whether `one`, a link of the host, and `other`, which is in the namespace of that id, are the two
+/// ends of one veth pair.
+[[nodiscard]] bool are_a_pair(const kernel::LinkInfo& one, const kernel::LinkInfo& other,
+                              std::optional<int> netnsid_of_other);
 
 /// Has another link than the one that is meant its name by now? What cannot be looked up is taken
 /// for the one that is meant.

@@ -112,8 +112,8 @@ Result<std::optional<Pair>> find_pair(kernel::Socket& route) {
   auto v6 = TRY(kernel::find_link(route, device(kDevice6)));
   auto v4 = TRY(kernel::find_link(route, device(kDevice4)));
   const auto right = [](const kernel::LinkInfo& end, const kernel::LinkInfo& other) {
-    return end.kind == "veth" && end.peer_index == other.index && end.mac == hardware_address() &&
-           end.mtu == kMtu && !end.arp;
+    return end.kind == "veth" && end.peer_index == other.index && !end.peer_netnsid &&
+           end.mac == hardware_address() && end.mtu == kMtu && !end.arp;
   };
   if (!v6 || !v4 || !right(*v6, *v4) || !right(*v4, *v6)) return std::nullopt;
   return Pair{*std::move(v6), *std::move(v4)};

@@ -142,6 +142,24 @@ TEST_F(EngineReconcile, RemovesLinksThatAForcedRemovalLeftAndNoOthers) {
   for (const auto& [key, value] : instance.stored()) EXPECT_FALSE(key.starts_with("left/")) << key;
 }
 
+// As of a container that is the host and was started again: the boot is the same, and a new namespace
+// gives the first links the same indexes.
+TEST_F(EngineReconcile, ALinkOfAnotherNamespaceIsNotTheLeftOne) {
+  auto& fault = instance.impl().faults.before_op;
+  fault = [](std::size_t) -> Status { return fail(ErrorKind::kKernel, "made up"); };
+  EXPECT_FALSE(instance->disconnect({.network = "net1", .target = two.target(), .force = true}));
+  fault = nullptr;
+  const auto left = json_of("ip -j link show " + veth)[0];
+  become_new_host();
+  run(fmt::format("ip link add {} index {} address {} type veth peer name p", veth,
+                  left["ifindex"].get<int>(), left["address"].get<std::string>()));
+  auto engine = instance.open_again();
+  for (const auto& repair : must(engine.reconcile()))
+    EXPECT_EQ(repair.what.find("left by"), std::string::npos) << repair.what;
+  EXPECT_EQ(shell("ip link show " + veth).status, 0);
+  for (const auto& error : engine.reset()) ADD_FAILURE() << error.message;
+}
+
 TEST_F(EngineReconcile, ALeftLinkThatIsAnothersByNowStays) {
   auto& fault = instance.impl().faults.before_op;
   fault = [](std::size_t) -> Status { return fail(ErrorKind::kKernel, "made up"); };

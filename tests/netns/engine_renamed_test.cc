@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "engine_fixture.h"
+#include "plan/whose.h"
 
 namespace berth::testing {
 namespace {
@@ -84,6 +85,53 @@ TEST_F(EngineRenamed, TheHostsSubInterfaceIsNamedInTheRefusalAndGoesWithItsNetwo
   expect_refused(repairs[0].status.error(), ErrorKind::kNotFound, said);
   must(instance->remove_networks({{"lan"}, false})[0].status);
   expect_same(kernel_state(), before);
+}
+
+// Interface indexes of several namespaces that are the same by chance.
+class EngineSameIndexes : public EngineRenamed {
+ protected:
+  EngineSameIndexes() {
+    instance.make_network(1);
+    // An index that no link of the host has.
+    std::string batch;
+    for (int i = 0; i < 20; ++i) batch += "link add d0 type bridge\nlink del d0\n";
+    run("printf '" + batch + "' | ip -batch -", &target.netns);
+    endpoint = must(instance->connect({.network = "net1", .target = target.target()}));
+    host_end = must(kernel::find_link(*must(instance.impl().kernel.route()), endpoint.host_ifname))
+                   .value();
+  }
+  Endpoint endpoint;
+  kernel::LinkInfo host_end;
+  TargetNs outside, beyond;
+};
+
+// The host is a namespace itself, and its uplink one end of a veth pair.
+TEST_F(EngineSameIndexes, TheHostsUplinkIsNotTakenForTheOtherEndOfAPair) {
+  run(fmt::format("ip link add up0 index {} type veth peer name up1 index {} netns {}",
+                  host_end.peer_index, host_end.index, outside.path));
+  plan::Namespaces namespaces;
+  const plan::DeleteLink gone{.name = endpoint.host_ifname, .kind = "veth",
+                              .peer_ns = {target.path + "-gone", 1}};
+  EXPECT_FALSE(plan::is_others(instance.impl().kernel, namespaces, gone));
+  run("umount -l " + target.path);  // the namespace lives on, and nobody can say where
+  must(instance->remove_networks({{"net1"}, true}).front().status);
+  EXPECT_NE(shell("ip link show " + endpoint.host_ifname.str()).status, 0);
+  EXPECT_EQ(shell("ip link show up0").status, 0);
+}
+
+TEST_F(EngineSameIndexes, TwoHalvesOfOtherPairsAreNoPair) {
+  run("ip link del " + endpoint.host_ifname.str());
+  const auto make = [&](const IfName& name, int index, const TargetNs& to, int other,
+                        const kernel::Netns* in) {
+    run(fmt::format("ip link add {} index {} type veth peer name x index {} netns {}", name.str(),
+                    index, other, to.path),
+        in);
+  };
+  make(endpoint.host_ifname, host_end.index, outside, host_end.peer_index, nullptr);
+  make(endpoint.ifname, host_end.peer_index, beyond, host_end.index, &target.netns);
+  const auto repairs = must(instance->reconcile());
+  ASSERT_EQ(repairs.size(), 1U);
+  expect_refused(repairs[0].status, ErrorKind::kExists, {endpoint.host_ifname.str()});
 }
 
 // What somebody else has made under a name of berth's: left alone, and said in a sentence.

@@ -85,6 +85,7 @@ TEST(Link, VethIsBornCompleteInBothNamespaces) {
   EXPECT_EQ(near.group, 7U);
   EXPECT_TRUE(near.up);
   EXPECT_EQ(near.isolated, false);
+  EXPECT_EQ(near.peer_netnsid, must(netns_id(host.route, container.netns)));
   EXPECT_GE(near.peer_netnsid, 0);
 
   const auto far = container.link("eth0");
@@ -136,7 +137,7 @@ TEST(Link, VethWithinOneNamespaceAndDown) {
   spec.up = false;
   must(ns.route.request(add_veth(spec)));
   EXPECT_FALSE(ns.link("v0").up);
-  EXPECT_EQ(ns.link("p0").peer_netnsid, -1);
+  EXPECT_EQ(ns.link("p0").peer_netnsid, std::nullopt);
 }
 
 TEST(Link, FindsByNameAndIndexOrNothing) {

@@ -148,7 +148,7 @@ Status complete_parent(Instance& instance, Network& network, const std::vector<N
     if (!found->name.empty())
       parent.device = found->name;  // it may have been named by another of its names (ip-link(8))
     const bool stacked = found->kind == "macvlan" || found->kind == "ipvlan";
-    const auto lower = stacked && found->peer_netnsid == -1
+    const auto lower = stacked && !found->peer_netnsid
                            ? TRY(kernel::find_link(route, found->peer_index))
                            : std::nullopt;
     if (lower)

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <optional>
 #include <set>
 
 #include "base/result.h"
@@ -61,12 +62,21 @@ std::string summary(std::string_view of, const plan::Plan& plan) {
 Status find_differences(Instance& instance, const FoundDifference& found) {
   View look(*instance.store);
   auto& state = look.state;
+  std::optional<plan::Comparison> comparison;  // until something is mended
+  const auto missing = [&](const plan::Plan& plan) {
+    if (!comparison) comparison.emplace(instance.kernel);
+    return comparison->missing(plan);
+  };
+  const auto tell = [&](const std::string& what, Draft& draft, Status planned) {
+    found(what, draft, std::move(planned));
+    comparison.reset();
+  };
   const auto differs = [&](const std::string& what, Result<plan::Plan> plan) {
     if (plan && plan->empty()) return;
     Draft draft(*instance.store);
     draft.verb = "repair " + what;
     if (plan) draft.plan = *std::move(plan);
-    found(what, draft, plan ? Status{} : std::unexpected(plan.error()));
+    tell(what, draft, plan ? Status{} : std::unexpected(plan.error()));
   };
 
   // After a restart of the machine: what a user made is there from its making on.
@@ -103,14 +113,14 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
     auto plan = TRY(network_plan(instance, network, TRY(state.realised(network))->mtu));
     for (const auto& mark : TRY(forwarding_marks(state, network)))
       plan.push_back(plan::AddElement{mark});
-    differs("network " + network.name, plan::missing(instance.kernel, plan));
+    differs("network " + network.name, missing(plan));
     plan::append(wanted, std::move(plan));
     Draft routes(*instance.store);
     routes.verb = "repair routes by way of sandboxes on " + network.name;
     const auto settled = update_via_routes(routes, instance.kernel, network,
                                            [&](const Sandbox& each) { return alive(each); });
     if (!settled || !routes.transaction.writes().empty())
-      found("routes by way of sandboxes on " + network.name, routes, settled);
+      tell("routes by way of sandboxes on " + network.name, routes, settled);
   }
   differs("translator", translator_repairs(instance, state));
   for (const auto& sandbox : TRY(state.sandboxes())) {
@@ -131,8 +141,7 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
     const bool own_namespace =
         sandbox.mode == NetworkMode::kNetworks || sandbox.mode == NetworkMode::kNone;
     if (sandbox.kind != SandboxKind::kForeign && own_namespace)
-      differs(sandbox.name,
-              plan::missing(instance.kernel, {plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
+      differs(sandbox.name, missing({plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
     for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
       const auto below = check_ground(instance, network);
@@ -143,7 +152,7 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
       }
       auto plan = TRY(endpoint_plan(instance, network, sandbox, endpoint));
       plan::append(plan, drivers::modes_off(network, endpoint, all_facts));
-      differs(sandbox.name + " on " + network.name, plan::missing(instance.kernel, plan));
+      differs(sandbox.name + " on " + network.name, missing(plan));
       plan::append(wanted, std::move(plan));
     }
   }
@@ -152,10 +161,8 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
   for (const auto& op : wanted)
     if (const auto* add = std::get_if<plan::AddElement>(&op)) known.insert(add->element);
   if (TRY(others_have_networks(instance)) && !realised.empty())
-    differs(
-        "table inet berth",
-        plan::missing(instance.kernel,
-                      {plan::AddElement{firewall::shared_element(firewall::kSharedInstances)}}));
+    differs("table inet berth",
+            missing({plan::AddElement{firewall::shared_element(firewall::kSharedInstances)}}));
   plan::Plan strays;
   for (const auto& set : firewall::table().sets) {
     const auto elements =

@@ -18,8 +18,8 @@
 //   and
 //                                         after a blank the plan of Realised::give_back
 //   switched/<sysctl>                     its value before berth switched it
-//   left/<link>                           index and MAC of a link that a forced removal left
-//   meta/instance                         8 hex digits that tell this instance's elements from
+//   left/<link>                           namespace, index and MAC of a link that a forced removal
+//   left meta/instance                         8 hex digits that tell this instance's elements from
 //   others' meta/boot                             the boot in which the kernel's part of all this
 //   was made meta/journal-boot                     the boot that the journal is of, while meta/boot
 //   is older:

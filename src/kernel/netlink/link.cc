@@ -145,7 +145,7 @@ std::optional<LinkInfo> parse_link(const MessageView& message) {
         link.peer_index = attribute.s32().value_or(0);
         break;
       case IFLA_LINK_NETNSID:
-        link.peer_netnsid = attribute.s32().value_or(-1);
+        link.peer_netnsid = attribute.s32();
         break;
       case IFLA_GROUP:
         link.group = attribute.u32().value_or(0);

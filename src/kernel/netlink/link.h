@@ -33,7 +33,9 @@ struct LinkInfo {
   int master = 0;          ///< index of the bridge it is a port of, or 0
   std::string kind;        ///< "bridge", "veth", ...; empty for hardware and lo
   int peer_index = 0;      ///< the other end of a veth, the lower device of a macvlan or vlan; or 0
-  int peer_netnsid = -1;   ///< id of the namespace that peer_index counts in; -1: this one
+  /// The namespace that peer_index counts in, as netns_id() of netns.h tells it; absent: this one,
+  /// -1: one that is being taken down.
+  std::optional<int> peer_netnsid;
   std::uint32_t group = 0;
   std::optional<bool> isolated;  ///< bridge ports only
   std::optional<bool> hairpin;   ///< bridge ports only

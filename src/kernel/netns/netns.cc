@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/net_namespace.h>
 #include <linux/nsfs.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -149,6 +151,19 @@ Status Home::leave_for(const Netns& netns) const {
 
 void Home::come_back() const {
   if (::setns(fd_.get(), CLONE_NEWNET) != 0) std::abort();
+}
+
+// rtnl_net_getid in net/core/net_namespace.c.
+Result<std::optional<int>> netns_id(Socket& socket, const Netns& netns) {
+  Message message(RTM_GETNSID, 0, rtgenmsg{});
+  message.put_u32(NETNSA_FD, static_cast<std::uint32_t>(netns.fd()));
+  const auto id = TRY(socket.get<std::int32_t>(
+      {std::move(message), "look up the id of a network namespace"},
+      [](const MessageView& answer) -> std::optional<std::int32_t> {
+        const auto found = answer.attributes(sizeof(rtgenmsg)).find(NETNSA_NSID);
+        return found ? found->s32() : std::nullopt;
+      }));
+  return id == NETNSA_NSID_NOT_ASSIGNED ? std::nullopt : id;
 }
 
 Result<Socket> open_socket_in(const Netns& netns, int protocol) {

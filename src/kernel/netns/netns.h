@@ -116,6 +116,11 @@ template <typename Body>
   return visit(netns, Home::here(), std::forward<Body>(body));
 }
 
+/// The id by which the namespace of `socket`, a route socket, knows `netns` (`ip netns list-id`); none
+/// if it has had no reason to give it one. Interface indexes of one namespace mean nothing in another:
+/// what refers to a link of another namespace (IFLA_LINK) comes with this id (IFLA_LINK_NETNSID).
+[[nodiscard]] Result<std::optional<int>> netns_id(Socket& socket, const Netns& netns);
+
 /// A netlink socket that speaks for `netns`.
 [[nodiscard]] Result<Socket> open_socket_in(const Netns& netns, int protocol);
 [[nodiscard]] Result<Socket> open_socket_in(const Netns& netns, const Result<Home>& home,
