@@ -240,6 +240,60 @@ TEST_F(EngineNetwork, ForcedRemovalDetachesTheUsersAndMovesTheirDefaultRoute) {
   expect_refused(remove(instance, "nowhere"), ErrorKind::kNotFound, {"nowhere"});
 }
 
+TEST_F(EngineNetwork, SeveralAreRemovedInOneChange) {
+  Instance instance;
+  const auto before = picture(instance);
+  for (int number = 1; number <= 6; ++number) instance.make_network(number);
+  must(instance->create_network({.name = "template", .config_only = true}));
+  must(instance->create_network({.name = "derived", .config_from = "template"}));
+  TargetNs target;
+  must(instance->connect({.network = "net2", .target = target.target()}));
+  int changes = 0;
+  instance.impl().faults.at = [&](std::string_view step) { changes += step == "recorded" ? 1 : 0; };
+  const auto removed = [&](const std::vector<std::string>& names, bool force = false) {
+    std::vector<std::string> said;
+    for (const auto& [name, status] : instance->remove_networks({names, force}))
+      said.push_back(name + (status ? "" : ": " + status.error().message));
+    return said;
+  };
+  using Strings = std::vector<std::string>;
+  const auto nowhere = removed({"nowhere"}).front();
+  EXPECT_EQ(removed({"net1", "net2", "nowhere", "bridge", "template", "net3", "derived"}),
+            (Strings{"net1",
+                     "net2: network net2 is in use by " + target.target() +
+                         ": disconnect them first, or use --force",
+                     nowhere,
+                     "bridge: network bridge is predefined and cannot be removed",
+                     "template: network template is the template of derived: remove that first",
+                     "net3", "derived"}));
+  EXPECT_EQ(changes, 1);
+  expect_agreement(instance);
+  // The same network twice, and one that must be left alone: each by itself.
+  run("ip link del br4 && ip link add br4 type bridge");
+  const auto said = removed({"net4", "net5", "net5", "template"});
+  EXPECT_NE(said[0].find("net4: done"), std::string::npos) << said[0];
+  EXPECT_EQ(said[1], "net5");
+  EXPECT_NE(said[2].find("net5: "), std::string::npos) << said[2];
+  EXPECT_EQ(said[3], "template");
+  run("ip link del br4");
+  changes = 0;
+  EXPECT_EQ(removed({"net6", "net2", "nowhere"}, true), (Strings{"net6", "net2", "nowhere"}));
+  EXPECT_EQ(changes, 1);
+  expect_same(picture(instance), before);
+}
+
+TEST_F(EngineNetwork, WhatOneOfSeveralCannotLoseIsToldOfThatOne) {
+  Instance instance;
+  for (int number = 1; number <= 3; ++number) instance.make_network(number);
+  const auto before = picture(instance);
+  instance.impl().faults.before_op = [](std::size_t) -> Status {
+    return std::unexpected(Error{ErrorKind::kKernel, "no", EIO});
+  };
+  for (const auto& outcome : instance->remove_networks({{"net1", "net2", "net3"}, false}))
+    EXPECT_FALSE(outcome.status) << outcome.reference;
+  expect_same(picture(instance), before);
+}
+
 TEST_F(EngineNetwork, ResetLeavesNothingOfTheInstance) {
   const auto before = kernel_state();
   Instance instance;

@@ -29,6 +29,7 @@
 #include "kernel/netlink/link.h"
 #include "kernel/sysctl/sysctl.h"
 #include "model/options.h"
+#include "plan/whose.h"
 #include "translator/translator.h"
 
 namespace berth::engine {
@@ -42,6 +43,70 @@ Result<std::string> users_of(State& state, const Network& network) {
     users += (users.empty() ? "" : ", ") + (user ? user->name : endpoint.sandbox_id);
   }
   return users;
+}
+
+// The network of that reference, which may be removed along with `leaving`; nothing if there is none
+// and that is fine.
+Result<std::optional<Network>> removable(State& state, const std::string& reference, bool force,
+                                         const std::vector<Network>& leaving) {
+  auto network = state.network(reference);
+  if (!network && force && network.error().kind == ErrorKind::kNotFound) return std::nullopt;
+  if (!network) return std::unexpected(network.error());
+  if (network->predefined)
+    return fail(ErrorKind::kInvalid, "network {} is predefined and cannot be removed",
+                network->name);
+  auto made = TRY(made_from(state, *network));
+  std::erase_if(made, [&](const std::string& each) {
+    return std::ranges::find(leaving, each, &Network::name) != leaving.end();
+  });
+  if (!made.empty())
+    return fail(ErrorKind::kInUse, "network {} is the template of {}: remove {} first",
+                network->name, fmt::join(made, ", "), made.size() == 1 ? "that" : "those");
+  const auto users = TRY(users_of(state, *network));
+  if (!users.empty() && !force)
+    return fail(ErrorKind::kInUse,
+                "network {} is in use by {}: disconnect them first, or use --force", network->name,
+                users);
+  return network;
+}
+
+void describe_removal(Draft& draft, const RemoveNetworks& request) {
+  draft.direction = Direction::kRemove;
+  draft.durability = store::Durability::kFull;
+  draft.verb = fmt::format("remove network {}", fmt::join(request.networks, " "));
+}
+
+// Removes those of several networks that can go in one change, since the kernel waits once for each
+// change that deletes links. Nothing where something is in the way that only a change for each
+// network can tell of.
+std::optional<std::vector<Outcome>> remove_together(Instance& instance,
+                                                    const RemoveNetworks& request) {
+  const auto held = lock_instance(instance);
+  if (!held) return std::nullopt;
+  Draft draft(*instance.store);
+  describe_removal(draft, request);
+  std::vector<Outcome> outcomes;
+  std::vector<Network> leaving;
+  std::optional<std::size_t> first;
+  for (const auto& reference : request.networks) {
+    const auto network = removable(draft.state, reference, request.force, leaving);
+    outcomes.push_back({reference, network ? Status{} : std::unexpected(network.error())});
+    if (!network || !*network) continue;
+    const bool is_given_twice =
+        std::ranges::find(leaving, (*network)->id, &Network::id) != leaving.end();
+    if (is_given_twice) return std::nullopt;
+    if (!first) first = outcomes.size() - 1;
+    leaving.push_back(**network);
+  }
+  if (leaving.empty()) return outcomes;
+  if (!plan_removal(instance, draft, leaving)) return std::nullopt;
+  auto whole = draft.plan;
+  plan::append(whole, plan::Plan(draft.last));
+  if (!plan::spare_others(instance.kernel, whole).empty()) return std::nullopt;
+  auto done = commit(instance, draft);
+  if (!done && !draft.recorded) return std::nullopt;
+  if (!done) outcomes[*first].status = std::move(done);  // its sentence says what it is about
+  return outcomes;
 }
 
 }  // namespace
@@ -81,33 +146,11 @@ Result<plan::Plan> give_back(Instance& instance, State& state, const Network& ne
 }
 
 Status prepare(Instance& instance, Draft& draft, const RemoveNetworks& request) {
-  draft.direction = Direction::kRemove;
-  draft.durability = store::Durability::kFull;
-  draft.verb = fmt::format("remove network {}", fmt::join(request.networks, " "));
-  auto& state = draft.state;
+  describe_removal(draft, request);
   std::vector<Network> networks;
-  for (const auto& reference : request.networks) {
-    auto network = state.network(reference);
-    if (!network && request.force && network.error().kind == ErrorKind::kNotFound) continue;
-    if (!network) return std::unexpected(network.error());
-    if (network->predefined)
-      return fail(ErrorKind::kInvalid, "network {} is predefined and cannot be removed",
-                  network->name);
-    auto made = TRY(made_from(state, *network));
-    std::erase_if(made, [&](const std::string& each) {
-      return std::ranges::find(networks, each, &Network::name) != networks.end();
-    });
-    if (!made.empty())
-      return fail(ErrorKind::kInUse, "network {} is the template of {}: remove {} first",
-                  network->name, fmt::join(made, ", "), made.size() == 1 ? "that" : "those");
-    const auto users = TRY(users_of(state, *network));
-    if (!users.empty() && !request.force)
-      return fail(ErrorKind::kInUse,
-                  "network {} is in use by {}: disconnect them first, or use --force",
-                  network->name, users);
-    networks.push_back(*std::move(network));
-  }
-
+  for (const auto& reference : request.networks)
+    if (auto network = TRY(removable(draft.state, reference, request.force, networks)))
+      networks.push_back(*std::move(network));
   return plan_removal(instance, draft, networks);
 }
 
@@ -163,6 +206,8 @@ Status plan_removal(Instance& instance, Draft& draft, const std::vector<Network>
 std::vector<Outcome> remove_networks(Instance& instance, const RemoveNetworks& request) {
   std::vector<Outcome> outcomes;
   const auto collected = collect_dead(instance);  // the dead are no users
+  if (collected && request.networks.size() > 1)
+    if (auto together = remove_together(instance, request)) return *std::move(together);
   for (const auto& reference : request.networks) {
     const auto remove = [&]() -> Status {
       const auto held = TRY(lock_instance(instance));
