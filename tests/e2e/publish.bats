@@ -56,6 +56,46 @@ inside() { h1 berth exec "$1" -- curl -sS -m 2 "$2"; }
   [ "$status" -ne 0 ]
 }
 
+@test "publish and unpublish: ports of what runs already" {
+  local before
+  before=$(snapshot)
+  run h1 berth publish -p 8090:80 -p 127.0.0.1:8091-8092:81-82 peer
+  [ "$status" -eq 0 ]
+  [ "$output" = $'80/tcp -> 0.0.0.0:8090\n81/tcp -> 127.0.0.1:8091\n82/tcp -> 127.0.0.1:8092' ]
+  serve peer 80
+  [ "$(fetch h2 "http://$(address_of h1):8090/")" = "hello from peer" ]
+  [ "$(h1 berth port peer)" = "$output" ]
+  refused 8090 "taken by peer" -- publish -p 8090:83 peer
+  [[ $(h1 berth plan unpublish -p 80 peer) == *"8090"* ]]
+  h1 berth unpublish --network front -p 80 -p 8091-8092:81-82 peer
+  [ -z "$(h1 berth port peer)" ]
+  [ "$(snapshot)" = "$before" ]
+  refused "does not publish 8090:80" -- unpublish -p 8090:80 peer
+  refused "which ports" -- publish peer
+  refused "peer is not connected to network other" -- publish --network other -p 80 peer
+}
+
+@test "publish on one of several networks; unpublish finds the port by itself" {
+  h1 berth network connect other peer
+  refused "front, other" "say which is meant" -- publish -p 8090:80 peer
+  h1 berth publish --network other -p 8090:80 peer
+  h1 berth network connect -p 8091:80 front peer # what is connected already gets the ports
+  [ "$(h1 berth port peer | sort)" = $'80/tcp -> 0.0.0.0:8090\n80/tcp -> 0.0.0.0:8091' ]
+  refused "connected to network front already" -- network connect --ip 10.1.0.99 -p 8092:80 front peer
+  refused "connected to network front already" -- network connect front peer
+  h1 berth unpublish -p 80 peer
+  [ -z "$(h1 berth port peer)" ]
+  h1 berth network disconnect other peer
+}
+
+@test "a port on the address of a network that the same command makes" {
+  [ -z "$(h1 ip -br link show berth0 2>/dev/null)" ]
+  h1 berth run -d --name first -p 172.17.0.1:6379:80 -- sleep 1000
+  serve first 80
+  [ "$(fetch h1 http://172.17.0.1:6379/)" = "hello from first" ]
+  h1 berth rm -f first
+}
+
 @test "run -p waits for a way out that can publish it" {
   h1 berth network create -d macvlan -o parent=eth0 --subnet 10.9.0.0/24 lan
   h1 berth run -d --name late --network lan --network other -p 8083:80 -- sleep 1000

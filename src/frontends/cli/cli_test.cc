@@ -80,7 +80,8 @@ TEST(Usage, ErrorsAreOneSentenceWithAHint) {
   EXPECT_EQ(
       unknown.err,
       "berth: unknown verb 'frobnicate'; the verbs are network, run, ps, inspect, exec, logs, "
-      "stop, rm, port, attach, detach, sandbox, plan, system, lab, help, completion, version; see 'berth "
+      "stop, rm, port, publish, unpublish, attach, detach, sandbox, plan, system, lab, help, completion, "
+      "version; see 'berth "
       "--help'\n");
   EXPECT_EQ(ran({"network"}).err,
             "berth: network: the verb is missing; the verbs are create, ls, inspect, rm, connect, "
@@ -117,6 +118,15 @@ TEST(Usage, BadValuesAreRefusals) {
   EXPECT_TRUE(ran({"ps", "--format", "{{.Nope}}"}).err.starts_with("berth: template, column 3:"));
   EXPECT_EQ(ran({"stop", "-t", "soon", "web"}).err,
             "berth: --time soon: the value is not a whole number from 0 to 86400\n");
+}
+
+TEST(Publish, NeedsPorts) {
+  for (const auto* verb : {"publish", "unpublish"}) {
+    EXPECT_EQ(ran({verb, "web"}).err,
+              "berth: which ports? give --publish, as in -p 8080:80\n");
+    EXPECT_EQ(ran({verb, "-p", "80:x", "web"}).exit_code, 1);
+    EXPECT_EQ(ran({verb}).exit_code, 2);
+  }
 }
 
 TEST(Version, IsPrinted) {

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array kRootVerbs = {
     &kNetworkVerb,  &kRunVerb,    &kPsVerb,  &kInspectVerb, &kExecVerb, &kLogsVerb,       &kStopVerb,
-    &kRmVerb,       &kPortVerb,   &kAttachVerb, &kDetachVerb, &kSandboxVerb, &kPlanVerb,
+    &kRmVerb,       &kPortVerb,   &kPublishVerb, &kUnpublishVerb, &kAttachVerb, &kDetachVerb, &kSandboxVerb, &kPlanVerb,
     &kContainerVerb, &kSystemVerb,   &kLabVerb,    &kHelpVerb, &kCompletionVerb, &kCompleteVerb, &kManVerb,
     &kVersionVerb,
 };

@@ -22,6 +22,8 @@ extern const Verb kLogsVerb;            // logs_cmd.cc
 extern const Verb kStopVerb;            // lifecycle_cmd.cc
 extern const Verb kRmVerb;              // lifecycle_cmd.cc
 extern const Verb kPortVerb;            // port_cmd.cc
+extern const Verb kPublishVerb;         // publish_cmd.cc
+extern const Verb kUnpublishVerb;       // publish_cmd.cc
 extern const Verb kSandboxVerb;         // sandbox_cmd.cc
 extern const Verb kSystemVerb;          // system_cmd.cc
 extern const Verb kLabVerb;             // lab_cmd.cc
