@@ -22,6 +22,13 @@ struct Instance;
 
 [[nodiscard]] Result<Endpoint> connect_endpoint(Instance& instance, const Connect& request);
 
+/// That of the sandbox's endpoints which is meant: the one on `network`, where that has an id, else
+/// the one with `address`, else the only one.
+[[nodiscard]] Result<Endpoint> which_endpoint(const Sandbox& sandbox,
+                                              std::span<const Endpoint> endpoints,
+                                              const Network& network,
+                                              const std::optional<Ip>& address);
+
 /// Adds the end of `endpoints` to the draft: routes and firewall first, links last, in one batch
 /// each.
 [[nodiscard]] Status plan_detach(Instance& instance, Draft& draft,

@@ -120,31 +120,4 @@ Status check_link_local(State& state, const Network& network, std::span<const Ci
   return check_nobodys(state, network, addresses);
 }
 
-Result<Endpoint> which_endpoint(const Sandbox& sandbox, std::span<const Endpoint> endpoints,
-                                const Network& network, const std::optional<Ip>& address) {
-  const auto is_meant = [&](const Endpoint& each) {
-    if (!network.id.empty()) return each.network_id == network.id;
-    return !address || std::ranges::any_of(addresses_of(each),
-                                           [&](const Cidr& has) { return has.ip() == *address; });
-  };
-  const auto found = std::ranges::find_if(endpoints, is_meant);
-  if (found == endpoints.end()) {
-    if (!network.id.empty())
-      return fail(ErrorKind::kNotFound, "{} is not connected to network {}", sandbox.name,
-                  network.name);
-    if (address)
-      return fail(ErrorKind::kNotFound, "{} has no address {} of berth's", sandbox.name,
-                  address->str());
-    return fail(ErrorKind::kNotFound, "{} is not connected to any network", sandbox.name);
-  }
-  if (network.id.empty() && !address && endpoints.size() > 1) {
-    std::string networks;
-    for (const auto& each : endpoints)
-      networks += (networks.empty() ? "" : ", ") + each.network_name;
-    return fail(ErrorKind::kInvalid, "{} is connected to {}: say which is meant", sandbox.name,
-                networks);
-  }
-  return *found;
-}
-
 }  // namespace berth::engine

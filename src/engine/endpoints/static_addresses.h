@@ -21,11 +21,4 @@ namespace berth::engine {
 [[nodiscard]] Status check_link_local(State& state, const Network& network,
                                       std::span<const Cidr> addresses);
 
-/// That of the sandbox's endpoints which is meant: the one on `network`, where that has an id, else
-/// the one with `address`, else the only one.
-[[nodiscard]] Result<Endpoint> which_endpoint(const Sandbox& sandbox,
-                                              std::span<const Endpoint> endpoints,
-                                              const Network& network,
-                                              const std::optional<Ip>& address);
-
 }  // namespace berth::engine

@@ -10,7 +10,6 @@
 #include "drivers/driver.h"
 #include "engine/change/change.h"
 #include "engine/endpoints/endpoints.h"
-#include "engine/endpoints/static_addresses.h"
 #include "engine/host/host_facts.h"
 #include "engine/ids.h"
 #include "engine/instance.h"
