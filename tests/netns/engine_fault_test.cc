@@ -110,7 +110,7 @@ TEST_F(EngineFiles, AForcedDisconnectForgetsWhatTheKernelKeeps) {
     EXPECT_EQ(must(unprivileged.sandboxes()).size(), 1U);
     auto forced = disconnect;
     forced.force = true;
-    expect_refused(unprivileged.disconnect(forced), ErrorKind::kPermission, {"done, but", "CAP_"});
+    expect_refused(unprivileged.disconnect(forced), ErrorKind::kPermission, {"completed with errors", "CAP_"});
     EXPECT_TRUE(must(unprivileged.sandboxes()).empty());
   });
 }

@@ -140,7 +140,7 @@ class EngineNameTaken : public EngineRenamed {
   // What `command` prints of a link that is not berth's, before and after it is removed by name.
   void expect_left(const std::string& link, const std::function<Status()>& removal) {
     const auto before = shell("ip -o -d link show " + link + " && ip -o addr show " + link).output;
-    expect_refused(removal(), ErrorKind::kExists, {"done", link, "somebody else's"});
+    expect_refused(removal(), ErrorKind::kExists, {"completed with errors", link, "somebody else's"});
     EXPECT_EQ(shell("ip -o -d link show " + link + " && ip -o addr show " + link).output, before);
   }
   Status remove(const std::string& network) {
@@ -214,7 +214,7 @@ TEST_F(EngineNameTaken, OfAHostEndWhoseSandboxGoes) {
   const auto removed = make_box();
   must(instance->create_sandbox({.name = "other"}));
   const auto outcomes = instance->remove_sandboxes({{"box", "other"}, true});
-  expect_refused(outcomes[0].status, ErrorKind::kExists, {"done", "port1", "somebody else's"});
+  expect_refused(outcomes[0].status, ErrorKind::kExists, {"completed with errors", "port1", "somebody else's"});
   must(outcomes[1].status);
   EXPECT_FALSE(files(removed));
   run("ip link del port1");
