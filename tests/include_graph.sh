@@ -42,7 +42,7 @@ done < <(grep -rnE '^#include "' src apps --include='*.h' --include='*.cc')
 # the header of its name (engine/networks/networks.h); the headers named here are shared as well.
 declare -A shared=(
   [change]="*" [state]="*" [host]="*"
-  [networks]="networks.h other_instances.h existing_bridge.h parents.h"
+  [networks]="networks.h claim.h existing_bridge.h parents.h"
   [endpoints]="endpoints.h dhcp.h default_route.h routes.h segment.h links.h"
   [ports]="ports.h publish.h roaming.h"
   [sandboxes]="sandboxes.h files.h modes.h"

@@ -163,8 +163,11 @@ struct StopSandboxes {
 /// Compares what should be with what is, and repairs it.
 struct Reconcile {};
 
-/// Removes everything that the instance made.
-struct Reset {};
+/// Removes everything that the instance made. `foreign`: instead of that, what another instance made
+/// in this network namespace whose store is lost.
+struct Reset {
+  bool foreign = false;
+};
 
 /// How one of several things went, under the name it was asked for by.
 struct Outcome {
@@ -290,6 +293,11 @@ class Engine {
   [[nodiscard]] Result<std::vector<Repair>> reconcile();
   /// Removes everything that this instance made: sandboxes, networks, table, store.
   [[nodiscard]] std::vector<Error> reset();
+  /// The same, also where the store cannot be read: then what it described is found without it.
+  [[nodiscard]] static std::vector<Error> reset(const Config& config);
+  /// Removes what another instance made in this network namespace whose store is lost; an error
+  /// where that is still there.
+  [[nodiscard]] Status reset_foreign();
 
   /// Calls `handler` with each event of the changes that this engine makes from now on, on the thread
   /// that makes the change and under the instance's lock: it must not use the engine.

@@ -102,9 +102,7 @@ Result<Endpoint> Engine::publish(const Publish& request) {
     const auto held = TRY(engine::lock_instance(*impl_));
     Draft draft(*impl_->store);
     auto endpoint = TRY(engine::prepare(*impl_, draft, request));
-    if (auto done = engine::commit(*impl_, draft); !done)
-      return std::unexpected(
-          engine::name_the_taker(*impl_, std::move(done).error(), endpoint.ports));
+    TRY(engine::commit(*impl_, draft));
     return endpoint;
   });
 }
@@ -203,6 +201,18 @@ std::vector<Error> Engine::reset() {
 
 void Engine::on_event(std::function<void(const Event&)> handler) {
   impl_->on_event = std::move(handler);
+}
+
+std::vector<Error> Engine::reset(const Config& config) {
+  auto opened = open(config);
+  if (opened) return opened->reset();
+  if (opened.error().kind != ErrorKind::kCorrupt) return {std::move(opened).error()};
+  Impl impl;
+  return engine::reset_without_store(impl, config, opened.error());
+}
+
+Status Engine::reset_foreign() {
+  return engine::reset_foreign(*impl_);
 }
 
 // ---- plans --------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@
 #include "engine/host/host_facts.h"
 #include "engine/instance.h"
 #include "engine/networks/networks.h"
-#include "engine/networks/other_instances.h"
 #include "engine/state/draft.h"
 #include "engine/targets/targets.h"
 #include "firewall/table.h"
@@ -43,11 +42,8 @@ Result<Info> instance_info(Instance& instance) {
   info.netns_inode = TRY(kernel::Netns::current()).inode();
   info.ip_forward = TRY(forwarding_on(Ip::Family::kV4));
   View look(*instance.store);
-  const auto key = forwarding_key(Ip::Family::kV4);
-  const auto mark =
-      shared_element_of(instance, word_of(key));  // another instance's, if one may look
   info.ip_forward_by_berth =
-      TRY(look.state.switched(forwarding_key(Ip::Family::kV4))).has_value() || (mark && *mark);
+      TRY(look.state.switched(forwarding_key(Ip::Family::kV4))).has_value();
   info.networks = TRY(look.state.networks()).size();
   for (const auto& sandbox : TRY(look.state.sandboxes())) {
     ++info.sandboxes;

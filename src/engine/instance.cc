@@ -102,7 +102,6 @@ Status load_instance(Instance& instance) {
     }
   }
   instance.tag = TRY(instance.store->get("meta/instance")).value_or("");
-  instance.kernel.instance = instance.tag;
   if (instance.config.only_plan) return {};
   // A damaged record stops whatever needs it, with a sentence of its own, but not `system reset`.
   // Nor does a disk that cannot be written keep anybody from reading.
@@ -114,13 +113,7 @@ Status load_instance(Instance& instance) {
   return {};
 }
 
-}  // namespace
-
-std::string Instance::run_path(std::string_view name) const {
-  return fmt::format("{}/{}", config.run, name);
-}
-
-Status open_instance(Instance& instance, Config config) {
+Status configure(Instance& instance, Config config) {
   TRY(check_path("root", config.root));
   TRY(check_path("run", config.run));
   if (config.program.empty()) config.program = own_program();
@@ -128,6 +121,17 @@ Status open_instance(Instance& instance, Config config) {
   instance.config = std::move(config);
   // Between its plan and its record a change writes hosts files.
   instance.recovered = [&instance] { (void)mend_hosts(instance); };
+  return {};
+}
+
+}  // namespace
+
+std::string Instance::run_path(std::string_view name) const {
+  return fmt::format("{}/{}", config.run, name);
+}
+
+Status open_instance(Instance& instance, Config config) {
+  TRY(configure(instance, std::move(config)));
   if (auto opened = open_store(instance); !opened) {
     const bool is_refused =
         opened.error().kind == ErrorKind::kPermission && opened.error().sys != EROFS;
@@ -137,6 +141,17 @@ Status open_instance(Instance& instance, Config config) {
                 "directories of your own with --root and --run",
                 instance.config.root, instance.config.run, opened.error().message);
   }
+  return load_instance(instance);
+}
+
+Status open_without_store(Instance& instance, Config config) {
+  TRY(configure(instance, std::move(config)));
+  const auto path = instance.config.root + "/berth.db";
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return fail_sys(errno, "look at {}", path);
+  instance.store = store::open_memory();
+  instance.journal = TRY(store::Journal::open(instance.config.root + "/journal"));
+  instance.store_file = info.st_ino;
   return load_instance(instance);
 }
 

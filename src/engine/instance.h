@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,7 @@ struct Instance {
   plan::Kernel kernel;
   std::string tag;       ///< 8 hex digits that tell this instance's elements of the table
   ino_t store_file = 0;  ///< of the store as it was opened; 0: in memory
+  std::optional<Error> elsewhere{};  ///< why nothing may be changed from this network namespace
   Faults faults;
   std::function<void(const Event&)> on_event;  ///< called by the commit; empty: nothing watches
   /// Called after what a dead process left was recovered: for what the journal does not hold.
@@ -46,5 +48,8 @@ struct Instance {
 /// Opens `instance`, making its directories and predefined networks where they are missing. It must
 /// stay where it is from here on.
 [[nodiscard]] Status open_instance(Instance& instance, Config config);
+
+/// The same where its store cannot be read, with an empty one in memory in its place: for a reset.
+[[nodiscard]] Status open_without_store(Instance& instance, Config config);
 
 }  // namespace berth::engine

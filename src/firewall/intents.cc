@@ -116,10 +116,4 @@ Result<nft::Element> trusted_element(const IfName& from, const OpenIntent& open)
   return opened(sets_of(open.to.family()).trusted, {from}, open);
 }
 
-nft::Element shared_element(std::string_view what, std::string_view comment) {
-  return {.set = std::string(kShared),
-          .key = {IfName::parse(what).value()},  // of nft's types the one that holds a word
-          .comment = comment_of(comment)};
-}
-
 }  // namespace berth::firewall

@@ -64,9 +64,6 @@ struct OpenIntent {
 /// (com.docker.network.bridge.trusted_host_interfaces). kInvalid for port 0.
 [[nodiscard]] Result<nft::Element> trusted_element(const IfName& from, const OpenIntent& open);
 
-/// What instances tell each other (table.h): `what` is one of the names kShared...
-[[nodiscard]] nft::Element shared_element(std::string_view what, std::string_view comment = {});
-
 /// `owner` as a comment: what cannot stand in one ('"', bytes that are not printable ASCII) becomes
 /// '?', and it ends after 100 bytes.
 [[nodiscard]] std::string comment_of(std::string_view owner);

@@ -60,7 +60,7 @@ std::vector<nft::SetSpec> sets() {
       {.name = std::string(kPair),
        .key = {FieldType::kIfName, FieldType::kIfName},
        .verdicts = true},
-      {.name = std::string(kShared), .key = {FieldType::kIfName}},
+      {.name = std::string(kInstance), .key = {FieldType::kIfName}},
   };
   for (const Version& version : {v4(), v6()}) {
     const auto add = [&](std::string_view name, std::vector<FieldType> key,

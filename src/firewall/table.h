@@ -21,9 +21,7 @@
 //   open4          address . proto . port: containers' ports that are open to everyone there
 //   unprotected4   bridges whose containers everyone may reach, on every port
 //   trusted4       interface . address . proto . port: containers' ports open from one interface
-//   shared         no rule looks here: what the instances of berth in this namespace must know of
-//                  each other. `ip_forward`, `forwarding`: one switched it; the comment is the value
-//                  before, for the last of them to put back. `instances`: there have been several
+//   instance       no rule looks here: whose the table is (engine/claim.h)
 //
 // The way of a packet:
 //   raw      route_localnet is on for bridges so that the host's 127.0.0.1 reaches published ports;
@@ -120,8 +118,7 @@ inline constexpr FamilySets kSets6{"publish6", "publish6_addr", "hairpin6",     
 [[nodiscard]] constexpr const FamilySets& sets_of(Ip::Family family) {
   return family == Ip::Family::kV4 ? kSets4 : kSets6;
 }
-inline constexpr std::string_view kShared = "shared";
-inline constexpr std::string_view kSharedInstances = "instances";
+inline constexpr std::string_view kInstance = "instance";
 
 /// The table; text(table()) is what `nft -f` loads.
 [[nodiscard]] const nft::TableSpec& table();

@@ -84,8 +84,7 @@ std::vector<Error> reset_engine(const Lab& lab, const std::string& place, const 
   if (!has_instance(lab, place)) return {};
   Errors errors;
   errors.add(kernel::run_in(netns, [&]() -> Status {
-    auto engine = TRY(Engine::open(config));
-    errors.add(engine.reset());
+    errors.add(Engine::reset(config));
     return {};
   }));
   return errors.take();

@@ -36,9 +36,6 @@ class Kernel {
   Result<ino_t> inode();                ///< of the namespace itself
   const Result<kernel::Home>& home();   ///< for kernel::visit(): where a thread comes back to
 
-  /// On whose behalf: the tag that the instance's own elements of the table end with.
-  std::string instance;
-
  private:
   std::optional<kernel::Socket> netfilter_;
   std::optional<kernel::Socket> route_;
@@ -80,12 +77,9 @@ class Comparison {
   std::unique_ptr<Diff> diff_;
 };
 
-/// What is left of a removing `plan` that is carried out later: not what others have by now under
-/// the keys of its elements, nor what they need (that the host forwards). Links: see whose.h.
-[[nodiscard]] Result<Plan> still_to_remove(Kernel& kernel, Plan plan);
-
 /// The inverse of a `plan` of which nobody knows how far it was carried out. Left alone are links
-/// and elements that have the plan's names but are others' by now.
+/// and elements that have the plan's names but are others' by now, and the host's forwarding where
+/// the plan has not come to it.
 [[nodiscard]] Result<Plan> rollback(Kernel& kernel, const Plan& plan);
 
 }  // namespace berth::plan

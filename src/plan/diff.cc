@@ -129,72 +129,30 @@ class Diff {
     return {};
   }
 
-  // Has a removal that comes late nothing to do there any more: what it removes has gone, or others
-  // need it by now?
-  Result<bool> is_past(const Op& op) {
-    if (const auto* sysctl = std::get_if<SetSysctl>(&op); sysctl && sysctl->ns.is_host())
-      return forwarding_word(*sysctl) && TRY(others_have_networks());
-    const auto* gone = std::get_if<DeleteElement>(&op);
-    if (gone && gone->element.set == firewall::kShared && TRY(others_have_networks())) return true;
-    return gone && !TRY(is_there(gone->element)) && !TRY(is_there_as_ours(gone->element));
-  }
-
-  // Is `undo` about something that the undone plan did not make, or that others need by now?
+  // Is `undo` about something that the undone plan did not make?
   Result<bool> is_others(const Op& undo) {
-    if (const auto* sysctl = std::get_if<SetSysctl>(&undo); sysctl && sysctl->ns.is_host())
-      return forwarding_word(*sysctl) && !TRY(is_switch_ours(*sysctl));
-    if (const auto* mark = std::get_if<DeleteElement>(&undo); mark && is_switch(mark->element))
-      if (TRY(others_have_networks())) return true;
     if (const auto* element = std::get_if<DeleteElement>(&undo))
       return !TRY(is_there(element->element));
     const auto* gone = std::get_if<DeleteLink>(&undo);
-    if (gone && gone->kind == "bridge" && TRY(is_another_instances(gone->name))) return true;
     return gone && plan::is_others(kernel_, namespaces_, *gone);
   }
 
+  // Of the host's sysctls, those that `plan` has not come to: what they hold now is the doing of
+  // others. What the plan makes in the table or the translator before a sysctl tells.
+  Result<std::set<std::string>> sysctls_not_reached(const Plan& plan) {
+    std::set<std::string> keys;
+    bool reached = true;
+    for (const auto& op : plan) {
+      if (const auto* add = std::get_if<AddElement>(&op)) reached = TRY(is_there(add->element));
+      if (std::holds_alternative<EnsureTranslator>(op))
+        reached = TRY(translator::intact(*TRY(kernel_.route())));
+      const auto* sysctl = std::get_if<SetSysctl>(&op);
+      if (sysctl && sysctl->ns.is_host() && !reached) keys.insert(sysctl->key);
+    }
+    return keys;
+  }
+
  private:
-  // ---- switching the host's forwarding back -----------------------------------------------------
-
-  // What a sysctl of the host's forwarding is called where the instances tell each other of it; that
-  // is one that adopted bridges do not have, or what is switched along with one.
-  static std::optional<std::string_view> forwarding_word(const SetSysctl& sysctl) {
-    const std::string_view key = sysctl.key;
-    if (key == "net/ipv4/ip_forward") return "ip_forward";
-    const bool along = key.ends_with("/accept_ra") && sysctl.previous == "2";
-    if (key == "net/ipv6/conf/all/forwarding" || along) return "forwarding";
-    return std::nullopt;
-  }
-  static bool is_switch(const nft::Element& element) {
-    return element.set == firewall::kShared &&
-           (element.key == firewall::shared_element("ip_forward").key ||
-            element.key == firewall::shared_element("forwarding").key);
-  }
-
-  // Has the plan switched it, and has nobody else done so since or networks that need it? Another
-  // instance plans nothing where it finds it on.
-  Result<bool> is_switch_ours(const SetSysctl& undo) {
-    const auto value = kernel::read_sysctl(undo.key);
-    if (!value || *value != undo.previous) return false;
-    const auto key = firewall::shared_element(*forwarding_word(undo)).key;
-    const auto& marks = *TRY(elements(std::string(firewall::kShared)));
-    if (std::ranges::find(marks, key, &nft::Element::key) == marks.end()) return false;
-    return !TRY(others_have_networks());
-  }
-
-  // Is the bridge another instance's by the table?
-  Result<bool> is_another_instances(const IfName& bridge) {
-    const auto& bridges = *TRY(elements(std::string(firewall::kBridges)));
-    return std::ranges::any_of(bridges, [&](const nft::Element& each) {
-      return each.key.front() == nft::Field(bridge) && is_anothers(each);
-    });
-  }
-
-  // Does another instance have networks in the table?
-  Result<bool> others_have_networks() {
-    const auto& bridges = *TRY(elements(std::string(firewall::kBridges)));
-    return std::ranges::any_of(bridges, [&](const nft::Element& each) { return is_anothers(each); });
-  }
-
   // ---- one function an operation ----------------------------------------------------------------
 
   Status look_at(const DeleteLink& meant, std::uint32_t mtu, const Op& op, Plan& missing) {
@@ -207,8 +165,6 @@ class Diff {
   // Null: there is none of the name. An error: that is another one.
   Result<const kernel::LinkInfo*> own_link(DeleteLink meant) {
     const auto* found = TRY(link(meant.ns, meant.name));
-    if (found && meant.kind == "bridge" && TRY(is_another_instances(meant.name)))
-      return not_made_by_berth(meant);
     // Who is in a sandbox may change its address.
     if (!meant.ns.is_host()) meant.mac.reset();
     if (found && !is_alike(*found, meant)) return not_made_by_berth(meant);
@@ -274,7 +230,7 @@ class Diff {
   }
 
   // An element that is there with other data is in the way: it goes first, if it is this instance's
-  // (the last word of its comment). What is another's stays, and adding ours fails and says so.
+  // (the last word of its comment). What a person has put there stays, and adding ours fails and says so.
   Status look_at(const AddElement& add, Plan& missing) {
     const auto& element = add.element;
     const auto& there = *TRY(elements(element.set));
@@ -338,21 +294,10 @@ class Diff {
                 .first->second;
   }
 
-  // Without a comment it is a person's.
-  [[nodiscard]] bool is_anothers(const nft::Element& element) const {
-    return !element.comment.empty() && last_word(element.comment) != kernel_.instance;
-  }
-
   // With the same data and comment.
   Result<bool> is_there(const nft::Element& element) {
     const auto& there = *TRY(elements(element.set));
     return std::ranges::find(there, element) != there.end();
-  }
-  // Whatever its data, with a comment that ends in this instance's tag.
-  Result<bool> is_there_as_ours(const nft::Element& element) {
-    const auto& there = *TRY(elements(element.set));
-    const auto found = std::ranges::find(there, element.key, &nft::Element::key);
-    return found != there.end() && last_word(found->comment) == kernel_.instance;
   }
 
   Kernel& kernel_;
@@ -379,17 +324,10 @@ Result<Plan> missing(Kernel& kernel, const Plan& plan) {
   return Comparison(kernel).missing(plan);
 }
 
-Result<Plan> still_to_remove(Kernel& kernel, Plan plan) {
-  Diff diff(kernel);
-  Plan left;
-  for (auto& op : plan)
-    if (!TRY(diff.is_past(op))) left.push_back(std::move(op));
-  return left;
-}
-
 Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
   Diff diff(kernel);
   Plan undo;
+  const auto others = TRY(diff.sysctls_not_reached(plan));
   for (auto& op : inverse(plan)) {
     // Which of several the kernel deletes that lead nowhere, it decides by what it is told, and a
     // metric of 0 tells nothing (fib_table_delete in net/ipv4/fib_trie.c): one that was never made
@@ -400,6 +338,8 @@ Result<Plan> rollback(Kernel& kernel, const Plan& plan) {
                                                   route->link, route->kind, route->metric}});
       if (gone && !gone->empty()) continue;
     }
+    const auto* sysctl = std::get_if<SetSysctl>(&op);
+    if (sysctl && sysctl->ns.is_host() && others.contains(sysctl->key)) continue;
     if (!TRY(diff.is_others(op))) undo.push_back(std::move(op));
   }
   return undo;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/result.h"
-#include "firewall/table.h"
 #include "plan/apply.h"
 
 namespace berth::plan {
@@ -50,38 +49,12 @@ bool is_others(Kernel& kernel, Namespaces& namespaces, const DeleteLink& meant) 
   return !meant.kind.empty() && look(kernel, namespaces, meant).value_or(false);
 }
 
-std::vector<IfName> others_bridges(Kernel& kernel) {
-  const auto& sets = firewall::table().sets;
-  const auto spec = std::ranges::find(sets, firewall::kBridges, &nft::SetSpec::name);
-  const auto nft = kernel.nft();
-  const auto listed = nft ? (*nft)->list_elements(std::string(firewall::kTable), *spec)
-                          : std::unexpected(nft.error());
-  std::vector<IfName> theirs;
-  if (!listed) return theirs;
-  for (const auto& element : *listed) {
-    const auto* bridge = std::get_if<IfName>(&element.key.front());
-    const auto& said = element.comment;  // none: a person's
-    if (bridge && !said.empty() && !said.ends_with(" " + kernel.instance)) theirs.push_back(*bridge);
-  }
-  return theirs;
-}
-
 std::vector<Error> spare_others(Kernel& kernel, Plan& plan) {
   std::vector<Error> spared;
-  std::optional<std::vector<IfName>> bridges;  // others', once asked for
-  bool elements_are_theirs = false;
-  const auto is_of_another_instance = [&](const DeleteLink& gone) {
-    if (gone.kind != "bridge" || !gone.ns.is_host()) return false;
-    if (!bridges) bridges = others_bridges(kernel);
-    return std::ranges::find(*bridges, gone.name) != bridges->end();
-  };
   std::erase_if(plan, [&](const Op& op) {
     const auto* gone = std::get_if<DeleteLink>(&op);
     Namespaces namespaces;  // for this one: a thousand held open at once would be too many
-    if (!gone) return false;
-    const bool another_instances = is_of_another_instance(*gone);
-    elements_are_theirs = elements_are_theirs || another_instances;
-    if (!another_instances && !is_others(kernel, namespaces, *gone)) return false;
+    if (!gone || !is_others(kernel, namespaces, *gone)) return false;
     spared.push_back(
         {ErrorKind::kExists,
          fmt::format("interface {}{} is somebody else's by now, not the {} that berth made: it was "
@@ -90,8 +63,6 @@ std::vector<Error> spare_others(Kernel& kernel, Plan& plan) {
          0});
     return true;
   });
-  if (elements_are_theirs)
-    if (auto rest = still_to_remove(kernel, plan)) plan = *std::move(rest);
   return spared;
 }
 

@@ -3,8 +3,7 @@
 // Theory of operation: plans name links, and a name is anybody's once its link is gone or called
 // otherwise. What berth makes has a kind and, where berth chose it, a MAC address; the pair of an
 // endpoint ends in a sandbox. A link that differs in that is somebody else's, and none of berth's to
-// delete or change. Two instances may make a bridge with the same name and address, that of the
-// gateway: there berth's table tells, where each says which bridges are its own.
+// delete or change.
 #pragma once
 
 #include <optional>
@@ -35,11 +34,7 @@ class Kernel;
 /// for the one that is meant.
 [[nodiscard]] bool is_others(Kernel& kernel, Namespaces& namespaces, const DeleteLink& meant);
 
-/// The bridges that are another instance's by berth's table. None if that cannot be looked up.
-[[nodiscard]] std::vector<IfName> others_bridges(Kernel& kernel);
-
-/// Takes the deletions of links out of `plan` that would delete somebody else's, and where that is
-/// another instance's bridge, those of its elements. A sentence for each link.
+/// Takes the deletions of links out of `plan` that would delete somebody else's. A sentence for each.
 [[nodiscard]] std::vector<Error> spare_others(Kernel& kernel, Plan& plan);
 
 }  // namespace berth::plan

@@ -123,12 +123,12 @@ Status ensure_schema(Connection& db) {
       content = TRY(content_of(db));
     }
     if (content == Content::kForeign)
-      return fail(ErrorKind::kCorrupt,
+      return fail(ErrorKind::kInvalid,
                   "{} is another program's SQLite database, not a berth store: name another file",
                   db.path());
   }
   if (const auto version = TRY(db.number("PRAGMA user_version")); version != kSchemaVersion)
-    return fail(ErrorKind::kCorrupt,
+    return fail(ErrorKind::kUnsupported,
                 "store {} has schema version {}, but this berth knows only {}: use the berth that "
                 "wrote it",
                 db.path(), version, kSchemaVersion);

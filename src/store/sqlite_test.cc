@@ -119,7 +119,7 @@ TEST_F(SqliteFile, ThatIsNoDatabaseIsRefused) {
 TEST_F(SqliteFile, OfAnotherProgramIsRefusedAndNotTouched) {
   run("CREATE TABLE cookies(a); PRAGMA user_version=1");
   const auto error = refusal();
-  EXPECT_EQ(error.kind, ErrorKind::kCorrupt);
+  EXPECT_EQ(error.kind, ErrorKind::kInvalid);
   EXPECT_EQ(error.message, path_ +
                                " is another program's SQLite database, not a berth store: name "
                                "another file");
@@ -130,7 +130,7 @@ TEST_F(SqliteFile, OfANewerSchemaIsRefused) {
   open();
   run("PRAGMA user_version=7");
   const auto error = refusal();
-  EXPECT_EQ(error.kind, ErrorKind::kCorrupt);
+  EXPECT_EQ(error.kind, ErrorKind::kUnsupported);
   EXPECT_EQ(error.message, "store " + path_ +
                                " has schema version 7, but this berth knows only 1: use the berth "
                                "that wrote it");

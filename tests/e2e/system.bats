@@ -165,3 +165,44 @@ teardown_file() { lab_down; }
     [[ $output == *Examples* ]]
   done
 }
+
+@test "one instance to a network namespace; what a lost one left goes with reset --foreign" {
+  local other=$BATS_TEST_TMPDIR/other
+  h1 berth run -d --name first -p 8070:80 -- sleep 1000
+  run h1 berth --root "$other" --run "$other/run" network create second
+  [ "$status" -eq 1 ]
+  [[ $output == *"belongs to the instance of berth in "*"/root/h1"* ]]
+  h1 berth --root "$other" --run "$other/run" network ls
+  run h1 berth --root "$other" --run "$other/run" system reset -f --foreign
+  [ "$status" -eq 1 ]
+  [[ $output == *"is not lost"* ]]
+  h1 sh -c 'kill $(berth inspect first -f "{{.State.Pid}}")'
+  h1 sh -c 'until [ "$(berth inspect first -f "{{.State.Status}}")" = exited ]; do sleep 0.05; done'
+  h1 berth rm first
+  run h1 nft list tables
+  [ -z "$output" ]
+  h1 berth --root "$other" --run "$other/run" network create second
+  rm -rf "$other"
+  run h1 berth network create third
+  [[ $output == *"$other"*"system reset --foreign"* ]]
+  h1 berth system reset -f --foreign
+  h1 berth network create third
+  h1 berth network rm third
+}
+
+@test "another network namespace than the instance's is refused" {
+  h1 berth network create here
+  run h1 unshare --net berth network create there
+  [ "$status" -eq 1 ]
+  [[ $output == *"belongs to another network namespace"*"nsenter --net=/"* ]]
+  h1 unshare --net berth network inspect here
+  h1 berth network rm here
+}
+
+@test "reset names the labs that stay" {
+  h1 berth lab up --hosts 1 inner
+  run h1 berth system reset -f
+  [ "$status" -eq 0 ]
+  [[ $output == *"lab inner stays"*"berth lab down inner"* ]]
+  h1 berth lab down inner
+}

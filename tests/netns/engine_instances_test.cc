@@ -1,9 +1,11 @@
-// Two instances of berth in one network namespace.
+// One instance of berth to a network namespace: what a second one may do there, and what is left of
+// one that is lost.
 #include <sys/wait.h>
 
 #include <csignal>
 #include <filesystem>
 
+#include "engine/sandboxes/files.h"
 #include "engine_fixture.h"
 
 namespace berth::testing {
@@ -11,100 +13,121 @@ namespace {
 
 class EngineInstances : public EngineTest {
  protected:
-  EngineInstances() {
-    nothing = kernel_state();
-    one.make_network(1);
-    two.make_network(2);
+  static CreateNetwork request(int number) {
+    return {.name = fmt::format("net{}", number),
+            .subnets = {{.subnet = cidr(fmt::format("10.{}.0.0/24", number)),
+                         .range = {},
+                         .gateway = {},
+                         .aux = {}}}};
   }
-  Result<Endpoint> connect(Instance& to, TargetNs& target, const std::string& port) {
-    const auto* network = &to == &one ? "net1" : "net2";
-    return to->connect({.network = network, .target = target.target(), .ports = ports({port})});
-  }
-  static void reset(Instance& instance) {
-    for (const auto& error : instance->reset()) ADD_FAILURE() << error.message;
+  // Refused, with the root of who has the namespace, and nothing is changed.
+  void expect_ones(Result<Network> made) {
+    expect_refused(made, ErrorKind::kInUse,
+                   {"network namespace", one.config().root, "berth system reset --foreign"});
   }
 
-  std::string nothing;
+  std::string nothing = kernel_state();
   Instance one, two;
   TargetNs a, b;
 };
 
-TEST_F(EngineInstances, SeeEachOthersPorts) {
-  must(connect(one, a, "127.0.0.1:7000:80"));
-  must(one->publish({"net1", a.target(), ports({"7001:80"})}));
+TEST_F(EngineInstances, TheSecondOneIsRefusedWithTheRootOfTheFirst) {
+  one.make_network(1);
   const auto before = picture(two, {&b});
-  const auto holder = a.target();
-  for (const auto* spec : {"7000:80", "127.0.0.1:7000:80", "7001:80", "10.2.0.1:7001:80"})
-    expect_refused(connect(two, b, spec), ErrorKind::kInUse,
-                   {std::string(spec).substr(std::string(spec).find(":80") - 4, 4), holder,
-                    "not of this instance"});
+  expect_ones(two->create_network(request(2)));
+  expect_refused(two->connect({.network = "bridge", .target = b.target()}), ErrorKind::kInUse,
+                 {one.config().root});
   expect_same(picture(two, {&b}), before);
-  EXPECT_EQ(must(connect(two, b, "7000-7003:80")).ports[0].host_port, 7002);
-  must(two->publish({"net2", b.target(), ports({"10.2.0.1:7000:80", "7000:80/udp"})}));
+  expect_agreement(one);
 }
 
-TEST_F(EngineInstances, KnowOfEachOtherUntilOneIsLeft) {
-  const auto known = [] { return shell("nft get element inet berth shared '{ instances }'").status == 0; };
-  EXPECT_TRUE(known());
-  reset(one);
-  two.make_network(3);
-  must(two->remove_networks({{"net3"}})[0].status);
-  EXPECT_FALSE(known());
+TEST_F(EngineInstances, TheSecondOneReadsAndPlans) {
+  one.make_network(1);
+  EXPECT_EQ(must(two->networks()).size(), 3U);
+  EXPECT_TRUE(must(two->sandboxes()).empty());
+  EXPECT_TRUE(must(two->reconcile()).empty());
+  auto config = two.config();
+  config.only_plan = true;
+  auto planner = must(Engine::open(config));
+  EXPECT_FALSE(must(planner.plan(request(2))).commands.empty());
 }
 
-TEST_F(EngineInstances, ThePortsOfOneWithoutAnotherAreItsOwnAffair) {
-  reset(two);
-  must(connect(one, a, "127.0.0.1:7000:80"));
-  run("nft add element inet berth publish4 '{ tcp . 7001 : 10.1.0.9 . 80 }'");
-  expect_refused(connect(one, b, "7001:80"), ErrorKind::kInUse, {"7001", "somebody"});
-}
-
-TEST_F(EngineInstances, TheLastOneSwitchesForwardingOffWhoeverSwitchedItOn) {
-  reset(one);
-  EXPECT_EQ(ip_forward(), "1");
-  EXPECT_TRUE(must(two->info()).ip_forward_by_berth);
-  reset(two);
-  EXPECT_EQ(ip_forward(), "0");
+TEST_F(EngineInstances, TheNamespaceIsFreeAfterTheLastNetwork) {
+  one.make_network(1);
+  must(one->remove_networks({{"net1"}})[0].status);
+  two.make_network(2);
+  expect_agreement(two);
+  const auto made = one->create_network(request(1));
+  expect_refused(made, ErrorKind::kInUse, {two.config().root});
+  for (const auto& error : two->reset()) ADD_FAILURE() << error.message;
   expect_same(kernel_state(), nothing);
 }
 
-TEST_F(EngineInstances, TheOneThatSwitchedItMayGoLast) {
-  reset(two);
-  EXPECT_EQ(ip_forward(), "1");
-  reset(one);
+// A rule of the administrator's keeps the table, and not the namespace.
+TEST_F(EngineInstances, TheNamespaceIsFreeThoughTheTableStays) {
+  one.make_network(1);
+  run("nft add rule inet berth user iifname @bridges counter");
+  must(one->remove_networks({{"net1"}})[0].status);
+  two.make_network(2);
+  expect_agreement(two);
+}
+
+TEST_F(EngineInstances, ReconcileClaimsTheNamespaceAgain) {
+  one.make_network(1);
+  run("nft flush ruleset");
+  EXPECT_FALSE(must(one->reconcile()).empty());
+  expect_agreement(one);
+  expect_ones(two->create_network(request(2)));
+}
+
+TEST_F(EngineInstances, WhoLostTheNamespaceMeanwhileRepairsNothingInIt) {
+  one.make_network(1);
+  run("nft flush ruleset");
+  two.make_network(2);
+  expect_refused(one->reconcile(), ErrorKind::kInUse, {two.config().root});
+  expect_agreement(two, {"br1"});
+  must(one->remove_networks({{"net1"}})[0].status);
+  run("nft get element inet berth instance '{ root }'");
+}
+
+TEST_F(EngineInstances, ALongRootIsNamedByItsEnd) {
+  auto config = two.config();
+  config.root += "/" + std::string(100, 'r') + "/the-end";
+  auto first = must(Engine::open(config));
+  must(first.create_network(request(2)));
+  EXPECT_TRUE(must(first.reconcile()).empty());
+  expect_refused(one->create_network(request(1)), ErrorKind::kInUse, {"...", "rrr/the-end"});
+}
+
+TEST_F(EngineInstances, AnElementThatAPersonAddedIsNamed) {
+  one.make_network(1);
+  run("nft add element inet berth publish4 '{ tcp . 7001 : 10.1.0.9 . 80 }'");
+  expect_refused(
+      one->connect({.network = "net1", .target = b.target(), .ports = ports({"7001:80"})}),
+      ErrorKind::kExists, {"7001", "publish4"});
+}
+
+TEST_F(EngineInstances, ALongNameLeavesRoomForTheTag) {
+  must(one->create_network({.name = std::string(128, 'n')}));
+  EXPECT_TRUE(must(one->reconcile()).empty());
+  for (const auto& error : one->reset()) ADD_FAILURE() << error.message;
   EXPECT_EQ(ip_forward(), "0");
   expect_same(kernel_state(), nothing);
 }
 
 TEST_F(EngineInstances, ForwardingThatWasOnWithoutThemStaysOn) {
-  must(one->remove_networks({{"net1"}})[0].status);
-  must(two->remove_networks({{"net2"}})[0].status);
-  EXPECT_EQ(ip_forward(), "0");
   run("sysctl -qw net.ipv4.ip_forward=1");
   one.make_network(1);
-  two.make_network(2);
-  reset(one);
-  reset(two);
+  for (const auto& error : one->reset()) ADD_FAILURE() << error.message;
   EXPECT_EQ(ip_forward(), "1");
 }
 
 TEST_F(EngineInstances, TheSwitchIsRememberedWhereTheTableWasFlushed) {
+  one.make_network(1);
   run("nft flush ruleset");
   must(one->reconcile());
-  must(two->reconcile());
-  expect_agreement(one, {"br2"});
-  reset(one);
-  reset(two);
+  for (const auto& error : one->reset()) ADD_FAILURE() << error.message;
   EXPECT_EQ(ip_forward(), "0");
-}
-
-TEST_F(EngineInstances, ALongNameLeavesRoomForTheTag) {
-  reset(two);
-  must(one->create_network({.name = std::string(128, 'n')}));
-  EXPECT_TRUE(must(one->reconcile()).empty());
-  reset(one);
-  EXPECT_EQ(ip_forward(), "0");
-  expect_same(kernel_state(), nothing);
 }
 
 TEST_F(EngineInstances, LeaveTheFilesOfOneAnotherAlone) {
@@ -126,72 +149,6 @@ TEST_F(EngineInstances, TakeAwayFilesThatHaveNobodysName) {
   run("mkdir -p " + directory + " && touch " + directory + "/instance");
   engine::remove_stray_files(one.impl(), std::chrono::seconds(0));
   EXPECT_FALSE(std::filesystem::exists(directory));
-}
-
-TEST_F(EngineInstances, TheSecondOnesDefaultNetworkSaysWhoHasItsDevice) {
-  must(one->connect({.network = "bridge", .target = a.target()}));
-  expect_refused(two->connect({.network = "bridge", .target = b.target()}), ErrorKind::kExists,
-                 {"network bridge", "berth0", "of network bridge of another instance",
-                  "berth network create"});
-}
-
-// Two bridges of one name and address, each of an instance that has lost its own or never had it.
-class EngineSameBridge : public EngineTest {
- protected:
-  Instance one, two;
-  TargetNs a, b;
-
-  static void connect(Instance& instance, const TargetNs& target, const std::string& port) {
-    must(instance->connect(
-        {.network = "bridge", .target = target.target(), .ports = ports({port})}));
-  }
-  // Everything of the second instance is as it should be.
-  void expect_two_unharmed() {
-    EXPECT_TRUE(must(two->reconcile()).empty());
-    EXPECT_EQ(shell("ip link show berth0").status, 0);
-  }
-};
-
-TEST_F(EngineSameBridge, IsLeftWhenTheOneThatLostItsOwnGoes) {
-  connect(one, a, "7000:80");
-  run("nft flush ruleset; ip link del berth0");
-  connect(two, b, "7001:80");
-  const auto repairs = must(one->reconcile());
-  ASSERT_FALSE(repairs.empty());
-  expect_refused(repairs[0].status, ErrorKind::kExists, {"berth0", "somebody else's"});
-  bool told = false;
-  for (const auto& error : one->reset())
-    told = told || error.message.find("berth0 is somebody else's") != std::string::npos;
-  EXPECT_TRUE(told);
-  expect_two_unharmed();
-}
-
-TEST_F(EngineSameBridge, IsLeftWhenTheOneThatNeverMadeItsOwnIsSettled) {
-  const auto child = fork();
-  if (child == 0) {
-    auto engine = must(Engine::open(one.config()));
-    EngineAccess::instance(engine).faults.at = [](std::string_view) { raise(SIGKILL); };
-    (void)engine.connect({.network = "bridge", .target = a.target()});
-    _exit(0);
-  }
-  waitpid(child, nullptr, 0);
-  connect(two, b, "7001:80");
-  { const auto held = must(engine::lock_instance(one.impl())); }
-  expect_two_unharmed();
-}
-
-TEST_F(EngineSameBridge, IsNotTakenForTheOwnOneUnderAnotherName) {
-  for (auto* instance : {&one, &two}) {
-    if (instance == &two) run("ip link del br1");
-    CreateNetwork request{.name = "net", .internal = true};
-    request.options = {{"com.docker.network.bridge.name", instance == &one ? "br1" : "br2"}};
-    request.subnets.push_back(
-        {.subnet = cidr("10.9.0.0/24"), .range = {}, .gateway = {}, .aux = {}});
-    must((*instance)->create_network(request));
-  }
-  must(one->remove_networks({{"net"}, false})[0].status);
-  EXPECT_TRUE(must(two->reconcile()).empty());
-  EXPECT_EQ(shell("ip link show br2").status, 0);
 }
 
 }  // namespace

@@ -178,61 +178,6 @@ TEST_F(EngineSwitch, NotWhereSomebodyElseDidIt) {
   EXPECT_EQ(ip_forward(), "1");
 }
 
-TEST_F(EngineSwitch, NotWhileAnotherInstanceNeedsIt) {
-  Instance one, two;
-  die(one, "applied");
-  two.make_network(2);
-  settle(one);
-  EXPECT_EQ(ip_forward(), "1");
-  for (const auto& error : two->reset()) ADD_FAILURE() << error.message;
-  EXPECT_EQ(ip_forward(), "0");
-}
-
-// A removal that is carried out late: what another instance has made of it since stays.
-class EngineLateRemoval : public EngineTest {
- protected:
-  // Has a child die in the removal of the network, and the rest of it done after `meanwhile`.
-  void die(const std::string& step, const std::function<void()>& meanwhile) {
-    const auto child = fork();
-    if (child == 0) {
-      auto engine = must(Engine::open(one.config()));
-      EngineAccess::instance(engine).faults.at = [&](std::string_view at) {
-        if (at == step) raise(SIGKILL);
-      };
-      (void)engine.remove_networks({{"net1"}, true});
-      _exit(0);
-    }
-    waitpid(child, nullptr, 0);
-    meanwhile();
-    const auto held = must(engine::lock_instance(one.impl()));
-  }
-
-  Instance one, two;
-  TargetNs a, b;
-};
-
-TEST_F(EngineLateRemoval, LeavesThePortThatAnotherInstanceHasByNow) {
-  one.make_network(1);
-  two.make_network(2);
-  must(one->connect({.network = "net1", .target = a.target(), .ports = ports({"7000:80"})}));
-  die("applied", [&] {
-    must(two->connect({.network = "net2", .target = b.target(), .ports = ports({"7000:80"})}));
-  });
-  EXPECT_EQ(shell("nft get element inet berth publish4 '{ tcp . 7000 }'").status, 0);
-  expect_agreement(two);
-}
-
-TEST_F(EngineLateRemoval, LeavesForwardingOnWhereAnotherInstanceNeedsItByNow) {
-  for (const std::string step : {"journalled", "applied"}) {
-    one.make_network(1);
-    die(step, [&] { two.make_network(2); });
-    EXPECT_EQ(shell("ip link show br1").status, 1);
-    EXPECT_EQ(ip_forward(), "1");
-    must(two->remove_networks({{"net2"}})[0].status);
-    EXPECT_EQ(ip_forward(), "0");
-  }
-}
-
 TEST_F(EngineRollback, ComesWithWhoeverOpensTheInstanceNext) {
   World world;
   const auto before = world.look();

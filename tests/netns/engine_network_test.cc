@@ -153,6 +153,27 @@ TEST_F(EngineNetwork, BridgeGetsItsDeviceWithItsFirstEndpoint) {
   expect_refused(remove(instance, "bridge", true), ErrorKind::kInvalid, {"bridge", "predefined"});
 }
 
+// What was made for the first sandbox goes with the last one: berth0, the table, the translator,
+// forwarding.
+TEST_F(EngineNetwork, NothingIsLeftAfterTheLastSandboxOnBridge) {
+  Instance instance;
+  const auto nothing = kernel_state();
+  TargetNs one, two;
+  const auto connect = [&](TargetNs& target, const std::string& port) {
+    must(instance->connect(
+        {.network = "bridge", .target = target.target(), .ports = ports({port})}));
+  };
+  for (int round = 0; round < 2; ++round) {
+    connect(one, "8080:80");
+    connect(two, "8081:80");
+    must(instance->disconnect({.network = "bridge", .target = one.target()}));
+    EXPECT_EQ(shell("ip link show berth0").status, 0);
+    expect_agreement(instance);
+    must(instance->disconnect({.network = "bridge", .target = two.target()}));
+    expect_same(kernel_state(), nothing);
+  }
+}
+
 TEST_F(EngineNetwork, ForwardingIsSwitchedOffOnlyByWhoSwitchedItOn) {
   Instance instance;
   instance.make_network(1, [](auto& request) { request.internal = true; });
@@ -171,45 +192,6 @@ TEST_F(EngineNetwork, ForwardingIsSwitchedOffOnlyByWhoSwitchedItOn) {
   EXPECT_FALSE(must(instance->info()).ip_forward_by_berth);
   must(remove(instance, "net4"));
   EXPECT_EQ(ip_forward(), "1") << "it was on before";
-}
-
-TEST_F(EngineNetwork, TwoInstancesShareTheTableAndLeaveEachOtherAlone) {
-  Instance one;
-  const auto before = kernel_state();
-  Instance two;
-  TargetNs target;
-  one.make_network(1);
-  two.make_network(2);
-  must(two->connect({.network = "net2", .target = target.target(), .ports = ports({"7000:70"})}));
-  const auto both = kernel_state();
-  EXPECT_TRUE(must(one->reconcile()).empty());
-  EXPECT_TRUE(must(two->reconcile()).empty());
-
-  must(remove(one, "net1"));
-  EXPECT_EQ(ip_forward(), "1") << "the other instance's network still needs it";
-  EXPECT_TRUE(must(two->reconcile()).empty());
-  one.make_network(1);
-  EXPECT_TRUE(one->reset().empty());
-  EXPECT_TRUE(must(two->reconcile()).empty());
-  EXPECT_NE(kernel_state(), both);
-  EXPECT_TRUE(two->reset().empty());
-  EXPECT_EQ(shell("nft list tables").output, "");
-}
-
-TEST_F(EngineNetwork, TwoInstancesCannotPublishOnePortOrHaveOneBridge) {
-  Instance one, two;
-  TargetNs first, second;
-  one.make_network(1);
-  two.make_network(2);
-  must(one->connect({.network = "net1", .target = first.target(), .ports = ports({"7000:70"})}));
-  const auto before = picture(two, {&second});
-  expect_refused(
-      two->connect({.network = "net2", .target = second.target(), .ports = ports({"7000:70"})}),
-      ErrorKind::kInUse, {"7000", "taken", first.target()});
-  CreateNetwork same{.name = "same", .options = {{"com.docker.network.bridge.name", "br1"}}};
-  expect_refused(two->create_network(same), ErrorKind::kExists, {"br1"});
-  expect_same(picture(two, {&second}), before);
-  expect_agreement(one, {"br2"});
 }
 
 TEST_F(EngineNetwork, TheAdministratorsRulesOutliveTheLastNetwork) {

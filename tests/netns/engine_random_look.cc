@@ -79,7 +79,7 @@ void add_host(Facts& facts) {
 void add_table(Facts& facts) {
   auto nft = must(nft::Connection::open());
   for (const auto& set : firewall::table().sets) {
-    if (set.name == firewall::kShared) continue;  // looked at when all is removed
+    if (set.name == firewall::kInstance) continue;  // looked at when all is removed
     const auto elements = nft.list_elements(std::string(firewall::kTable), set);
     if (!elements) continue;  // no table: no elements
     for (const auto& each : *elements)

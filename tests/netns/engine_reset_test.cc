@@ -220,6 +220,94 @@ TEST_F(EngineReset, ADamagedRecordDoesNotKeepItFromOpeningAfterARestart) {
   expect_all_gone({damaged});
 }
 
+// The store is lost: overwritten, damaged, gone.
+class EngineLostStore : public EngineReset {
+ protected:
+  EngineLostStore() {
+    run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up");
+    must(instance->create_network(on_lan("lan", 8)));
+    must(instance->connect({.network = "lan", .target = two.target()}));
+  }
+  static CreateNetwork on_lan(const std::string& name, int number) {
+    return {.name = name,
+            .driver = "macvlan",
+            .subnets = {{.subnet = cidr(fmt::format("10.{}.0.0/24", number)),
+                         .range = {},
+                         .gateway = {},
+                         .aux = {}}},
+            .options = {{"parent", "lan0"}, {"host_access", "true"}}};
+  }
+  void lose() { std::filesystem::remove_all(instance.config().root); }
+  // But for forwarding: what that was before was in the store.
+  void expect_nothing_left() {
+    run("sysctl -qw net.ipv4.ip_forward=0 && ip link del lan0");
+    expect_same(kernel_state(), nothing);
+    EXPECT_EQ(shell("ls " + instance.config().run + "/netns 2>/dev/null").output, "");
+  }
+  void expect_reset_without_store() {
+    const auto errors = Engine::reset(instance.config());
+    ASSERT_EQ(errors.size(), 1U);
+    expect_refused(errors[0], ErrorKind::kCorrupt, {store, "passed over", "processes"});
+    EXPECT_FALSE(std::filesystem::exists(instance.config().root));
+    EXPECT_FALSE(std::filesystem::exists(instance.config().run));
+    expect_nothing_left();
+  }
+
+  const std::string store = instance.config().root + "/berth.db";
+  TargetNs two;
+};
+
+TEST_F(EngineLostStore, OneThatIsOverwrittenIsResetWithoutIt) {
+  for (const auto* suffix : {"-wal", "-shm"}) std::filesystem::remove(store + suffix);
+  std::ofstream(store, std::ios::trunc) << std::string(8192, 'x');
+  expect_refused(Engine::open(instance.config()), ErrorKind::kCorrupt, {store});
+  expect_reset_without_store();
+}
+
+TEST_F(EngineLostStore, OneWithDamagedPagesIsResetWithoutIt) {
+  for (int i = 0; i < 500; ++i) put(fmt::format("filler/{}", i), std::string(2000, 'x'));
+  { const auto closed = std::move(*instance); }
+  const auto size = std::filesystem::file_size(store);
+  ASSERT_GT(size, 100'000U);
+  std::fstream file(store, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(4096);
+  file << std::string(size - 4096, '\xff');
+  file.close();
+  for (const auto* suffix : {"-wal", "-shm"}) std::filesystem::remove(store + suffix);
+  expect_reset_without_store();
+}
+
+TEST_F(EngineLostStore, OneThatIsGoneIsMissedByItsSuccessor) {
+  lose();
+  auto next = instance.open_again();
+  expect_refused(next.create_network({.name = "new"}), ErrorKind::kInUse,
+                 {"earlier instance in " + instance.config().root, "berth system reset --foreign"});
+  EXPECT_FALSE(must(next.plan(Reset{.foreign = true})).commands.empty());
+  must(next.reset_foreign());
+  must(next.create_network({.name = "new"}));
+  for (const auto& error : next.reset()) ADD_FAILURE() << error.message;
+  expect_nothing_left();
+}
+
+TEST_F(EngineLostStore, OneThatIsGoneIsTakenDownByAResetOfItsRoot) {
+  lose();
+  for (const auto& error : Engine::reset(instance.config())) ADD_FAILURE() << error.message;
+  EXPECT_FALSE(std::filesystem::exists(instance.config().run));
+  expect_nothing_left();
+}
+
+TEST_F(EngineLostStore, AnotherRootTakesItDownOnlyIfItIsLost) {
+  Instance other;
+  must(other->create_network(on_lan("mine", 7)));
+  const auto before = kernel_state();
+  expect_refused(other->reset_foreign().error(), ErrorKind::kInUse,
+                 {instance.config().root, "is not lost"});
+  expect_same(kernel_state(), before);
+  lose();
+  must(other->reset_foreign());
+  EXPECT_TRUE(must(other->reconcile()).empty());
+}
+
 TEST_F(EngineReset, AJournalEntryThatCannotBeReadIsSetAsideUntilReconcileTellsOfIt) {
   must(instance.impl().journal.write(
       "1", R"({"verb":"connect","remove":false,"plan":[{"op":"unheard-of"}],"writes":[]})"));

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/result.h"
+#include "kernel/netns/living.h"
 #include "kernel_test_ns.h"
 
 namespace berth::kernel {
@@ -50,6 +51,21 @@ TEST_F(NetnsTest, CreateKeepsANamespaceUntilItIsRemoved) {
   EXPECT_EQ(mounts().find(path), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(path));
   must(Netns::remove(path));
+}
+
+TEST_F(NetnsTest, IsFoundWhileItIsThere) {
+  const auto own = must(Socket::open(NETLINK_ROUTE));
+  EXPECT_EQ(find_netns(must(Netns::current()).inode(), netns_cookie(own)).value_or("").find("/proc/"), 0U);
+
+  const auto made = must(Netns::create(path));
+  const auto inode = made.inode();
+  const auto cookie = netns_cookie(must(open_socket_in(made, NETLINK_ROUTE)));
+  if (cookie == 0) GTEST_SKIP() << "a kernel before Linux 5.14";
+  EXPECT_NE(cookie, netns_cookie(own));
+  EXPECT_EQ(find_netns(inode, cookie), path);
+  EXPECT_EQ(find_netns(inode, cookie + 1), std::nullopt) << "an inode that was used again";
+  must(Netns::remove(path));
+  EXPECT_EQ(find_netns(inode, cookie), std::nullopt);
 }
 
 TEST_F(NetnsTest, ANewNamespaceHasItsLoopbackDown) {

@@ -49,8 +49,7 @@ constexpr std::string_view kUnreadable = "unreadable/";
 
 // Carries a dead process's change to its end, or takes it back.
 Status settle(plan::Kernel& kernel, const Entry& entry) {
-  auto plan = TRY(entry.remove ? plan::still_to_remove(kernel, entry.plan)
-                               : plan::rollback(kernel, entry.plan));
+  auto plan = entry.remove ? entry.plan : TRY(plan::rollback(kernel, entry.plan));
   // Since its owner died others may have made links of these names.
   (void)plan::spare_others(kernel, plan);
   // What cannot be taken back (a namespace that is gone, say) was gone with its owner; but who may

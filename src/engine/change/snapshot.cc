@@ -15,6 +15,7 @@ Result<std::shared_ptr<store::Store::ReadTransaction>> begin_reading(Instance& i
 }
 
 Status may_change(const Instance& instance) {
+  if (instance.elsewhere) return std::unexpected(*instance.elsewhere);
   if (instance.snapshot.expired()) return {};
   return fail(ErrorKind::kInUse,
               "the instance in {} cannot be changed by who holds a snapshot of it: let go of that "

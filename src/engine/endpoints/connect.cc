@@ -23,7 +23,6 @@
 #include "engine/instance.h"
 #include "engine/networks/existing_bridge.h"
 #include "engine/networks/networks.h"
-#include "engine/networks/other_instances.h"
 #include "engine/networks/parents.h"
 #include "engine/ports/ports.h"
 #include "engine/ports/publish.h"
@@ -236,8 +235,8 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Connect& reques
     TRY(check_mac(state, *TRY(instance.kernel.route()), network, *endpoint.asked.mac));
   if (!request.ports.empty()) {
     const bool translate = TRY(use_translator(instance, draft, network, endpoint, request.ports));
-    auto published = TRY(resolve_ports(state, TRY(others_ports(instance)), network, request.ports,
-                                       endpoint, translate, sandbox.ports));
+    auto published = TRY(resolve_ports(state, network, request.ports, endpoint, translate,
+                                       sandbox.ports));
     sandbox.ports = ports_without(std::move(sandbox.ports), published);
     endpoint.ports = std::move(published.ports);
     endpoint.translated = std::move(published.translated);
@@ -305,8 +304,7 @@ Result<Endpoint> connect_endpoint(Instance& instance, const Connect& request) {
     by_dhcp = std::ranges::any_of(draft.plan, [](const plan::Op& op) {
       return std::holds_alternative<plan::StartDhcp>(op);
     });
-    if (auto done = commit(instance, draft); !done)
-      return std::unexpected(name_the_taker(instance, std::move(done).error(), endpoint->ports));
+    TRY(commit(instance, draft));
     return endpoint;
   };
   const auto endpoint = with_healed(instance, {request.network}, [&]() -> Result<Endpoint> {

@@ -14,6 +14,7 @@
 #include "engine/endpoints/routes.h"
 #include "engine/endpoints/static_addresses.h"
 #include "engine/instance.h"
+#include "engine/networks/networks.h"
 #include "engine/ports/ports.h"
 #include "engine/ports/publish.h"
 #include "engine/repair/renamed.h"
@@ -98,6 +99,11 @@ Status plan_detach(Instance& instance, Draft& draft, const std::vector<Endpoint>
       TRY(update_via_routes(draft, instance.kernel, *network,
                             [&](const Sandbox& each) { return alive(each); }));
   plan::append(draft.plan, std::move(flushes));
+  // What was made at its first use goes with its last one.
+  for (const auto& id : networks)
+    if (const auto network = draft.state.network_by_id(id); network && network->predefined)
+      if (TRY(draft.state.endpoints_of_network(id)).empty())
+        TRY(plan_unmaking(instance, draft, {*network}));
   return {};
 }
 

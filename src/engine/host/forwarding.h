@@ -17,12 +17,7 @@ struct Instance;
 /// What switches on forwarding of one family; empty if it is on.
 [[nodiscard]] Result<std::vector<plan::SetSysctl>> forwarding_plan(Ip::Family family);
 /// Adds `sysctls` to the draft, and a record of what they held before.
-[[nodiscard]] Status start_forwarding(Instance& instance, Draft& draft,
-                                      std::vector<plan::SetSysctl> sysctls);
-/// Elements that tell other instances what a forwarding sysctl held before; none if `network` is
-/// not in the table.
-[[nodiscard]] Result<std::vector<nft::Element>> forwarding_marks(State& state,
-                                                                 const Network& network);
+void start_forwarding(Draft& draft, std::vector<plan::SetSysctl> sysctls);
 /// Switches off what no network needs once `networks` are gone.
 [[nodiscard]] Status stop_forwarding(Instance& instance, Draft& draft,
                                      const std::vector<Network>& networks);

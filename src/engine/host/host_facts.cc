@@ -23,10 +23,6 @@ std::string_view forwarding_key(Ip::Family family) {
   return family == Ip::Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
 }
 
-std::string_view word_of(std::string_view key) {
-  return key.substr(key.rfind('/') + 1);
-}
-
 Result<bool> forwarding_on(Ip::Family family) {
   const auto value = TRY(kernel::read_sysctl(forwarding_key(family)));
   return value != "0";

@@ -18,9 +18,6 @@ namespace berth::engine {
 /// The sysctl that makes the host forward packets of `family`.
 [[nodiscard]] std::string_view forwarding_key(Ip::Family family);
 [[nodiscard]] Result<bool> forwarding_on(Ip::Family family);
-/// The last part of a sysctl's key: "ip_forward", "forwarding".
-[[nodiscard]] std::string_view word_of(std::string_view key);
-
 /// The devices by which the host has learned from router advertisements what goes unless it is
 /// renewed: a prefix, a default route or another one.
 [[nodiscard]] Result<std::set<IfName>> devices_with_routers(kernel::Socket& route);

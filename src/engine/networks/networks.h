@@ -40,6 +40,9 @@ namespace berth::engine {
 [[nodiscard]] Status plan_removal(Instance& instance, Draft& draft,
                                   const std::vector<Network>& networks);
 
+/// Adds the end of the kernel objects of `networks`, which have no endpoints any more, to the draft.
+[[nodiscard]] Status plan_unmaking(Instance& instance, Draft& draft,
+                                   const std::vector<Network>& networks);
 /// Adds what makes the network's kernel objects to the draft, unless they are there.
 [[nodiscard]] Result<Realised> realise(Instance& instance, Draft& draft, const Network& network);
 /// Refuses a network whose parent or existing bridge is gone or has another name.

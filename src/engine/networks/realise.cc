@@ -11,7 +11,7 @@
 #include "engine/instance.h"
 #include "engine/networks/existing_bridge.h"
 #include "engine/networks/networks.h"
-#include "engine/networks/other_instances.h"
+#include "engine/networks/claim.h"
 #include "engine/networks/parents.h"
 #include "engine/repair/renamed.h"
 #include "engine/state/draft.h"
@@ -48,15 +48,6 @@ firewall::NetworkIntent intent_of(const Network& network, std::string owner) {
   return intent;
 }
 
-// Of another instance's bridge, whose: for an error.
-Result<std::string> whose(Instance& instance, const IfName& device) {
-  for (const auto& element : TRY(others_elements(instance, firewall::kBridges)))
-    if (element.key.front() == nft::Field(device))
-      return fmt::format(" but that of network {} of another instance of berth",
-                         element.comment.substr(0, element.comment.find(' ')));
-  return "";
-}
-
 // Of what the adopted bridge is to have, what it has not; and how it loses that again.
 Status keep_to_what_is_missing(Instance& instance, plan::Plan& plan, Realised& realised) {
   for (auto& op : plan)
@@ -84,7 +75,7 @@ Result<Realised> realise(Instance& instance, Draft& draft, const Network& networ
     else
       TRY(check_not_renamed(instance.kernel, network));
     // Whoever loads the host's sysctls anew (sysctl --system, ufw) may have switched it off.
-    TRY(start_forwarding(instance, draft, TRY(forwarding_plan(network))));
+    start_forwarding(draft, TRY(forwarding_plan(network)));
     return *there;
   }
   if (has_parent(network)) return realise_on_parent(instance, draft, network);
@@ -94,9 +85,9 @@ Result<Realised> realise(Instance& instance, Draft& draft, const Network& networ
   TRY(check_vrf(route, network));
   if (!given && TRY(link_exists(route, device)))
     return fail(ErrorKind::kExists,
-                "network {}: an interface {} exists already and is not this network's{}: remove "
-                "it, or {}",
-                network.name, device.str(), TRY(whose(instance, device)),
+                "network {}: an interface {} exists already and is not this network's: remove it, "
+                "or {}",
+                network.name, device.str(),
                 network.predefined
                     ? "use a network made with `berth network create`"
                     : fmt::format("give another {}, or use it as it is with --adopt {}",
@@ -110,11 +101,9 @@ Result<Realised> realise(Instance& instance, Draft& draft, const Network& networ
   auto plan = TRY(network_plan(instance, network, realised.mtu));
   if (network.bridge.adopted) TRY(keep_to_what_is_missing(instance, plan, realised));
   if (in_table(network) && !TRY(table_intact(instance))) draft.plan.push_back(plan::EnsureTable{});
+  if (in_table(network)) plan::append(draft.plan, TRY(claim_namespace(instance)));
   plan::append(draft.plan, std::move(plan));
-  TRY(start_forwarding(instance, draft, TRY(forwarding_plan(network))));
-  if (TRY(others_have_networks(instance)) &&
-      !TRY(shared_element_of(instance, firewall::kSharedInstances)))
-    draft.plan.push_back(plan::AddElement{firewall::shared_element(firewall::kSharedInstances)});
+  start_forwarding(draft, TRY(forwarding_plan(network)));
   draft.state.put_realised(network, realised);
   return realised;
 }
@@ -172,11 +161,10 @@ Status heal(Instance& instance, const Network& network) {
   const auto realised = TRY(draft.state.realised(network));
   if (!realised) return {};
   if (in_table(network) && !TRY(table_intact(instance))) draft.plan.push_back(plan::EnsureTable{});
-  auto plan = TRY(network_plan(instance, network, realised->mtu));
-  for (auto& mark : TRY(forwarding_marks(draft.state, network)))
-    plan.push_back(plan::AddElement{std::move(mark)});
+  if (in_table(network)) plan::append(draft.plan, TRY(claim_namespace(instance)));
+  const auto plan = TRY(network_plan(instance, network, realised->mtu));
   plan::append(draft.plan, TRY(plan::missing(instance.kernel, plan)));
-  TRY(start_forwarding(instance, draft, TRY(forwarding_plan(network))));
+  start_forwarding(draft, TRY(forwarding_plan(network)));
   return commit(instance, draft);
 }
 

@@ -14,7 +14,7 @@
 #include "engine/instance.h"
 #include "engine/networks/existing_bridge.h"
 #include "engine/networks/networks.h"
-#include "engine/networks/other_instances.h"
+#include "engine/networks/claim.h"
 #include "engine/networks/parents.h"
 #include "engine/networks/templates.h"
 #include "engine/repair/renamed.h"
@@ -159,6 +159,13 @@ Status plan_removal(Instance& instance, Draft& draft, const std::vector<Network>
   auto& state = draft.state;
   for (const auto& network : networks)
     TRY(plan_detach(instance, draft, TRY(state.endpoints_of_network(network.id))));
+  TRY(plan_unmaking(instance, draft, networks));
+  for (const auto& network : networks) state.erase(network);
+  return {};
+}
+
+Status plan_unmaking(Instance& instance, Draft& draft, const std::vector<Network>& networks) {
+  auto& state = draft.state;
   draft.after_rollback.push_back([&instance, networks] {
     View look(*instance.store);
     for (const auto& network : networks)
@@ -187,19 +194,21 @@ Status plan_removal(Instance& instance, Draft& draft, const std::vector<Network>
         }
         links.push_back(std::move(link));
       }
+      state.erase_realised(network);
     }
-    state.erase(network);
     draft.events.push_back(event_of(Event::Action::kNetworkDestroy, network));
   }
-  if (!TRY(others_have_networks(instance)))
-    if (auto several = TRY(shared_element_of(instance, firewall::kSharedInstances)))
-      draft.plan.push_back(plan::DeleteElement{*std::move(several)});
   TRY(stop_forwarding(instance, draft, networks));
   for (const auto& network : TRY(state.networks()))
     if (in_table(network) && TRY(state.realised(network))) last = false;
   if (last && TRY(translator::is_there(*TRY(instance.kernel.route()))))
     draft.plan.push_back(plan::DeleteTranslatorIfUnused{});
-  if (last) draft.plan.push_back(plan::DeleteTableIfUnused{});
+  if (last) {
+    const auto claim = TRY(read_claim(instance));
+    if (claim && claim->instance == instance.tag)
+      draft.plan.push_back(plan::DeleteElement{claim_element(*claim)});
+    draft.plan.push_back(plan::DeleteTableIfUnused{});
+  }
   plan::append(draft.last, std::move(links));
   return {};
 }

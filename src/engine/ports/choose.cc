@@ -7,7 +7,6 @@
 #include "base/result.h"
 #include "engine/endpoints/default_route.h"
 #include "engine/instance.h"
-#include "engine/networks/other_instances.h"
 #include "engine/ports/ports.h"
 #include "engine/ports/publish.h"
 #include "engine/ports/roaming.h"
@@ -35,8 +34,7 @@ Result<std::vector<PortMapping>> choose_ports(Instance& instance, Draft& draft,
   });
   const auto publish = [&](const Attached& by, const PortSpec& spec) -> Result<Published> {
     const bool translate = TRY(use_translator(instance, draft, by.network, by.endpoint, {spec}));
-    return resolve_ports(state, TRY(others_ports(instance)), by.network, {spec}, by.endpoint,
-                         translate);
+    return resolve_ports(state, by.network, {spec}, by.endpoint, translate);
   };
   const auto cannot = [](const Error& error) {
     return error.kind == ErrorKind::kInvalid || error.kind == ErrorKind::kUnsupported;

@@ -32,11 +32,6 @@ enum class IfTaken { kRefuse, kWait };
 [[nodiscard]] Status reassign_ports(Instance& instance, Draft& draft, const Sandbox& sandbox,
                                     IfTaken if_taken, std::string_view joining = {});
 
-/// `error` of a change that publishes `ports`: if another instance's element is the cause, an error
-/// that names it.
-[[nodiscard]] Error name_the_taker(Instance& instance, Error error,
-                                   const std::vector<PortMapping>& ports);
-
 // The translator: ports on IPv6 for the IPv4 addresses of containers (src/translator).
 
 /// Whether the translator leads to the endpoint's IPv4 address for these ports; adds it to the draft

@@ -13,7 +13,6 @@
 #include "engine/host/host_facts.h"
 #include "engine/ids.h"
 #include "engine/instance.h"
-#include "engine/networks/other_instances.h"
 #include "engine/ports/ports.h"
 #include "engine/ports/roaming.h"
 #include "engine/state/draft.h"
@@ -27,7 +26,6 @@
 namespace berth::engine {
 namespace {
 
-using Others = std::vector<nft::Element>;
 
 std::string describe(const PortMapping& mapping) {
   const auto host =
@@ -111,16 +109,14 @@ Status check_not_bound(State& state, const Bindings& wanted, std::string_view ad
   return {};
 }
 
-Status check_binding(State& state, const Others& others, const Bindings& wanted,
-                     std::string_view advice) {
+Status check_binding(State& state, const Bindings& wanted, std::string_view advice) {
   TRY(check_not_published(state, wanted, advice));
-  for (const auto& each : wanted) TRY(check_not_others(others, each));
   return check_not_bound(state, wanted, advice);
 }
 
-Status check_binding(State& state, const Others& others, Bindings& wanted, Port host_port) {
+Status check_binding(State& state, Bindings& wanted, Port host_port) {
   for (auto& each : wanted) each.host_port = host_port;
-  return check_binding(state, others, wanted, kGiveAnother);
+  return check_binding(state, wanted, kGiveAnother);
 }
 
 // Whether the number is one that the sandbox's own ports wait for, to lead elsewhere in it.
@@ -133,18 +129,14 @@ bool is_waited_for(const std::vector<PortMapping>& waiting, const Bindings& want
 }
 
 // A port of the host's ephemeral range that nobody has on any of the addresses: the kernel knows
-// who is bound, the store and the table what is published.
-Status take_any_free_port(State& state, const Others& others,
-                          const std::vector<PortMapping>& waiting, Bindings& wanted) {
+// who is bound, the store what is published.
+Status take_any_free_port(State& state, const std::vector<PortMapping>& waiting, Bindings& wanted) {
   std::vector<Ip> addresses;
   for (const auto& each : wanted) addresses.push_back(each.host_ip);
   const auto is_unpublished = [&](Port port) {
     for (auto& each : wanted) each.host_port = port;
     const auto owner = state.port_owner(wanted);
-    return owner && !*owner && !is_waited_for(waiting, wanted) &&
-           std::ranges::all_of(wanted, [&](const PortMapping& each) {
-             return check_not_others(others, each).has_value();
-           });
+    return owner && !*owner && !is_waited_for(waiting, wanted);
   };
   const auto draw = [&](Protocol protocol) {
     return ask_kernel(state, addresses, [&](kernel::Absent absent) {
@@ -164,13 +156,13 @@ Status take_any_free_port(State& state, const Others& others,
 }
 
 // The first port of the spec's range that is free.
-Status take_of_range(State& state, const Others& others, const std::vector<PortMapping>& waiting,
+Status take_of_range(State& state, const std::vector<PortMapping>& waiting,
                      const PortSpec& spec, Bindings& wanted) {
   std::string last = "it waits for another network";
   for (int host = spec.host_first; host <= spec.host_last; ++host) {
     for (auto& each : wanted) each.host_port = static_cast<Port>(host);
     if (is_waited_for(waiting, wanted)) continue;
-    auto free = check_binding(state, others, wanted, static_cast<Port>(host));
+    auto free = check_binding(state, wanted, static_cast<Port>(host));
     if (free) return free;
     last = std::move(free).error().message;
   }
@@ -263,7 +255,7 @@ Status check_spec(const PortSpec& spec) {
 }
 
 // The ports of one spec, taken for `endpoint`.
-Result<Published> resolve_spec(State& state, const Others& others, const Network& network,
+Result<Published> resolve_spec(State& state, const Network& network,
                                const PortSpec& spec, const Endpoint& endpoint, bool translate,
                                const std::vector<PortMapping>& waiting) {
   TRY(check_spec(spec));
@@ -286,13 +278,13 @@ Result<Published> resolve_spec(State& state, const Others& others, const Network
     if (wanted.empty()) continue;
     switch (choice_of(spec)) {
       case Choice::kAny:
-        TRY(take_any_free_port(state, others, waiting, wanted));
+        TRY(take_any_free_port(state, waiting, wanted));
         break;
       case Choice::kRange:
-        TRY(take_of_range(state, others, waiting, spec, wanted));
+        TRY(take_of_range(state, waiting, spec, wanted));
         break;
       case Choice::kNone:
-        TRY(check_binding(state, others, wanted,
+        TRY(check_binding(state, wanted,
                           static_cast<Port>(spec.host_first + (port - spec.container_first))));
         break;
     }
@@ -359,28 +351,6 @@ bool is_translated(const Endpoint& endpoint, const Ip& host_ip) {
   return !endpoint.address6 || host_ip == kLoopback6;
 }
 
-// The ports of other instances are in berth's table alone. They clash as ours do: on one address,
-// or one of them on all.
-Status check_not_others(const Others& others, const PortMapping& wanted) {
-  for (const auto& element : others) {
-    const auto holds = [&](const nft::Field& field) {
-      return std::ranges::count(element.key, field);
-    };
-    if (!holds(wanted.protocol) || !holds(wanted.host_port)) continue;
-    const auto* address = std::get_if<Ip>(&element.key.front());
-    const auto* to = element.data.empty() ? nullptr : std::get_if<Ip>(&element.data.front());
-    if (to && to->family() != wanted.host_ip.family()) continue;
-    if (address && !wanted.host_ip.is_unspecified() && *address != wanted.host_ip) continue;
-    const auto owner = element.comment.substr(0, element.comment.find(' '));
-    return fail(
-        ErrorKind::kInUse,
-        "port {} is taken in berth's table by {}, which is not of this instance: give another "
-        "host port",
-        describe(wanted), owner.empty() ? "somebody" : owner);
-  }
-  return {};
-}
-
 std::vector<std::size_t> order_of_choice(const std::vector<PortSpec>& specs) {
   std::vector<std::size_t> order(specs.size());
   std::iota(order.begin(), order.end(), 0);
@@ -391,7 +361,7 @@ std::vector<std::size_t> order_of_choice(const std::vector<PortSpec>& specs) {
   return order;
 }
 
-Result<Published> resolve_ports(State& state, const Others& others, const Network& network,
+Result<Published> resolve_ports(State& state, const Network& network,
                                 const std::vector<PortSpec>& specs, const Endpoint& endpoint,
                                 bool translate, const std::vector<PortMapping>& waiting) {
   if (!specs.empty() && network.internal)
@@ -405,7 +375,7 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
                 network.driver == Driver::kBridge ? "unmanaged" : name(network.driver));
   std::vector<Published> of_spec(specs.size());
   for (const auto i : order_of_choice(specs))
-    of_spec[i] = TRY(resolve_spec(state, others, network, specs[i], endpoint, translate, waiting));
+    of_spec[i] = TRY(resolve_spec(state, network, specs[i], endpoint, translate, waiting));
   Published all;
   for (const auto& [ports, translated] : of_spec) {
     all.ports.insert(all.ports.end(), ports.begin(), ports.end());
@@ -414,8 +384,8 @@ Result<Published> resolve_ports(State& state, const Others& others, const Networ
   return all;
 }
 
-Status check_free(State& state, const Others& others, const PortMapping& wanted) {
-  return check_binding(state, others, {wanted}, kStartedWithIt);
+Status check_free(State& state, const PortMapping& wanted) {
+  return check_binding(state, {wanted}, kStartedWithIt);
 }
 
 Result<plan::Plan> port_changes(const Network& network, const Endpoint& endpoint,
@@ -445,7 +415,7 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Publish& reques
   const auto add = [&](const Network& network, Endpoint& endpoint) -> Status {
     const bool translate = TRY(use_translator(instance, draft, network, endpoint, request.ports));
     auto sandbox = TRY(draft.state.sandbox(endpoint.sandbox_id));
-    const auto added = TRY(resolve_ports(draft.state, TRY(others_ports(instance)), network,
+    const auto added = TRY(resolve_ports(draft.state, network,
                                          request.ports, endpoint, translate, sandbox.ports));
     const auto waiting = ports_without(sandbox.ports, added);
     if (waiting != sandbox.ports) {
@@ -495,18 +465,6 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Unpublish& requ
     return {};
   };
   return change_ports(instance, draft, request.network, request.target, remove);
-}
-
-Error name_the_taker(Instance& instance, Error error, const std::vector<PortMapping>& ports) {
-  if (error.kind != ErrorKind::kExists) return error;
-  for (const auto& set : firewall::table().sets) {
-    if (!set.name.starts_with("publish")) continue;
-    const auto others = others_elements(instance, set.name);
-    for (const auto& mapping : ports)
-      if (const auto free = others ? check_not_others(*others, mapping) : Status{}; !free)
-        return free.error();
-  }
-  return error;
 }
 
 }  // namespace berth::engine

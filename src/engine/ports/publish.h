@@ -19,13 +19,11 @@ struct Published {
 };
 
 /// Turns what was asked for into ports that are free, and takes them for `endpoint`, whose
-/// addresses are known. `others`: what other instances have published. In a family whose gateway
-/// mode is routed a port of the host is not needed: its host_port is 0. `translate`: does the
-/// translator lead from IPv6 to the endpoint's IPv4 address. `waiting`: the sandbox's ports that no
-/// endpoint publishes by now, whose numbers are chosen for no other port. The result is in the
-/// order of `specs`.
-[[nodiscard]] Result<Published> resolve_ports(State& state, const std::vector<nft::Element>& others,
-                                              const Network& network,
+/// addresses are known. In a family whose gateway mode is routed a port of the host is not needed:
+/// its host_port is 0. `translate`: does the translator lead from IPv6 to the endpoint's IPv4
+/// address. `waiting`: the sandbox's ports that no endpoint publishes by now, whose numbers are
+/// chosen for no other port. The result is in the order of `specs`.
+[[nodiscard]] Result<Published> resolve_ports(State& state, const Network& network,
                                               const std::vector<PortSpec>& specs,
                                               const Endpoint& endpoint, bool translate,
                                               const std::vector<PortMapping>& waiting = {});
@@ -41,8 +39,7 @@ struct Published {
 
 /// Whether a port of the host, which a sandbox was started with, is free; the error says who has
 /// it.
-[[nodiscard]] Status check_free(State& state, const std::vector<nft::Element>& others,
-                                const PortMapping& wanted);
+[[nodiscard]] Status check_free(State& state, const PortMapping& wanted);
 
 /// What turns the endpoint's published ports from `before` to `after`: elements that come and go,
 /// and the end of UDP flows that would keep an old target. `owner`: the elements' comment.
@@ -50,9 +47,5 @@ struct Published {
                                               const std::vector<PortMapping>& before,
                                               const std::vector<PortMapping>& after,
                                               const std::string& owner);
-
-/// Whether another instance, or somebody else, holds the port in berth's table.
-[[nodiscard]] Status check_not_others(const std::vector<nft::Element>& others,
-                                      const PortMapping& wanted);
 
 }  // namespace berth::engine

@@ -9,7 +9,6 @@
 #include "engine/host/host_facts.h"
 #include "engine/ids.h"
 #include "engine/instance.h"
-#include "engine/networks/other_instances.h"
 #include "engine/ports/ports.h"
 #include "engine/ports/publish.h"
 #include "engine/ports/roaming.h"
@@ -61,7 +60,7 @@ Status reassign_ports(Instance& instance, Draft& draft, const Sandbox& sandbox, 
       if (port.host_port == 0 || std::ranges::find(held, port) != held.end()) continue;
       // Nobody published it for a while, and somebody else may have it by now: another sandbox, or
       // an endpoint of this one by ports of its own.
-      const auto free = check_free(state, TRY(others_ports(instance)), port);
+      const auto free = check_free(state, port);
       if (free) continue;
       if (refuses) return free;
       std::erase(endpoint.ports, port);

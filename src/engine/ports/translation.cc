@@ -94,7 +94,8 @@ Status add_translator(Instance& instance, Draft& draft) {
       instance.config.only_plan && !possible && possible.error().kind == ErrorKind::kPermission;
   if (!possible && !shown_only) return possible;
   draft.plan.push_back(plan::EnsureTranslator{});
-  return start_forwarding(instance, draft, TRY(translator_forwarding(instance, draft.state)));
+  start_forwarding(draft, TRY(translator_forwarding(instance, draft.state)));
+  return {};
 }
 
 Result<bool> translator_needed_without(Instance& instance, State& state,

@@ -20,7 +20,7 @@
 #include "engine/host/forwarding.h"
 #include "engine/instance.h"
 #include "engine/networks/networks.h"
-#include "engine/networks/other_instances.h"
+#include "engine/networks/claim.h"
 #include "engine/ports/ports.h"
 #include "engine/ports/publish.h"
 #include "engine/repair/repair.h"
@@ -91,17 +91,20 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
   std::vector<Network> realised;
   for (auto& network : TRY(state.networks()))
     if (TRY(state.realised(network))) realised.push_back(std::move(network));
-  if (std::ranges::any_of(realised, in_table) && !TRY(table_intact(instance)))
-    differs("table inet berth", plan::Plan{plan::EnsureTable{}});
+  if (std::ranges::any_of(realised, in_table)) {
+    auto table = TRY(claim_namespace(instance));
+    if (!TRY(table_intact(instance))) table.insert(table.begin(), plan::EnsureTable{});
+    differs("table inet berth", std::move(table));
+  }
 
   Draft forwarding(*instance.store);
   forwarding.verb = "switch forwarding on again";
   for (const auto& network : realised)
-    TRY(start_forwarding(instance, forwarding, TRY(forwarding_plan(network))));
+    start_forwarding(forwarding, TRY(forwarding_plan(network)));
   if (!forwarding.plan.empty()) found("forwarding", forwarding, {});
 
   const auto all_facts = TRY(host_facts(true));
-  plan::Plan wanted;
+  plan::Plan wanted{plan::AddElement{claim_element(own_claim(instance))}};
   for (const auto& network : realised) {
     const auto below = check_ground(instance, network);
     if (!below) {
@@ -111,8 +114,6 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
       continue;
     }
     auto plan = TRY(network_plan(instance, network, TRY(state.realised(network))->mtu));
-    for (const auto& mark : TRY(forwarding_marks(state, network)))
-      plan.push_back(plan::AddElement{mark});
     differs("network " + network.name, missing(plan));
     plan::append(wanted, std::move(plan));
     Draft routes(*instance.store);
@@ -160,9 +161,6 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
   std::set<nft::Element> known;
   for (const auto& op : wanted)
     if (const auto* add = std::get_if<plan::AddElement>(&op)) known.insert(add->element);
-  if (TRY(others_have_networks(instance)) && !realised.empty())
-    differs("table inet berth",
-            missing({plan::AddElement{firewall::shared_element(firewall::kSharedInstances)}}));
   plan::Plan strays;
   for (const auto& set : firewall::table().sets) {
     const auto elements =

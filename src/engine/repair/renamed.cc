@@ -60,12 +60,8 @@ Result<std::optional<IfName>> new_name_of(plan::Kernel& kernel, const plan::Dele
   if (!made.mac) return std::nullopt;
   const auto named = TRY(kernel::find_link(route, made.name));
   if (named && plan::is_alike(*named, made)) return std::nullopt;
-  std::optional<std::vector<IfName>> others;  // bridges of other instances, once asked for
-  for (const auto& link : TRY(kernel::list_links(route))) {
-    if (!plan::is_alike(link, made)) continue;
-    if (!others) others = plan::others_bridges(kernel);
-    if (std::ranges::find(*others, link.name) == others->end()) return link.name;
-  }
+  for (const auto& link : TRY(kernel::list_links(route)))
+    if (plan::is_alike(link, made)) return link.name;
   return std::nullopt;
 }
 

@@ -2,11 +2,12 @@
 //
 // Records that cannot be read are told of and passed over. What they described is found by what is
 // known without them: an endpoint's veth, the files of its DHCP client, a network's devices and a
-// namespace's file are named after their ids, which are in the keys, and the firewall's elements
-// and the bridges carry the instance's tag in the table.
+// namespace's file are named after their ids, which are in the keys; the rest is found as what is
+// left of an instance whose store is lost (leftovers.h).
 
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "base/result.h"
 #include "engine/change/change.h"
@@ -16,14 +17,13 @@
 #include "engine/change/recovery.h"
 #include "engine/ids.h"
 #include "engine/instance.h"
-#include "engine/networks/existing_bridge.h"
+#include "engine/networks/claim.h"
 #include "engine/networks/networks.h"
+#include "engine/repair/leftovers.h"
 #include "engine/repair/repair.h"
 #include "engine/sandboxes/files.h"
 #include "engine/sandboxes/sandboxes.h"
 #include "engine/state/draft.h"
-#include "firewall/table.h"
-#include "kernel/netlink/link.h"
 #include "model/json.h"
 #include "plan/whose.h"
 
@@ -122,37 +122,87 @@ Result<Damage> drop_damaged(Instance& instance) {
   return damage;
 }
 
-Result<plan::Plan> removal_by_tag(Instance& instance) {
-  plan::Plan elements, links;
-  for (const auto& set : firewall::table().sets) {
-    const auto listed =
-        TRY(instance.kernel.nft())->list_elements(std::string(firewall::kTable), set);
-    if (!listed && listed.error().kind == ErrorKind::kNotFound) continue;
-    for (const auto& element : TRY(listed)) {
-      if (!element.comment.ends_with(" " + instance.tag)) continue;
-      elements.push_back(plan::DeleteElement{element});
-      const auto* bridge = std::get_if<IfName>(&element.key.front());
-      if (set.name != firewall::kBridges || !bridge) continue;
-      if (element.comment.ends_with(fmt::format(" {}{}", kAdoptedMark, instance.tag))) continue;
-      const auto link = TRY(kernel::find_link(*TRY(instance.kernel.route()), *bridge));
-      if (link && link->kind == "bridge") links.push_back(plan::DeleteLink{*bridge});
-    }
-  }
-  elements.push_back(plan::DeleteTableIfUnused{});
-  plan::append(elements, std::move(links));
-  return elements;
+// What is berth's in this network namespace, unless an instance with another root has it; of a store
+// that is lost, also what names tell.
+Result<plan::Plan> leftovers(Instance& instance, StoreIs store_is) {
+  const auto claim = TRY(read_claim(instance));
+  const auto own = own_claim(instance);
+  const bool is_own = claim && (claim->root == own.root || claim->instance == own.instance);
+  plan::Plan plan;
+  if (store_is == StoreIs::kLost || (is_own && claim->instance != own.instance))
+    plan = TRY(removal_by_name(instance.kernel, instance.config.run,
+                               [](std::string_view) { return false; }));
+  if (!claim || is_own) plan::append(plan, TRY(removal_by_table(instance.kernel)));
+  return plan;
+}
+
+// Refuses where the instance that has claimed the network namespace is still there.
+Status check_lost(const Claim& claim) {
+  std::error_code error;
+  const auto path = claim.root + "/berth.db";
+  if (!std::filesystem::exists(path, error)) return {};
+  auto store = store::open_sqlite(path);
+  if (!store && store.error().kind != ErrorKind::kCorrupt)
+    return std::unexpected(std::move(store).error());
+  const auto tag = store ? (*store)->get("meta/instance") : std::unexpected(store.error());
+  if (!tag || *tag != claim.instance) return {};
+  return fail(ErrorKind::kInUse,
+              "the instance in {}, which has this network namespace, is not lost: reset it with "
+              "--root {}",
+              claim.root, claim.root);
+}
+
+Result<plan::Plan> foreign_removal(Instance& instance) {
+  std::set<std::string, std::less<>> known;
+  for (const auto* kind : {"network/", "endpoint/", "sandbox/"})
+    for (const auto& [key, text] : TRY(list_documents(instance, kind)))
+      known.insert({std::string(id_in(key)), short_id(std::string(id_in(key)))});
+  auto plan = TRY(removal_by_name(instance.kernel, instance.config.run,
+                                  [&](std::string_view id) { return known.contains(id); }));
+  const auto claim = TRY(read_claim(instance));
+  if (!claim || claim->instance == instance.tag) return plan;
+  TRY(check_lost(*claim));
+  plan::append(plan, TRY(removal_by_table(instance.kernel)));
+  return plan;
 }
 
 }  // namespace
 
-Status prepare(Instance& instance, Draft& draft, const Reset&) {
+Status prepare(Instance& instance, Draft& draft, const Reset& request) {
+  draft.direction = Direction::kRemove;
+  draft.verb = "reset";
+  if (request.foreign) {
+    draft.plan = TRY(foreign_removal(instance));
+    return {};
+  }
   RemoveSandboxes all{{}, true};
   for (const auto& sandbox : TRY(draft.state.sandboxes())) all.targets.push_back(sandbox.id);
   TRY(prepare(instance, draft, all));
   return plan_removal(instance, draft, TRY(draft.state.networks()));
 }
 
-std::vector<Error> reset_instance(Instance& instance) {
+Status reset_foreign(Instance& instance) {
+  const auto held = TRY(lock_instance(instance));
+  Draft draft(*instance.store);
+  TRY(prepare(instance, draft, Reset{.foreign = true}));
+  draft.force = true;
+  return commit(instance, draft);
+}
+
+std::vector<Error> reset_without_store(Instance& instance, const Config& config, const Error& why) {
+  if (auto opened = open_without_store(instance, config); !opened)
+    return {std::move(opened).error()};
+  auto errors = reset_instance(instance, StoreIs::kLost);
+  errors.insert(errors.begin(),
+                {ErrorKind::kCorrupt,
+                 fmt::format("{}; it was passed over: processes of sandboxes were not ended, and "
+                             "forwarding is as it was",
+                             why.message),
+                 0});
+  return errors;
+}
+
+std::vector<Error> reset_instance(Instance& instance, StoreIs store_is) {
   std::vector<Error> errors, told;
   // What is somebody else's by now (plan/whose.h) is only to be told of.
   const auto note = [&](Status status) {
@@ -165,7 +215,11 @@ std::vector<Error> reset_instance(Instance& instance) {
     return drop_damaged(instance);
   };
   const auto damage = look_for_damage();
+  if (!damage && damage.error().kind == ErrorKind::kCorrupt && store_is == StoreIs::kReadable)
+    return reset_without_store(instance, instance.config, damage.error());
   if (!damage) return {damage.error()};
+  const auto claim = read_claim(instance);
+  if (!claim) return {claim.error()};
 
   // Until the lock is held and nobody has made another sandbox meanwhile.
   InstanceLock::Held held;
@@ -198,7 +252,7 @@ std::vector<Error> reset_instance(Instance& instance) {
     auto rest = damage->leftovers;
     Draft left(*instance.store);
     plan::append(rest, TRY(orphan_links(instance, left.transaction)));
-    plan::append(rest, TRY(removal_by_tag(instance)));
+    plan::append(rest, TRY(leftovers(instance, store_is)));
     for (auto& spared : plan::spare_others(instance.kernel, rest))
       told.push_back(std::move(spared));
     for (auto& error : plan::apply_all(instance.kernel, rest)) errors.push_back(std::move(error));
@@ -216,6 +270,10 @@ std::vector<Error> reset_instance(Instance& instance) {
   namespace fs = std::filesystem;
   std::error_code error;
   remove_stray_files(instance, /*youngest=*/std::chrono::seconds(0));
+  if (*claim && (*claim)->root == own_claim(instance).root) {
+    instance.tag = (*claim)->instance;  // of a store that is lost: its sandboxes' files
+    remove_stray_files(instance, /*youngest=*/std::chrono::seconds(0));
+  }
   for (const auto* file : {"berth.db", "berth.db-wal", "berth.db-shm", "journal"})
     fs::remove(fs::path(instance.config.root) / file, error);
   // Directories only if nothing else is in them: another instance may share --run. The lock after

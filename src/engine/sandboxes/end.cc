@@ -101,7 +101,7 @@ bool is_dead(Instance& instance, const Sandbox& sandbox) {
 }
 
 Status collect_dead(Instance& instance) {
-  if (instance.config.only_plan || !instance.snapshot.expired()) return {};
+  if (!may_change(instance) || instance.config.only_plan) return {};
   View look(*instance.store);
   std::vector<Sandbox> dead;
   for (auto& sandbox : TRY(look.state.sandboxes()))
@@ -110,7 +110,7 @@ Status collect_dead(Instance& instance) {
 }
 
 Status collect_stale(Instance& instance, const Target& reference) {
-  if (instance.config.only_plan || !instance.snapshot.expired()) return {};
+  if (!may_change(instance) || instance.config.only_plan) return {};
   std::vector<Sandbox> dead;
   const auto netns = open_foreign(instance, reference);
   {

@@ -172,17 +172,13 @@ std::expected<Started, RunError> run_sandbox(Instance& instance, const RunProces
     sandbox.name = TRY(name_for(attaching.state, sandbox.name));
     attaching.events.push_back(event_of(Event::Action::kSandboxCreate, sandbox));
     std::vector<Endpoint> endpoints;
-    std::vector<PortMapping> ports;
     sandbox.endpoints.clear();
     sandbox.ports.clear();
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
     if (sandbox.mode == NetworkMode::kNetworks) {
       endpoints = TRY(attach_all(instance, attaching, request,
                                  {.sandbox = sandbox, .ns = ns, .loopback_down = true}));
-      for (const auto& endpoint : endpoints) {
-        ports.insert(ports.end(), endpoint.ports.begin(), endpoint.ports.end());
-        sandbox.endpoints.push_back(endpoint.id);
-      }
+      for (const auto& endpoint : endpoints) sandbox.endpoints.push_back(endpoint.id);
       if (!request.ports.empty()) sandbox.ports = TRY(attaching.state.sandbox(sandbox.id)).ports;
     } else if (sandbox.mode == NetworkMode::kNone) {
       attaching.plan.push_back(plan::SetLinkUp{ns, TRY(IfName::parse("lo"))});
@@ -196,9 +192,7 @@ std::expected<Started, RunError> run_sandbox(Instance& instance, const RunProces
     attaching.state.put(sandbox);
     attaching.verb = "run " + sandbox.name;
     attaching.events.push_back(event_of(Event::Action::kSandboxStart, sandbox));
-    if (auto done = commit(instance, attaching); !done)
-      return std::unexpected(name_the_taker(instance, std::move(done).error(), ports));
-    return {};
+    return commit(instance, attaching);
   };
   const auto attach = [&]() -> Status {
     const auto held = TRY(lock_instance(instance));

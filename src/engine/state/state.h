@@ -1,5 +1,6 @@
 // Where everything is in the store, and typed access to it.
 //
+// clang-format off
 //   network/<id>                          Network
 //   network-name/<name>                   -> network id
 //   endpoint/<id>                         Endpoint
@@ -11,22 +12,21 @@
 //   link/<name>/<endpoint>                -> id of the sandbox that links to <name> by it
 //   lease/<network>/<4 or 6>/<address in hex>  -> endpoint id
 //   hint/<network>/<subnet in hex>        an address below which all of the range are taken
-//   port/<protocol>/<port>/<endpoint>     the addresses in hex that the endpoint has the port of
-//   the
+//   port/<protocol>/<port>/<endpoint>     the addresses in hex that the endpoint has the port of the
 //                                         host on (port in 5 digits, so that keys sort)
-//   realised/<network>                    its kernel objects have been made; the endpoints' MTU,
-//   and
+//   realised/<network>                    its kernel objects have been made; the endpoints' MTU, and
 //                                         after a blank the plan of Realised::give_back
 //   switched/<sysctl>                     its value before berth switched it
-//   left/<link>                           namespace, index and MAC of a link that a forced removal
-//   left meta/instance                         8 hex digits that tell this instance's elements from
-//   others' meta/boot                             the boot in which the kernel's part of all this
-//   was made meta/journal-boot                     the boot that the journal is of, while meta/boot
-//   is older:
-//                                         a damaged record keeps the rest from being forgotten
+//   left/<link>                           namespace, index and MAC of a link that a forced removal left
+//   meta/instance                         8 hex digits that tell this instance's elements from others'
+//   meta/boot                             the boot in which the kernel's part of all this was made
+//   meta/netns                            and the network namespace: its inode and cookie
+//   meta/journal-boot                     both of the journal, while those two are older: a damaged
+//                                         record keeps the rest from being forgotten
 //   last-change                           id of the last change that is recorded whole (journal.cc)
 //   unreadable/journal/<id>               the journal's entry of a change, which could not be read:
 //                                         kept for reconcile to tell of it
+// clang-format on
 //
 // Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
 #pragma once

@@ -10,6 +10,7 @@
 #include "frontends/cli/options.h"
 #include "frontends/cli/output.h"
 #include "frontends/cli/verbs.h"
+#include "lab/lab.h"
 
 namespace berth::cli {
 namespace {
@@ -116,15 +117,18 @@ Action build_reconcile(CLI::App& app) {
 Action build_reset(CLI::App& app) {
   struct Options {
     bool force = false;
+    bool foreign = false;
     DryRun dry_run;
   };
   auto options = std::make_shared<Options>();
   add_flag(app, "-f,--force", options->force, "Do not ask");
+  add_flag(app, "--foreign", options->foreign,
+           "Remove what an instance left here whose store is lost; this one stays");
   add_dry_run(app, options->dry_run);
   return [options](Context& context) -> Result<int> {
     if (options->dry_run.on) {
       auto engine = TRY(context.open(options->dry_run));
-      return show_plan(engine, options->dry_run, Reset{});
+      return show_plan(engine, options->dry_run, Reset{options->foreign});
     }
     if (!options->force) {
       if (::isatty(STDIN_FILENO) != 1)
@@ -132,12 +136,22 @@ Action build_reset(CLI::App& app) {
                     "reset removes every sandbox and network, and there is no terminal to ask on; "
                     "give --force");
       const auto root = TRY(context.settings()).root;
-      if (!confirmed(fmt::format("Remove every sandbox and network of {}?", root)))
-        return kExitRefused;
+      const auto question =
+          options->foreign
+              ? "Remove what an instance whose store is lost left in this network namespace?"
+              : fmt::format("Remove every sandbox and network of {}?", root);
+      if (!confirmed(question)) return kExitRefused;
     }
-    auto engine = TRY(context.open());
-    const auto errors = engine.reset();
+    if (options->foreign) {
+      auto engine = TRY(context.open());
+      TRY(engine.reset_foreign());
+      return kExitOk;
+    }
+    const auto settings = TRY(context.settings());
+    const auto errors = Engine::reset(settings);
     for (const auto& error : errors) complain(error.message);
+    for (const auto& each : TRY(lab::list(settings.run + "/labs")))
+      print(fmt::format("lab {0} stays: remove it with `berth lab down {0}`\n", each.name));
     return errors.empty() ? kExitOk : kExitRefused;
   };
 }
@@ -175,10 +189,15 @@ constinit const Verb kReset = {
     .summary = "Remove all that this instance made, and nothing else",
     .details =
         "A record that cannot be read is passed over and told of in a line of its own (exit code 1 "
-        "then); all the rest goes, and the instance is empty.",
+        "then); all the rest goes, and the instance is empty. Of a store that cannot be read at "
+        "all, what it described is found by the firewall's table and by names; processes of "
+        "sandboxes are not ended then. Labs stay.\n"
+        "With --foreign, what another instance made in this network namespace goes, if its store "
+        "is lost.",
     .examples =
         "berth system reset\n"
-        "berth --root /tmp/a --run /tmp/a/run system reset -f\n",
+        "berth --root /tmp/a --run /tmp/a/run system reset -f\n"
+        "berth system reset --foreign\n",
     .build = build_reset,
 };
 
