@@ -227,9 +227,9 @@ Result<PlanText> Engine::plan(const Request& request) {
         return {};
       },
       request));
-  plan::append(draft.plan, std::move(draft.last));
-  (void)plan::spare_others(impl_->kernel, draft.plan);
-  return PlanText{plan::render(draft.plan), plan::to_json(draft.plan)};
+  auto plan = TRY(draft.take_plan());
+  (void)plan::spare_others(impl_->kernel, plan);
+  return PlanText{plan::render(plan), plan::to_json(plan)};
 }
 
 }  // namespace berth

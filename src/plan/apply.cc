@@ -12,7 +12,6 @@
 #include "base/result.h"
 #include "dhcp/client.h"
 #include "firewall/table.h"
-#include "kernel/conntrack/conntrack.h"
 #include "kernel/neighbour/who_has.h"
 #include "kernel/netlink/address.h"
 #include "kernel/netlink/bridge.h"
@@ -277,12 +276,11 @@ class Run {
   void operator()(const DeleteElement& op) { queue_element(Outbox::Kind::kRemovals, op.element); }
 
   void operator()(const FlushFlows& op) {
-    now([&]() -> Status {
-      return kernel::flush_flows(*TRY(kernel_.netfilter()), {.protocol = op.protocol,
-                                                             .destination = op.address,
-                                                             .destination_port = op.port,
-                                                             .reply_source = {}});
-    });
+    outbox_.make_way_for(Outbox::Kind::kFlushes);
+    if (!stopped())
+      outbox_.add(current_, {.protocol = op.protocol,
+                             .destination = op.address,
+                             .destination_port = op.port});
   }
 
   void operator()(const StartProcess&) {}  // printed only

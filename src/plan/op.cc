@@ -1,5 +1,6 @@
 #include "plan/op.h"
 
+#include <algorithm>
 #include <set>
 
 #include "plan/visit.h"
@@ -135,6 +136,11 @@ Op::~Op() = default;
 void append(Plan& plan, Plan more) {
   plan.insert(plan.end(), std::make_move_iterator(more.begin()),
               std::make_move_iterator(more.end()));
+}
+
+void put_flushes_last(Plan& plan) {
+  std::ranges::stable_partition(
+      plan, [](const Op& op) { return !std::holds_alternative<FlushFlows>(op); });
 }
 
 DeleteLink deletion_of(const AddBridge& made) {

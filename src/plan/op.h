@@ -252,11 +252,13 @@ struct DeleteElement {
   nft::Element element;
 };
 
-/// Forgets the tracked UDP flows of a published port, so that no old flow keeps an old mapping.
+/// Forgets the tracked UDP flows to a published port of this host, so that no old flow keeps an old
+/// mapping. It comes after what changes the mapping; flushes next to each other are one look at the
+/// kernel's table, which is slow (conntrack.h).
 struct FlushFlows {
   Protocol protocol = Protocol::kUdp;
-  std::optional<Ip> address;  ///< original destination; none: any
-  Port port = 0;              ///< original destination port
+  Ip address;     ///< original destination; unspecified: every address of this host, of its family
+  Port port = 0;  ///< original destination port
 };
 
 /// Starts the sandbox's process. Printed only: the engine's sandbox module does it.
@@ -301,6 +303,9 @@ class Op : public AnyOp {
 using Plan = std::vector<Op>;
 
 void append(Plan& plan, Plan more);
+
+/// Moves the flushes of flows to the end of `plan`, next to each other.
+void put_flushes_last(Plan& plan);
 
 /// What deletes the link that the operation makes, and no other one of its name.
 [[nodiscard]] DeleteLink deletion_of(const AddBridge& made);

@@ -97,5 +97,13 @@ TEST(Inverse, HasNothingForWhatCannotBeTakenBack) {
       {});
 }
 
+TEST(Plan, HasTheFlushesOfFlowsLastAndInTheirOrder) {
+  const FlushFlows one{Protocol::kUdp, Ip(), 1};
+  const FlushFlows two{Protocol::kUdp, Ip(), 2};
+  Plan plan{one, DeleteNetns{"/a"}, two, DeleteNetns{"/b"}};
+  put_flushes_last(plan);
+  EXPECT_EQ(to_json(plan), to_json({DeleteNetns{"/a"}, DeleteNetns{"/b"}, one, two}));
+}
+
 }  // namespace
 }  // namespace berth::plan

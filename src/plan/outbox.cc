@@ -61,6 +61,11 @@ void Outbox::add(std::size_t position, const nft::Element& element) {
   elements_.push_back(&element);
 }
 
+void Outbox::add(std::size_t position, const kernel::FlowFilter& flows) {
+  positions_.push_back(position);
+  flows_.push_back(flows);
+}
+
 void Outbox::flush() {
   switch (std::exchange(kind_, Kind::kNone)) {
     case Kind::kNone:
@@ -75,6 +80,8 @@ void Outbox::flush() {
       return flush_elements(true);
     case Kind::kRemovals:
       return flush_elements(false);
+    case Kind::kFlushes:
+      return flush_flows();
   }
 }
 
@@ -159,6 +166,18 @@ void Outbox::flush_elements(bool adding) {
       settle_(positions[i], commit(std::span(elements).subspan(i, 1), adding));
     return;
   }
+  if (!status) return settle_(positions[0], std::move(status));
+  for (const auto position : positions) settle_(position, {});
+}
+
+void Outbox::flush_flows() {
+  const auto flows = std::exchange(flows_, {});
+  const auto positions = std::exchange(positions_, {});
+  if (flows.empty()) return;
+  const auto forget = [&]() -> Status {
+    return kernel::flush_flows(*TRY(kernel_.netfilter()), *TRY(kernel_.route()), flows);
+  };
+  auto status = forget();
   if (!status) return settle_(positions[0], std::move(status));
   for (const auto position : positions) settle_(position, {});
 }

@@ -1,6 +1,6 @@
 // What operations leave to go to the kernel together: requests on one route socket, sysctls of one
-// sandbox, deletions of the host's links, additions to nft sets, or removals from them; one kind at
-// a time, in order.
+// sandbox, deletions of the host's links, additions to nft sets or removals from them, flushes of
+// flows; one kind at a time, in order.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "kernel/conntrack/conntrack.h"
 #include "plan/apply.h"
 #include "plan/op.h"
 
@@ -28,7 +29,7 @@ class Outbox {
         after_refusal_(after_refusal),
         settle_(std::move(settle)) {}
 
-  enum class Kind { kNone, kRequests, kSettings, kDeletions, kAdditions, kRemovals };
+  enum class Kind { kNone, kRequests, kSettings, kDeletions, kAdditions, kRemovals, kFlushes };
   /// Sends what waits, unless it is of that kind and for that namespace.
   void make_way_for(Kind kind, const NsRef& ns = {});
   /// One more, of the kind that way was made for.
@@ -36,6 +37,7 @@ class Outbox {
   void add(std::size_t position, const SetSysctl& setting);  ///< which outlives the next flush()
   void add_deletion(std::size_t position, const IfName& link);
   void add(std::size_t position, const nft::Element& element);  ///< likewise
+  void add(std::size_t position, const kernel::FlowFilter& flows);
 
   /// Sends what waits, and settles it.
   void flush();
@@ -45,6 +47,7 @@ class Outbox {
   void flush_settings();
   void flush_deletions();
   void flush_elements(bool adding);
+  void flush_flows();
   Status commit(std::span<const nft::Element* const> elements, bool adding);
   void leave_group(const std::vector<IfName>& links);
 
@@ -60,6 +63,7 @@ class Outbox {
   std::vector<const SetSysctl*> settings_;
   std::vector<IfName> deletions_;
   std::vector<const nft::Element*> elements_;
+  std::vector<kernel::FlowFilter> flows_;
 };
 
 }  // namespace berth::plan

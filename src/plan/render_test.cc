@@ -77,9 +77,10 @@ TEST(Render, NamespacesSysctlsAndFlows) {
   EXPECT_EQ(render({SetSysctl{"net/ipv4/conf/br.1/route_localnet", "1", ""}}),
             (Lines{"sysctl -qw net/ipv4/conf/br.1/route_localnet=1"}));
   EXPECT_EQ(render({FlushFlows{Protocol::kUdp, Ip::v4(127, 0, 0, 1), 53},
-                    FlushFlows{Protocol::kUdp, {}, 54}}),
-            (Lines{"conntrack -D -p udp --orig-dst 127.0.0.1 --orig-port-dst 53",
-                   "conntrack -D -p udp --orig-port-dst 54"}));
+                    FlushFlows{Protocol::kUdp, Ip(), 54}}),
+            (Lines{"conntrack -D -p udp --orig-port-dst 53 --orig-dst 127.0.0.1",
+                   "ip -4 -o addr | awk '{ sub(\"/.*\", \"\", $4); print $4 }' | "
+                   "xargs -n 1 conntrack -D -p udp --orig-port-dst 54 --orig-dst"}));
 }
 
 TEST(Render, ConsecutiveNftStatementsAreOneTransaction) {

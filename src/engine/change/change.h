@@ -16,6 +16,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "berth/event.h"
@@ -46,6 +47,13 @@ struct Change {
   store::Durability durability = store::Durability::kNormal;
   bool force = false;     ///< removing: whether to go on past the kernel's errors
   bool recorded = false;  ///< set by commit: done and recorded; an error only tells what went wrong
+
+  /// All of the plan in the order in which it is carried out, for whoever prints or commits it.
+  [[nodiscard]] Result<plan::Plan> take_plan() {
+    plan::put_flushes_last(plan);
+    plan::append(plan, std::exchange(last, {}));
+    return std::exchange(plan, {});
+  }
 
   std::vector<Event> events;  ///< told once the change is recorded
 

@@ -67,8 +67,7 @@ Status take_back(Instance& instance, const Change& change, const plan::Plan& pla
 
 // commit() without its events.
 Status carry_out(Instance& instance, Change& change) {
-  auto plan = std::move(change.plan);
-  plan::append(plan, std::move(change.last));
+  auto plan = TRY(change.take_plan());
   auto passed_over = plan::spare_others(instance.kernel, plan);
   if (plan.empty() && !change.before_record && passed_over.empty())
     return instance.store->commit(change.transaction.writes(), change.durability);

@@ -56,16 +56,12 @@ Status plan_detach(Instance& instance, Draft& draft, const std::vector<Endpoint>
     TRY(hand_on_default_routes(draft, sandbox, endpoint, endpoints));
     sandboxes.insert(sandbox.id);
   }
-  plan::Plan flushes;
   for (const auto& endpoint : endpoints) {
     auto sandbox = TRY(draft.state.sandbox(endpoint.sandbox_id));
     const auto known = draft.state.network_by_id(endpoint.network_id);  // may be lost (see reset)
     const auto network = known.value_or(Network{});
-    for (auto& op : TRY(port_changes(network, endpoint, all_ports(endpoint), {},
-                                     owner_comment(instance, sandbox, endpoint)))) {
-      auto& to = std::holds_alternative<plan::FlushFlows>(op) ? flushes : draft.plan;
-      to.push_back(std::move(op));
-    }
+    plan::append(draft.plan, TRY(port_changes(network, endpoint, all_ports(endpoint), {},
+                                              owner_comment(instance, sandbox, endpoint))));
     if (!known || network.ipam == Ipam::kDhcp)
       draft.plan.push_back(plan::StopDhcp{dhcp_directory(instance, endpoint)});
     for (auto& op :
@@ -98,7 +94,6 @@ Status plan_detach(Instance& instance, Draft& draft, const std::vector<Endpoint>
     if (const auto network = draft.state.network_by_id(id))
       TRY(update_via_routes(draft, instance.kernel, *network,
                             [&](const Sandbox& each) { return alive(each); }));
-  plan::append(draft.plan, std::move(flushes));
   // What was made at its first use goes with its last one.
   for (const auto& id : networks)
     if (const auto network = draft.state.network_by_id(id); network && network->predefined)

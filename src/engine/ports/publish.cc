@@ -401,10 +401,7 @@ Result<plan::Plan> port_changes(const Network& network, const Endpoint& endpoint
   const auto flush = [&](const PortMapping& mapping, const std::vector<PortMapping>& others) {
     if (mapping.protocol != Protocol::kUdp || mapping.host_port == 0) return;
     if (std::ranges::find(others, mapping) != others.end()) return;
-    const auto& ip = mapping.host_ip;
-    plan.push_back(plan::FlushFlows{mapping.protocol,
-                                    ip.is_unspecified() ? std::nullopt : std::optional(ip),
-                                    mapping.host_port});
+    plan.push_back(plan::FlushFlows{mapping.protocol, mapping.host_ip, mapping.host_port});
   };
   for (const auto& mapping : before) flush(mapping, after);
   for (const auto& mapping : after) flush(mapping, before);

@@ -1,23 +1,25 @@
 #include "kernel/conntrack/conntrack.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <map>
+#include <set>
+#include <tuple>
 
 #include "base/result.h"
+#include "kernel/netlink/route.h"
 
 namespace berth::kernel {
 namespace {
 
-// What CTA_FILTER_ORIG_FLAGS and CTA_FILTER_REPLY_FLAGS say of a tuple's members: compare this one.
-// Part of the kernel's interface but in no header of it (net/netfilter/nf_internals.h).
-constexpr std::uint32_t kCompareSource = 1 << 0;
-constexpr std::uint32_t kCompareDestination = 1 << 1;
+// Of CTA_FILTER_ORIG_FLAGS: compare the protocol. Part of the kernel's interface but in no header of
+// it (net/netfilter/nf_internals.h).
 constexpr std::uint32_t kCompareProtocol = 1 << 3;
-constexpr std::uint32_t kCompareDestinationPort = 1 << 5;
 
 constexpr std::uint16_t conntrack_type(int message) {
   return static_cast<std::uint16_t>(NFNL_SUBSYS_CTNETLINK << 8 | message);
@@ -28,16 +30,8 @@ Message conntrack_message(int type, std::uint8_t address_family) {
           nfgenmsg{.nfgen_family = address_family, .version = NFNETLINK_V0}};
 }
 
-std::uint8_t family_of(const Ip& ip) {
-  return ip.is_v4() ? AF_INET : AF_INET6;
-}
-
-std::string describe(const FlowFilter& filter) {
-  auto text = fmt::format("delete {} flows", name(filter.protocol));
-  if (filter.destination) text += " to " + filter.destination->str();
-  if (filter.destination_port) text += fmt::format(" port {}", *filter.destination_port);
-  if (filter.reply_source) text += " answered by " + filter.reply_source->str();
-  return text;
+std::uint8_t af_of(Ip::Family family) {
+  return family == Ip::Family::kV4 ? AF_INET : AF_INET6;
 }
 
 void put_tuple(Message& message, std::uint16_t direction, const FlowTuple& tuple) {
@@ -77,70 +71,41 @@ std::optional<FlowTuple> read_tuple(const Attributes& attributes) {
   return tuple;
 }
 
-// Whether the kernel compares all that the filter says, and rightly.
-bool kernel_can_filter(const FlowFilter& filter) {
-  const auto is_v6 = [](const std::optional<Ip>& ip) { return ip && !ip->is_v4(); };
-  if (is_v6(filter.destination) || is_v6(filter.reply_source)) return false;
-  return filter.protocol != Protocol::kSctp || !filter.destination_port;
-}
-
-// Deletes whatever matches in one message. It always names a CTA_TUPLE_ORIG, and an incomplete one:
-// a kernel that knows no filter takes that for one flow badly described and refuses it, where
-// without a tuple it would take the message for "delete all".
-Request delete_request(const FlowFilter& filter, std::uint8_t address_family) {
-  auto message = conntrack_message(IPCTNL_MSG_CT_DELETE, address_family);
-  std::uint32_t original = kCompareProtocol;
-  {
-    const auto tuple = message.nest(CTA_TUPLE_ORIG);
-    if (filter.destination) {
-      original |= kCompareDestination;
-      const auto ip = message.nest(CTA_TUPLE_IP);
-      message.put_ip(CTA_IP_V4_DST, *filter.destination);
-    }
+Request list_request(Ip::Family family, std::optional<Protocol> protocol) {
+  auto message = conntrack_message(IPCTNL_MSG_CT_GET, af_of(family));
+  if (protocol) {
     {
-      const auto protocol = message.nest(CTA_TUPLE_PROTO);
-      message.put_u8(CTA_PROTO_NUM, static_cast<std::uint8_t>(filter.protocol));
-      if (filter.destination_port) {
-        original |= kCompareDestinationPort;
-        message.put_be16(CTA_PROTO_DST_PORT, *filter.destination_port);
-      }
+      const auto tuple = message.nest(CTA_TUPLE_ORIG);
+      const auto number = message.nest(CTA_TUPLE_PROTO);
+      message.put_u8(CTA_PROTO_NUM, static_cast<std::uint8_t>(*protocol));
     }
-  }
-  if (filter.reply_source) {
-    const auto tuple = message.nest(CTA_TUPLE_REPLY);
-    const auto ip = message.nest(CTA_TUPLE_IP);
-    message.put_ip(CTA_IP_V4_SRC, *filter.reply_source);
-  }
-  {
     const auto flags = message.nest(CTA_FILTER);
-    message.put_u32(CTA_FILTER_ORIG_FLAGS, original);
-    if (filter.reply_source) message.put_u32(CTA_FILTER_REPLY_FLAGS, kCompareSource);
+    message.put_u32(CTA_FILTER_ORIG_FLAGS, kCompareProtocol);
   }
-  return {std::move(message), describe(filter)};
+  return {std::move(message), "list tracked flows"};
 }
 
-Request delete_request(const Flow& flow, const std::string& operation) {
-  auto message = conntrack_message(IPCTNL_MSG_CT_DELETE, family_of(flow.original.source));
+Request delete_request(const Flow& flow) {
+  auto message = conntrack_message(IPCTNL_MSG_CT_DELETE, af_of(flow.original.source.family()));
   put_tuple(message, CTA_TUPLE_ORIG, flow.original);
   // The id keeps a new flow of the same addresses and ports out of it.
   if (flow.id) message.put_u32(CTA_ID, *flow.id);
-  return {std::move(message), operation};
+  return {std::move(message), fmt::format("delete a tracked flow to {} port {}",
+                                          flow.original.destination.str(),
+                                          flow.original.destination_port)};
 }
 
-// The families that a filter can match.
-std::vector<std::uint8_t> families(const FlowFilter& filter) {
-  if (filter.destination) return {family_of(*filter.destination)};
-  if (filter.reply_source) return {family_of(*filter.reply_source)};
-  return {AF_INET, AF_INET6};
+std::optional<std::uint32_t> parse_count(const MessageView& message) {
+  const auto entries = message.attributes(sizeof(nfgenmsg)).find(CTA_STATS_GLOBAL_ENTRIES);
+  const auto count = entries ? entries->u32() : std::nullopt;
+  return count ? std::optional(ntohl(*count)) : std::nullopt;
 }
 
-Status check(const FlowFilter& filter) {
-  if (filter.destination && filter.reply_source &&
-      filter.destination->family() != filter.reply_source->family())
-    return fail(ErrorKind::kInvalid,
-                "{}: one address is IPv4 and the other IPv6; a flow has addresses of one family",
-                describe(filter));
-  return {};
+// Whether the namespace has any flow; asking that walks no table.
+bool tracks_anything(Socket& netfilter) {
+  const auto count = netfilter.get<std::uint32_t>(
+      {conntrack_message(IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC), "count tracked flows"}, &parse_count);
+  return !count || count->value_or(1) != 0;
 }
 
 }  // namespace
@@ -159,44 +124,35 @@ std::optional<Flow> parse_flow(const MessageView& message) {
   return flow;
 }
 
-bool matches(const FlowFilter& filter, const Flow& flow) {
-  return flow.original.protocol == static_cast<std::uint8_t>(filter.protocol) &&
-         (!filter.destination || flow.original.destination == *filter.destination) &&
-         (!filter.destination_port || flow.original.destination_port == *filter.destination_port) &&
-         (!filter.reply_source || flow.reply.source == *filter.reply_source);
+Result<std::vector<Flow>> list_flows(Socket& netfilter, Ip::Family family,
+                                     std::optional<Protocol> protocol) {
+  return netfilter.dump<Flow>(list_request(family, protocol), &parse_flow);
 }
 
-Result<std::vector<Flow>> list_flows(Socket& netfilter) {
-  std::vector<Flow> flows;
-  for (const std::uint8_t family : {AF_INET, AF_INET6}) {
-    auto some = TRY(netfilter.dump<Flow>(
-        {conntrack_message(IPCTNL_MSG_CT_GET, family), "list tracked flows"}, &parse_flow));
-    flows.insert(flows.end(), some.begin(), some.end());
+Status flush_flows(Socket& netfilter, Socket& route, std::span<const FlowFilter> filters) {
+  if (filters.empty() || !tracks_anything(netfilter)) return {};
+  const std::set<FlowFilter> wanted(filters.begin(), filters.end());
+  std::set<std::pair<Ip::Family, Protocol>> tables;
+  for (const auto& each : wanted) tables.emplace(each.destination.family(), each.protocol);
+
+  std::map<Ip, bool> known;  // addresses met, and whether they are this host's
+  const auto is_ours = [&](const Ip& address) -> Result<bool> {
+    const auto met = known.find(address);
+    if (met != known.end()) return met->second;
+    return known[address] = TRY(is_local_address(route, address));
+  };
+  std::vector<Request> deletions;
+  for (const auto& [family, protocol] : tables) {
+    for (const auto& flow : TRY(list_flows(netfilter, family, protocol))) {
+      const auto& [to, port] = std::tie(flow.original.destination, flow.original.destination_port);
+      if (flow.original.protocol != static_cast<std::uint8_t>(protocol)) continue;
+      if (!wanted.contains({protocol, to, port}) &&
+          !wanted.contains({protocol, Ip::from_number(family, 0), port}))
+        continue;
+      if (TRY(is_ours(to))) deletions.push_back(delete_request(flow));
+    }
   }
-  return flows;
-}
-
-Status flush_flows(Socket& netfilter, const FlowFilter& filter) {
-  TRY(check(filter));
-  if (!kernel_can_filter(filter)) return flush_flows_one_by_one(netfilter, filter);
-  for (const auto family : families(filter)) {
-    const auto done = netfilter.request(delete_request(filter, family));
-    if (done) continue;
-    // Before 6.11 a filter is EOPNOTSUPP, or the tuple is found incomplete first.
-    if (done.error().sys == EOPNOTSUPP || done.error().sys == EINVAL)
-      return flush_flows_one_by_one(netfilter, filter);
-    return done;
-  }
-  return {};
-}
-
-Status flush_flows_one_by_one(Socket& netfilter, const FlowFilter& filter) {
-  TRY(check(filter));
-  const auto operation = describe(filter);
-  std::vector<Request> requests;
-  for (const auto& flow : TRY(list_flows(netfilter)))
-    if (matches(filter, flow)) requests.push_back(delete_request(flow, operation));
-  for (auto& done : netfilter.batch(requests))
+  for (auto& done : netfilter.batch(deletions))
     if (!done && done.error().sys != ENOENT) return std::move(done);  // ENOENT: it ended by itself
   return {};
 }

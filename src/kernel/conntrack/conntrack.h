@@ -2,18 +2,25 @@
 // keep alive. A flow remembers the NAT it got with its first packet, so a port that is published,
 // moved or withdrawn takes effect for running UDP traffic only once the old flow is gone.
 //
-// Theory of operation: flush_flows gives the kernel a filter (CTA_FILTER), and one message removes
-// all that match. Where that cannot be trusted the flows are listed, compared here and deleted in
-// batches: before Linux 6.11, which refuses the filter, and where the kernel's comparison has
-// holes, as of 6.18 (ctnetlink_filter_match_tuple in net/netfilter/nf_conntrack_netlink.c): it
-// compares no SCTP ports, and takes IPv6 addresses that differ for equal and equal ones for
-// different.
+// Theory of operation: whatever is asked of the tracking table, the kernel walks all of its buckets
+// (4 ms with the 262,144 of a large host), once a message. So flush_flows takes all that a change
+// has to forget at once, lists the flows of each family and protocol that matter, and deletes what
+// matches, each flow by its addresses and id, in one batch. The kernel leaves out the other
+// protocols (CTA_FILTER, since Linux 5.8; an older one lists all). Its own deletion by filter (Linux
+// 6.11) would be a walk for each port, and as of 6.18 it takes IPv6 addresses that differ for equal
+// ones (ctnetlink_filter_match_tuple in net/netfilter/nf_conntrack_netlink.c).
 //
-// The socket is one of NETLINK_NETFILTER; it speaks for the namespace it was opened in.
+// Which address is this host's is for its routing tables to say, as for nft's `fib daddr type
+// local`, by which the rules of published ports go. A flow to the same port of another host, which
+// only passes through, is left alone.
+//
+// The sockets are one of NETLINK_NETFILTER and one of NETLINK_ROUTE; they speak for the namespace
+// they were opened in.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "berth/address.h"
@@ -21,12 +28,13 @@
 
 namespace berth::kernel {
 
-/// Flows of one protocol for which all that is set here is true.
+/// Flows to one port of this host.
 struct FlowFilter {
   Protocol protocol = Protocol::kTcp;
-  std::optional<Ip> destination;         ///< where the first packet was sent, before any DNAT
-  std::optional<Port> destination_port;  ///< likewise
-  std::optional<Ip> reply_source;        ///< who answers: after a DNAT, the container
+  Ip destination;  ///< where the first packet was sent, before any DNAT; unspecified: every address of
+                   ///< the family
+  Port destination_port = 0;  ///< likewise
+  friend auto operator<=>(const FlowFilter&, const FlowFilter&) = default;
 };
 
 /// One direction of a flow.
@@ -47,16 +55,12 @@ struct Flow {
 /// Reads one IPCTNL_MSG_CT_NEW message; nullopt if it is none or lacks a direction.
 [[nodiscard]] std::optional<Flow> parse_flow(const MessageView& message);
 
-[[nodiscard]] bool matches(const FlowFilter& filter, const Flow& flow);
+/// The flows of one family in the socket's namespace; of all protocols or of one.
+[[nodiscard]] Result<std::vector<Flow>> list_flows(
+    Socket& netfilter, Ip::Family family, std::optional<Protocol> protocol = std::nullopt);
 
-/// Every IPv4 and IPv6 flow of the socket's namespace.
-[[nodiscard]] Result<std::vector<Flow>> list_flows(Socket& netfilter);
-
-/// Removes the flows that match; that none does is fine. kInvalid if the filter's addresses are of
-/// different families.
-[[nodiscard]] Status flush_flows(Socket& netfilter, const FlowFilter& filter);
-/// The way of older kernels: list the flows and delete those that match. flush_flows takes it where
-/// it must.
-[[nodiscard]] Status flush_flows_one_by_one(Socket& netfilter, const FlowFilter& filter);
+/// Forgets the flows to an address of this host that match one of `filters`; that none does is fine.
+[[nodiscard]] Status flush_flows(Socket& netfilter, Socket& route,
+                                 std::span<const FlowFilter> filters);
 
 }  // namespace berth::kernel

@@ -178,4 +178,17 @@ Result<bool> has_local_route(Socket& socket, const Ip& address, int link_index) 
   });
 }
 
+Result<bool> is_local_address(Socket& socket, const Ip& address) {
+  Message message(RTM_GETROUTE, 0,
+                  rtmsg{.rtm_family = af_of(address.family()),
+                        .rtm_dst_len = static_cast<std::uint8_t>(address.bits())});
+  message.put_ip(RTA_DST, address);
+  const auto found = socket.get<Route>(
+      {std::move(message), fmt::format("look up the route to {}", address.str())}, &parse_route);
+  if (found) return *found && (*found)->type == RTN_LOCAL;
+  // No way there, for whatever reason (fib_lookup's and ip6_route_output's errors).
+  if (found.error().sys != 0) return false;
+  return std::unexpected(found.error());
+}
+
 }  // namespace berth::kernel

@@ -48,4 +48,7 @@ struct Route {
 [[nodiscard]] Request append_local_route(const Ip& address, int link_index, std::uint32_t metric);
 [[nodiscard]] Result<bool> has_local_route(Socket& socket, const Ip& address, int link_index);
 
+/// Whether packets to `address` are for this host, by its routing tables.
+[[nodiscard]] Result<bool> is_local_address(Socket& socket, const Ip& address);
+
 }  // namespace berth::kernel
