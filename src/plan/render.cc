@@ -182,13 +182,11 @@ class Renderer {
   void operator()(const AddElement& op) { nft(op.element, "add"); }
   void operator()(const DeleteElement& op) { nft(op.element, "delete"); }
   void operator()(const FlushFlows& op) {
-    const auto flows = [&](std::string_view address) {
-      return fmt::format("conntrack -D -p {} --orig-port-dst {} --orig-dst {}", name(op.protocol),
-                         op.port, address);
-    };
-    if (!op.address.is_unspecified()) return add(flows(op.address.str()));
+    const auto flows = fmt::format("conntrack -D -p {} --orig-port-dst {} --orig-dst",
+                                   name(op.protocol), op.port);
+    if (!op.address.is_unspecified()) return command("{} {}", flows, op.address.str());
     command("ip -{} -o addr | awk '{{ sub(\"/.*\", \"\", $4); print $4 }}' | xargs -n 1 {}",
-            op.address.is_v4() ? 4 : 6, flows(""));
+            op.address.is_v4() ? 4 : 6, flows);
   }
   void operator()(const StartProcess& op) {
     auto words = in(op.ns, "unshare --mount --uts --ipc --pid --fork --mount-proc");

@@ -47,7 +47,7 @@ run_web() { # options...
   [ "$(fetch h2 "http://$(address_of h1):8080/")" = "hello from web" ]
   [ "$(fetch h1 "http://127.0.0.1:8080/")" = "hello from web" ]
   h1 berth rm -f web
-  refused "8080" "::1 is not an address of this host" -- run -d -p '[::1]:8080:80' -- sleep 1000
+  refused "publish on an IPv4 address" "IPv6 is switched off on this host" -- run -d -p '[::1]:8080:80' -- sleep 1000
 }
 
 # ipv6.disable=1 on its command line, as far as /proc shows it: what is hidden is that of one process.

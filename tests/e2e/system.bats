@@ -55,7 +55,7 @@ teardown_file() { lab_down; }
 }
 
 @test "what is printed works as it stands where berth was never used" {
-  local made=/tmp/fresh-$BATS_TEST_NUMBER
+  local made=$BATS_TEST_TMPDIR/fresh
   h1 berth --root $made/root --run $made/run plan sandbox create box >"$BATS_TEST_TMPDIR/plan"
   [ ! -e $made ]
   # In one process of h1: each has mounts of its own.
@@ -176,7 +176,7 @@ teardown_file() { lab_down; }
   run h1 berth --root "$other" --run "$other/run" system reset -f --foreign
   [ "$status" -eq 1 ]
   [[ $output == *"is not lost"* ]]
-  h1 sh -c 'kill $(berth inspect first -f "{{.State.Pid}}")'
+  h1 sh -c 'kill -9 $(berth inspect first -f "{{.State.Pid}}")'
   h1 sh -c 'until [ "$(berth inspect first -f "{{.State.Status}}")" = exited ]; do sleep 0.05; done'
   h1 berth rm first
   run h1 nft list tables

@@ -67,7 +67,7 @@ TEST_F(EngineRefusal, OfNetworksByNameDriverAndOption) {
       {named(std::string(129, 'a')), ErrorKind::kInvalid, {"128 bytes"}},
       {[](auto& request) { request.driver = "bridges"; },
        ErrorKind::kInvalid,
-       {"bridges", "give bridge"}},
+       {"bridges", "the drivers are bridge"}},
       {[](auto& request) { request.driver = "host"; }, ErrorKind::kInvalid, {"host", "only one"}},
       {[](auto& request) { request.ipam_options = {{"foo", "bar"}}; },
        ErrorKind::kInvalid,

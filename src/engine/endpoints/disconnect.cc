@@ -12,7 +12,6 @@
 #include "engine/endpoints/dhcp.h"
 #include "engine/endpoints/endpoints.h"
 #include "engine/endpoints/routes.h"
-#include "engine/endpoints/static_addresses.h"
 #include "engine/instance.h"
 #include "engine/networks/networks.h"
 #include "engine/ports/ports.h"

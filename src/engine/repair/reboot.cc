@@ -20,6 +20,7 @@
 #include "engine/repair/repair.h"
 #include "engine/sandboxes/files.h"
 #include "engine/state/draft.h"
+#include "engine/targets/find_netns.h"
 #include "kernel/netns/living.h"
 #include "kernel/netns/netns.h"
 

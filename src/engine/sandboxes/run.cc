@@ -14,7 +14,6 @@
 #include "engine/ids.h"
 #include "engine/instance.h"
 #include "engine/networks/networks.h"
-#include "engine/ports/ports.h"
 #include "engine/sandboxes/attach.h"
 #include "engine/sandboxes/confinement.h"
 #include "engine/sandboxes/create.h"
