@@ -43,10 +43,11 @@ std::string share_key(const Sandbox& sandbox) {
   return fmt::format("share/{}/{}", sandbox.shares, sandbox.id);
 }
 
-// One request after another is about the same few networks: to read their documents anew each time
-// would be a tenth of an attach. What is returned is good until the next call.
+// One request after another is about the same networks, and creating one looks at all: to read their
+// documents anew each time would be a tenth of an attach, and most of a creation. What is returned is
+// good until the next call.
 Result<const Network*> parsed(std::string_view id, std::string_view text) {
-  constexpr std::size_t kMost = 64;
+  constexpr std::size_t kMost = 4096;  // some 2 KiB each
   struct Document {
     std::string text;
     Network network;
