@@ -231,7 +231,7 @@ class Site {
 };
 
 // The median over the rounds of one of the figures.
-double median(const Path& path, double Figures::*figure) {
+double median(const Path& path, double Figures::* figure) {
   Samples samples;
   for (const auto& round : path.rounds) samples.add(round.*figure);
   return samples.median();
@@ -239,7 +239,7 @@ double median(const Path& path, double Figures::*figure) {
 
 struct Column {
   const char* name;
-  double Figures::*figure;
+  double Figures::* figure;
 };
 constexpr Column kThroughput{"throughput_gbit_per_s", &Figures::gigabits_per_second};
 constexpr Column kMedianTime{"round_trip_p50_us", &Figures::round_trip_p50};

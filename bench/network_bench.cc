@@ -19,13 +19,12 @@ class Networks {
     while (static_cast<int>(names_.size()) < count) {
       const auto n = made_++;
       CreateNetwork request{.name = fmt::format("net{}", n)};
-      request.subnets.push_back(
-          {.subnet = Cidr(Ip::v4(10, static_cast<std::uint8_t>(n / 256 % 256),
-                                 static_cast<std::uint8_t>(n % 256), 0),
-                          24),
-           .range = {},
-           .gateway = {},
-           .aux = {}});
+      request.subnets.push_back({.subnet = Cidr(Ip::v4(10, static_cast<std::uint8_t>(n / 256 % 256),
+                                                       static_cast<std::uint8_t>(n % 256), 0),
+                                                24),
+                                 .range = {},
+                                 .gateway = {},
+                                 .aux = {}});
       names_.push_back(request.name);
       times.add(milliseconds([&] { must(engine_.create_network(request)); }));
     }

@@ -14,6 +14,9 @@ packages_test=(
   libgtest-dev librapidcheck-dev
   bats conntrack ethtool groff-base jq ncat procps python3
 )
+# To check the sources: scripts/lint, and with --tidy.
+packages_lint=(clang-format-19 shellcheck)
+packages_tidy=(clang-tidy-19)
 # To make Debian packages: scripts/package.
 packages_package=(dpkg-dev file)
 # To run something as on a new machine: scripts/fresh.

@@ -33,12 +33,12 @@
 namespace berth {
 
 struct Config {
-  std::string root = "/var/lib/berth";      ///< directory of the store, made (0700) where missing
-  std::string run = "/run/berth";           ///< directory of the lock, namespace handles and logs
-  std::vector<AddressPool> pools;           ///< where unasked subnets come from; empty: Docker's
+  std::string root = "/var/lib/berth";  ///< directory of the store, made (0700) where missing
+  std::string run = "/run/berth";       ///< directory of the lock, namespace handles and logs
+  std::vector<AddressPool> pools;       ///< where unasked subnets come from; empty: Docker's
   std::string docker_host = "unix:///var/run/docker.sock";  ///< where docker:NAME is asked for
-  std::string program;                      ///< the berth program; empty: this process's own
-  std::string shim;                         ///< the berth-shim program; empty: beside `program`
+  std::string program;     ///< the berth program; empty: this process's own
+  std::string shim;        ///< the berth-shim program; empty: beside `program`
   bool only_plan = false;  ///< make nothing, not even a store: an instance that is none yet is
                            ///< planned for as a new one, in memory
 };
@@ -91,7 +91,7 @@ struct Connect {
 struct Disconnect {
   std::string network;
   Target target;
-  bool force = false;  ///< go on past errors of the kernel and forget the endpoint
+  bool force = false;           ///< go on past errors of the kernel and forget the endpoint
   std::optional<Ip> address{};  ///< with an empty `network`: the endpoint that has it; neither: the
                                 ///< target's only one
 };
@@ -126,8 +126,8 @@ struct Attachment {
 [[nodiscard]] Result<Attachment> parse_attachment(std::string_view text);
 
 struct RunProcess {
-  std::string name;      ///< empty: made up
-  std::string hostname;  ///< empty: the first 12 digits of the id; of mode host, the host's
+  std::string name;        ///< empty: made up
+  std::string hostname;    ///< empty: the first 12 digits of the id; of mode host, the host's
   std::string domainname;  ///< empty: none
   /// Network names; or one of host, none, container:NAME and ns:PATH alone. Empty: bridge.
   std::vector<Attachment> networks;
@@ -135,8 +135,8 @@ struct RunProcess {
   std::vector<std::string> add_hosts;  ///< NAME:IP, IP may be host-gateway
   std::vector<std::string> dns, dns_search, dns_options;  ///< empty: the host's
   Labels labels;
-  std::string rootfs;   ///< empty: the host's file system
-  std::string workdir;  ///< empty: /
+  std::string rootfs;      ///< empty: the host's file system
+  std::string workdir;     ///< empty: /
   std::string entrypoint;  ///< a program that argv are the arguments of; empty: argv is all
   std::vector<std::string> argv;
   std::vector<std::string>
@@ -265,7 +265,8 @@ class Engine {
   [[nodiscard]] Result<Endpoint> publish(const Publish& request);
   [[nodiscard]] Result<Endpoint> unpublish(const Unpublish& request);
   /// What is to be said of these endpoints, just made, to their neighbours: see announce().
-  [[nodiscard]] Result<std::vector<Announcement>> announcements(std::span<const Endpoint> endpoints);
+  [[nodiscard]] Result<std::vector<Announcement>> announcements(
+      std::span<const Endpoint> endpoints);
 
   // Sandboxes.
   [[nodiscard]] Result<Sandbox> create_sandbox(const CreateSandbox& request);

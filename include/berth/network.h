@@ -215,11 +215,11 @@ struct EndpointOptions {
   std::optional<Ip> gateway4, gateway6;  ///< with `addresses`: the default route goes by it
   std::vector<std::string> aliases;
   std::vector<std::string> links;  ///< NAME[:ALIAS] of other sandboxes, for the hosts file
-  IfName ifname;          ///< in the sandbox; empty: the network's prefix and the first free number
-  IfName host_ifname;     ///< on the host; empty: veth and 7 hex digits
-  int gw_priority = 0;    ///< the default route goes by the endpoint with the highest
+  IfName ifname;        ///< in the sandbox; empty: the network's prefix and the first free number
+  IfName host_ifname;   ///< on the host; empty: veth and 7 hex digits
+  int gw_priority = 0;  ///< the default route goes by the endpoint with the highest
   std::uint16_t vlan = 0;  ///< access VLAN of its bridge port; 0: the network's
-  Labels driver_options;  ///< Docker's com.docker.network.endpoint.* names
+  Labels driver_options;   ///< Docker's com.docker.network.endpoint.* names
 
   friend bool operator==(const EndpointOptions&, const EndpointOptions&) = default;
 };
@@ -310,7 +310,7 @@ struct Sandbox {
   std::string rootfs;  ///< empty: the host's file system
   NetworkMode mode = NetworkMode::kNetworks;
   std::string first_network;  ///< the name of the first one that it was started on; empty: none
-  std::string shares;  ///< of kContainer: the id of the sandbox whose namespace it is
+  std::string shares;         ///< of kContainer: the id of the sandbox whose namespace it is
   std::vector<std::string> extra_hosts;  ///< NAME:IP or NAME:host-gateway, for /etc/hosts
   Labels labels;
   bool auto_remove = false;
@@ -324,7 +324,7 @@ struct Sandbox {
   std::int64_t created = 0;
   std::int64_t started = 0;
   std::int64_t finished = 0;
-  std::vector<std::string> endpoints;                     ///< ids, oldest first
+  std::vector<std::string> endpoints;  ///< ids, oldest first
   std::vector<PortMapping> ports;  ///< of `run -p`: published by whichever endpoint is the way out
   std::vector<std::string> dns, dns_search, dns_options;  ///< of its resolv.conf; empty: the host's
   std::string entrypoint;                                 ///< runs with argv as its arguments

@@ -1,7 +1,7 @@
 #include "base/result.h"
 
-#include <sys/prctl.h>
 #include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 

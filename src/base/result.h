@@ -43,9 +43,9 @@ template <typename... Args>
 #define TRY(...) BERTH_TRY_AS(BERTH_JOIN(try_result_, __COUNTER__), __VA_ARGS__)
 #define BERTH_JOIN(a, b) BERTH_JOIN_EXPANDED(a, b)
 #define BERTH_JOIN_EXPANDED(a, b) a##b
-#define BERTH_TRY_AS(result, ...)                                      \
-  ({                                                                   \
-    auto&& result = (__VA_ARGS__);                                     \
-    if (!result) return std::unexpected(std::move(result).error());    \
-    *std::move(result);                                                \
+#define BERTH_TRY_AS(result, ...)                                   \
+  ({                                                                \
+    auto&& result = (__VA_ARGS__);                                  \
+    if (!result) return std::unexpected(std::move(result).error()); \
+    *std::move(result);                                             \
   })

@@ -29,9 +29,8 @@ plan::Plan create(const Network& network, std::uint32_t mtu, const Facts& facts)
 
 plan::Plan remove(const Network& network) {
   auto plan = plan::inverse(create(network, 0, {}));
-  std::erase_if(plan, [](const plan::Op& op) {
-    return !std::holds_alternative<plan::DeleteLink>(op);
-  });
+  std::erase_if(plan,
+                [](const plan::Op& op) { return !std::holds_alternative<plan::DeleteLink>(op); });
   return plan;
 }
 

@@ -10,9 +10,9 @@ namespace berth::drivers {
 
 /// What a driver must know of the host.
 struct Facts {
-  bool bridge_netfilter = false;  ///< bridged IPv4 frames pass through netfilter
-  bool ipv6 = true;               ///< the kernel has IPv6
-  bool heard_router = false;      ///< the host takes router advertisements on an adopted bridge
+  bool bridge_netfilter = false;   ///< bridged IPv4 frames pass through netfilter
+  bool ipv6 = true;                ///< the kernel has IPv6
+  bool heard_router = false;       ///< the host takes router advertisements on an adopted bridge
   std::uint16_t default_vlan = 1;  ///< that new ports of the network's bridge are in; 0: none
 };
 

@@ -41,8 +41,7 @@ plan::Plan make_parent(const Network& network, std::uint32_t mtu, const Facts& f
 plan::Plan configure_host_access(const Network& network, const Facts& facts) {
   plan::Plan plan;
   const auto& device = network.parent.host_device;
-  const auto ipv6 =
-      plan::host_ipv6(facts.ipv6 && carries_ipv6(network.link.mtu), network.ipv6);
+  const auto ipv6 = plan::host_ipv6(facts.ipv6 && carries_ipv6(network.link.mtu), network.ipv6);
   plan::append(plan, plan::guard_host_device(device, ipv6));
   plan.push_back(plan::device_setting(device, Ip::Family::kV4, "arp_announce", "2"));
   plan.push_back(plan::SetLinkUp{{}, device});

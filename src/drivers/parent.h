@@ -21,8 +21,7 @@
 namespace berth::drivers {
 
 /// Makes the parent where it is the network's own, with that MTU, and sets it up.
-[[nodiscard]] plan::Plan make_parent(const Network& network, std::uint32_t mtu,
-                                     const Facts& facts);
+[[nodiscard]] plan::Plan make_parent(const Network& network, std::uint32_t mtu, const Facts& facts);
 
 /// Do sub-interfaces take part in the segment's ARP? Not in ipvlan's l3 modes.
 [[nodiscard]] bool is_asked_by_arp(const Network& network);

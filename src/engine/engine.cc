@@ -1,7 +1,7 @@
 // The public face: each method hands its request to the use case in the folder of its noun.
 
-#include "base/result.h"
 #include "berth/engine.h"
+#include "base/result.h"
 #include "engine/access.h"
 #include "engine/change/commit.h"
 #include "engine/change/recovery.h"

@@ -42,8 +42,7 @@ Result<Info> instance_info(Instance& instance) {
   info.netns_inode = TRY(kernel::Netns::current()).inode();
   info.ip_forward = TRY(forwarding_on(Ip::Family::kV4));
   View look(*instance.store);
-  info.ip_forward_by_berth =
-      TRY(look.state.switched(forwarding_key(Ip::Family::kV4))).has_value();
+  info.ip_forward_by_berth = TRY(look.state.switched(forwarding_key(Ip::Family::kV4))).has_value();
   info.networks = TRY(look.state.networks()).size();
   for (const auto& sandbox : TRY(look.state.sandboxes())) {
     ++info.sandboxes;

@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <cerrno>
 #include <filesystem>
-#include <fmt/format.h>
 
 #include "base/directories.h"
 #include "base/result.h"
@@ -48,7 +48,8 @@ std::string shim_for(const std::string& program) {
   std::error_code error;
   const auto directory = fs::path(program).parent_path();
   for (const auto* place : {"berth-shim", "../libexec/berth/berth-shim"})  // built; installed
-    if (const auto shim = directory / place; fs::exists(shim, error)) return shim.lexically_normal();
+    if (const auto shim = directory / place; fs::exists(shim, error))
+      return shim.lexically_normal();
   return "/usr/libexec/berth/berth-shim";
 }
 
@@ -98,7 +99,7 @@ Status load_instance(Instance& instance) {
     if (!TRY(instance.store->get("meta/instance"))) {
       TRY(add_predefined_networks(instance));
       TRY(instance.store->commit({{"meta/instance", random_id().substr(0, 8)}},
-                        store::Durability::kFull));
+                                 store::Durability::kFull));
     }
   }
   instance.tag = TRY(instance.store->get("meta/instance")).value_or("");

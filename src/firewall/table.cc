@@ -170,31 +170,31 @@ nft::Part in_device(Key key, std::string_view device) {
 }
 
 nft::ChainSpec forward_chain() {
-  return {.name = "forward",
-          .hook = nft::Hook{"filter", NF_INET_FORWARD, NF_IP_PRI_FILTER},
-          .rules = {
-              Rule("the administrator first", {nft::jump(std::string(kUserChain))}),
-              Rule("judged when it began", {nft::connection_established(), nft::accept()}),
-              Rule("part of no connection: NAT would let it out under its own address",
-                   {from_any(kBridges), nft::connection_invalid(), nft::drop()}),
-              Rule("containers of one network",
-                   {nft::verdict_from({Key::kIifname, Key::kOifname}, std::string(kPair))}),
-              Rule("no way out of an internal network", {from_any(kInternal), nft::drop()}),
-              Rule("no way into an internal network", {to_any(kInternal), nft::drop()}),
-              Rule("to the translator what was sent to a published port",
-                   {in_device(Key::kOifname, translator::kDevice6), nft::connection_dnat(),
-                    nft::accept()}),
-              Rule("and nothing else: whoever routes its prefix to this host",
-                   {in_device(Key::kOifname, translator::kDevice6), nft::drop()}),
-              Rule("nothing begins on its other side",
-                   {in_device(Key::kOifname, translator::kDevice4), nft::drop()}),
-              Rule("translated, and judged as IPv6 before",
-                   {in_device(Key::kIifname, translator::kDevice4), to_any(kBridges),
-                    nft::accept()}),
-              Rule("it leads to containers and nowhere else",
-                   {in_device(Key::kIifname, translator::kDevice4), nft::drop()}),
-              Rule("from elsewhere to a container", {to_any(kBridges), nft::jump("into")}),
-          }};
+  return {
+      .name = "forward",
+      .hook = nft::Hook{"filter", NF_INET_FORWARD, NF_IP_PRI_FILTER},
+      .rules = {
+          Rule("the administrator first", {nft::jump(std::string(kUserChain))}),
+          Rule("judged when it began", {nft::connection_established(), nft::accept()}),
+          Rule("part of no connection: NAT would let it out under its own address",
+               {from_any(kBridges), nft::connection_invalid(), nft::drop()}),
+          Rule("containers of one network",
+               {nft::verdict_from({Key::kIifname, Key::kOifname}, std::string(kPair))}),
+          Rule("no way out of an internal network", {from_any(kInternal), nft::drop()}),
+          Rule("no way into an internal network", {to_any(kInternal), nft::drop()}),
+          Rule("to the translator what was sent to a published port",
+               {in_device(Key::kOifname, translator::kDevice6), nft::connection_dnat(),
+                nft::accept()}),
+          Rule("and nothing else: whoever routes its prefix to this host",
+               {in_device(Key::kOifname, translator::kDevice6), nft::drop()}),
+          Rule("nothing begins on its other side",
+               {in_device(Key::kOifname, translator::kDevice4), nft::drop()}),
+          Rule("translated, and judged as IPv6 before",
+               {in_device(Key::kIifname, translator::kDevice4), to_any(kBridges), nft::accept()}),
+          Rule("it leads to containers and nowhere else",
+               {in_device(Key::kIifname, translator::kDevice4), nft::drop()}),
+          Rule("from elsewhere to a container", {to_any(kBridges), nft::jump("into")}),
+      }};
 }
 
 // Out of this host, from a subnet that leaves it under one of the host's addresses.
@@ -213,11 +213,10 @@ nft::ChainSpec post_chain() {
   const IfName loopback = IfName::parse("lo").value();
   nft::ChainSpec chain{.name = "post",
                        .hook = nft::Hook{"nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC}};
-  append(chain.rules,
-         {Rule("into the translator: from its one address, with a port of its own",
-               {in_device(Key::kOifname, translator::kDevice6), nft::masquerade()}),
-          Rule("out of it: the container answers the bridge",
-               {in_device(Key::kIifname, translator::kDevice4), nft::masquerade()})});
+  append(chain.rules, {Rule("into the translator: from its one address, with a port of its own",
+                            {in_device(Key::kOifname, translator::kDevice6), nft::masquerade()}),
+                       Rule("out of it: the container answers the bridge",
+                            {in_device(Key::kIifname, translator::kDevice4), nft::masquerade()})});
   for (const Version& version : {v4(), v6()}) {
     append(chain.rules,
            {Rule("this host's loopback to a published port",

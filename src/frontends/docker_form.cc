@@ -109,8 +109,8 @@ Json bindings_form(const Sandbox& sandbox, std::span<const Endpoint> endpoints) 
     return std::ranges::find(sandbox.ports, port) != sandbox.ports.end();
   };
   for (const auto& port : sandbox.ports) {
-    const bool everywhere = port.host_ip.is_unspecified() && has(port, Ip::Family::kV4) &&
-                            has(port, Ip::Family::kV6);
+    const bool everywhere =
+        port.host_ip.is_unspecified() && has(port, Ip::Family::kV4) && has(port, Ip::Family::kV6);
     if (everywhere && !port.host_ip.is_v4()) continue;
     add_port(out, port, everywhere ? "" : port.host_ip.str());
   }

@@ -72,9 +72,9 @@ TEST(CompleteSubnet, RefusesSpecialBlocks) {
 }
 
 TEST(CompleteSubnet, TakesTheBlocksBesideSpecialOnes) {
-  for (const auto* text : {"1.0.0.0/8", "126.0.0.0/8", "128.0.0.0/8", "223.0.0.0/8", "240.0.0.0/24",
-                           "169.254.0.0/16", "fe80::/64", "fe80:1::/64", "64:ff9b:2::/64", "192.0.1.0/24",
-                           "fd00::/8"})
+  for (const auto* text :
+       {"1.0.0.0/8", "126.0.0.0/8", "128.0.0.0/8", "223.0.0.0/8", "240.0.0.0/24", "169.254.0.0/16",
+        "fe80::/64", "fe80:1::/64", "64:ff9b:2::/64", "192.0.1.0/24", "fd00::/8"})
     EXPECT_TRUE(complete_subnet({cidr(text), {}, {}, {}})) << text;
 }
 

@@ -46,8 +46,7 @@ BERTH_JSON_FIELDS_OR_DEFAULT(EndpointOptions, ip4, ip6, mac, link_local, address
                              driver_options)
 BERTH_JSON_FIELDS_OR_DEFAULT(Endpoint, id, network_id, network_name, sandbox_id, ifname,
                              host_ifname, address4, address6, gateway4, gateway6, on_link, default4,
-                             default6, mac, mtu, sysctls, routes, ports, translated,
-                             asked)
+                             default6, mac, mtu, sysctls, routes, ports, translated, asked)
 BERTH_JSON_FIELDS_OR_DEFAULT(BindMount, source, target, read_only)
 BERTH_JSON_FIELDS_OR_DEFAULT(Confinement, user, cap_add, cap_drop, privileged, no_new_privileges,
                              read_only, init, mounts, sysctls)

@@ -260,9 +260,8 @@ std::string_view nearest_option(std::string_view option, unsigned drivers) {
 }
 
 std::unexpected<Error> unknown(const Network& network, std::string_view option) {
-  return fail(ErrorKind::kInvalid,
-              "option {}: the {} driver has no such option; the nearest is {}", option,
-              name(network.driver), nearest_option(option, bit_of(network.driver)));
+  return fail(ErrorKind::kInvalid, "option {}: the {} driver has no such option; the nearest is {}",
+              option, name(network.driver), nearest_option(option, bit_of(network.driver)));
 }
 
 bool is_called(const Option& option, std::string_view name) {
@@ -364,8 +363,8 @@ Status read_endpoint_options(EndpointOptions& endpoint) {
       const auto mac = Mac::parse(value);
       if (!mac) return given.refuse("a MAC address");
       if (endpoint.mac && *endpoint.mac != *mac)
-        return fail(ErrorKind::kInvalid, "option {}={}: the MAC address is to be {} as well", option,
-                    value, endpoint.mac->str());
+        return fail(ErrorKind::kInvalid, "option {}={}: the MAC address is to be {} as well",
+                    option, value, endpoint.mac->str());
       endpoint.mac = *mac;
     } else if (option == kEndpointSysctls) {
       TRY(endpoint_sysctls(endpoint.driver_options, {}));

@@ -97,9 +97,10 @@ TEST(ReadOptions, OneOptionByTwoNamesHasOneValue) {
   EXPECT_TRUE(read(Driver::kMacvlan, {{"mode", "vepa"}, {"macvlan_mode", "vepa"}}));
   const auto mtu = read_bridge({{"mtu", "1400"}, {"com.docker.network.driver.mtu", "1300"}});
   ASSERT_FALSE(mtu);
-  EXPECT_EQ(mtu.error().message,
-            "option mtu=1400: that is com.docker.network.driver.mtu by another name, which is 1300: "
-            "give one of them");
+  EXPECT_EQ(
+      mtu.error().message,
+      "option mtu=1400: that is com.docker.network.driver.mtu by another name, which is 1300: "
+      "give one of them");
   EXPECT_FALSE(read(Driver::kMacvlan, {{"mode", "vepa"}, {"macvlan_mode", "bridge"}}));
   EXPECT_FALSE(read(Driver::kIpvlan, {{"mode", "l3"}, {"ipvlan_mode", "l2"}}));
 }

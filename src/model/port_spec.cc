@@ -13,7 +13,7 @@ constexpr std::string_view kForm =
     "[hostIP:][hostPort[-hostPort]:]containerPort[-containerPort][/tcp|udp|sctp]";
 
 const Cidr kLinkLocal(Ip::from_number(Ip::Family::kV6, Uint128{0xfe80} << 112), 10);  // RFC 4291
-const Cidr kMapped(Ip::from_number(Ip::Family::kV6, Uint128{0xffff} << 32), 96);       // likewise
+const Cidr kMapped(Ip::from_number(Ip::Family::kV6, Uint128{0xffff} << 32), 96);      // likewise
 
 // What an IPv4 address written as an IPv6 one means.
 Ip ipv4_of(const Ip& ip) {

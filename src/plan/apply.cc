@@ -186,9 +186,8 @@ class Run {
     now([&]() -> Status {
       sync_carriers();  // else a bridge port that has just come up lets the question go nowhere
       const auto ask = [&] { return once_the_ended_are_silent(op.link, op.address); };
-      const auto owner = op.ns.is_host()
-                             ? TRY(ask())
-                             : TRY(kernel::run_in(*TRY(namespaces_.open(op.ns)), ask));
+      const auto owner =
+          op.ns.is_host() ? TRY(ask()) : TRY(kernel::run_in(*TRY(namespaces_.open(op.ns)), ask));
       if (!owner) return {};
       return fail(
           ErrorKind::kInUse,
@@ -278,9 +277,9 @@ class Run {
   void operator()(const FlushFlows& op) {
     outbox_.make_way_for(Outbox::Kind::kFlushes);
     if (!stopped())
-      outbox_.add(current_, {.protocol = op.protocol,
-                             .destination = op.address,
-                             .destination_port = op.port});
+      outbox_.add(
+          current_,
+          {.protocol = op.protocol, .destination = op.address, .destination_port = op.port});
   }
 
   void operator()(const StartProcess&) {}  // printed only
@@ -320,7 +319,8 @@ class Run {
         const auto* made = std::get_if<AddMacvlan>(&each);
         if (!made || made->ns != up->ns || made->name != up->name) continue;
         error.message += fmt::format(
-            ": its MAC address {} is that of {} or of another sub-interface of it: give another one",
+            ": its MAC address {} is that of {} or of another sub-interface of it: give another "
+            "one",
             made->mac.str(), made->parent.str());
       }
       return error;

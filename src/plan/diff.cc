@@ -109,8 +109,8 @@ class Diff {
         return other.link_index == (found ? found->index : 0) && other.gateway == route->gateway &&
                other.family == named.family() &&
                (default_route ? !other.destination : other.destination == route->destination) &&
-               other.metric == (route->metric != 0 ? route->metric
-                                                   : kernel::default_metric(named.family())) &&
+               other.metric ==
+                   (route->metric != 0 ? route->metric : kernel::default_metric(named.family())) &&
                (!route->source || other.source == route->source);
       };
       if (std::ranges::none_of(there, same)) missing.push_back(op);
@@ -171,10 +171,11 @@ class Diff {
     return found;
   }
   static std::unexpected<Error> not_made_by_berth(const DeleteLink& meant) {
-    return fail(ErrorKind::kExists,
-                "interface {}{} is somebody else's by now, not the {} that berth made: remove it or "
-                "give it another name",
-                meant.name.str(), meant.ns.is_host() ? "" : " in " + meant.ns.path, meant.kind);
+    return fail(
+        ErrorKind::kExists,
+        "interface {}{} is somebody else's by now, not the {} that berth made: remove it or "
+        "give it another name",
+        meant.name.str(), meant.ns.is_host() ? "" : " in " + meant.ns.path, meant.kind);
   }
 
   // A pair whose bridge was made again has lost it, and what it carries is still there.

@@ -25,6 +25,6 @@ enum class HostIpv6 {
 
 /// One setting of a device that the plan makes or that was there: it goes with the device.
 [[nodiscard]] SetSysctl device_setting(const IfName& device, Ip::Family family,
-                                             std::string_view name, std::string_view value);
+                                       std::string_view name, std::string_view value);
 
 }  // namespace berth::plan

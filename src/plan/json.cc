@@ -19,11 +19,12 @@ static void write_json(json::Writer& writer, IpvlanFlag flag) {
 }
 
 // A field is {"type": value}: its kind decides how many bytes the kernel's key has.
-static constexpr const char* kFieldKinds[] = {",\"ip\":", ",\"protocol\":", ",\"port\":",
-                                              ",\"ifname\":", ",\"cidr\":"};
+static constexpr const char* kFieldKinds[] = {
+    ",\"ip\":", ",\"protocol\":", ",\"port\":", ",\"ifname\":", ",\"cidr\":"};
 static void write_json(json::Writer& writer, const nft::Field& field) {
   writer.begin('{');
-  std::visit([&](const auto& value) { writer.member_at(kFieldKinds[field.index()], value); }, field);
+  std::visit([&](const auto& value) { writer.member_at(kFieldKinds[field.index()], value); },
+             field);
   writer.end('}');
 }
 static void from_json(const nlohmann::json& in, nft::Field& field) {
@@ -104,42 +105,24 @@ static void from_json(const nlohmann::json&, DeleteTranslatorIfUnused&) {}
 namespace {
 
 // In the order of Op's alternatives.
-constexpr const char* kNames[] = {"add-netns",
-                                  "delete-netns",
-                                  "add-bridge",
-                                  "add-veth",
-                                  "add-macvlan",
-                                  "add-ipvlan",
-                                  "add-vlan",
-                                  "add-dummy",
-                                  "delete-link",
-                                  "set-link-up",
-                                  "set-link-mtu",
-                                  "join-bridge",
-                                  "isolate-port",
-                                  "hairpin-port",
-                                  "filter-vlans",
-                                  "add-port-vlan",
-                                  "delete-port-vlan",
-                                  "lock-port",
-                                  "add-fdb-entry",
-                                  "set-vrf",
-                                  "probe-address",
-                                  "start-dhcp",
-                                  "stop-dhcp",
-                                  "add-address",
-                                  "delete-address",
-                                  "add-route",
-                                  "delete-route",
-                                  "set-sysctl",
-                                  "ensure-table",
-                                  "delete-table-if-unused",
-                                  "ensure-translator",
-                                  "delete-translator-if-unused",
-                                  "add-element",
-                                  "delete-element",
-                                  "flush-flows",
-                                  "start-process",
+constexpr const char* kNames[] = {"add-netns",         "delete-netns",
+                                  "add-bridge",        "add-veth",
+                                  "add-macvlan",       "add-ipvlan",
+                                  "add-vlan",          "add-dummy",
+                                  "delete-link",       "set-link-up",
+                                  "set-link-mtu",      "join-bridge",
+                                  "isolate-port",      "hairpin-port",
+                                  "filter-vlans",      "add-port-vlan",
+                                  "delete-port-vlan",  "lock-port",
+                                  "add-fdb-entry",     "set-vrf",
+                                  "probe-address",     "start-dhcp",
+                                  "stop-dhcp",         "add-address",
+                                  "delete-address",    "add-route",
+                                  "delete-route",      "set-sysctl",
+                                  "ensure-table",      "delete-table-if-unused",
+                                  "ensure-translator", "delete-translator-if-unused",
+                                  "add-element",       "delete-element",
+                                  "flush-flows",       "start-process",
                                   "signal-process"};
 static_assert(std::size(kNames) == std::variant_size_v<AnyOp>);
 

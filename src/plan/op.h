@@ -275,14 +275,13 @@ struct SignalProcess {
   std::int32_t signal = 0;
 };
 
-using AnyOp =
-    std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, AddMacvlan, AddIpvlan, AddVlan,
-                 AddDummy, DeleteLink, SetLinkUp, SetLinkMtu, JoinBridge, IsolatePort, HairpinPort,
-                 FilterVlans, AddPortVlan, DeletePortVlan, LockPort, AddFdbEntry, SetVrf,
-                 ProbeAddress, StartDhcp, StopDhcp, AddAddress, DeleteAddress, AddRoute, DeleteRoute,
-                 SetSysctl, EnsureTable, DeleteTableIfUnused, EnsureTranslator,
-                 DeleteTranslatorIfUnused, AddElement, DeleteElement, FlushFlows, StartProcess,
-                 SignalProcess>;
+using AnyOp = std::variant<AddNetns, DeleteNetns, AddBridge, AddVeth, AddMacvlan, AddIpvlan,
+                           AddVlan, AddDummy, DeleteLink, SetLinkUp, SetLinkMtu, JoinBridge,
+                           IsolatePort, HairpinPort, FilterVlans, AddPortVlan, DeletePortVlan,
+                           LockPort, AddFdbEntry, SetVrf, ProbeAddress, StartDhcp, StopDhcp,
+                           AddAddress, DeleteAddress, AddRoute, DeleteRoute, SetSysctl, EnsureTable,
+                           DeleteTableIfUnused, EnsureTranslator, DeleteTranslatorIfUnused,
+                           AddElement, DeleteElement, FlushFlows, StartProcess, SignalProcess>;
 
 /// One operation. A class and not an alias of the variant, so that the code that copies, moves and
 /// destroys one is compiled once, in op.cc: it was more than half of the code of every file that

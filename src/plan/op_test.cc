@@ -24,7 +24,8 @@ TEST(Inverse, OfOperationsOnWhatWasThereBefore) {
   expect_inverse({AddMacvlan{kBlue, eth0, link("ens3"), kMac, 0}},
                  {DeleteLink{eth0, kBlue, "macvlan", kMac}});
   expect_inverse({AddIpvlan{kBlue, eth0, link("ens3"), 0}}, {DeleteLink{eth0, kBlue, "ipvlan"}});
-  expect_inverse({AddVlan{link("ens3.5"), link("ens3"), 5}}, {DeleteLink{link("ens3.5"), {}, "vlan"}});
+  expect_inverse({AddVlan{link("ens3.5"), link("ens3"), 5}},
+                 {DeleteLink{link("ens3.5"), {}, "vlan"}});
   expect_inverse({AddDummy{link("dm-1"), 0}}, {DeleteLink{link("dm-1"), {}, "dummy"}});
   expect_inverse({StartDhcp{kBlue, eth0, "/1", "", "", {}}}, {StopDhcp{"/1"}});
   expect_inverse({SetLinkUp{kBlue, eth0, true}}, {SetLinkUp{kBlue, eth0, false}});
@@ -87,7 +88,7 @@ TEST(Inverse, TellsLinksOfOneNameApart) {
   const NsRef green{"/green", 1};
   expect_inverse(
       {AddVeth{link("veth1"), link("br0"), 0, green, eth0, {}}, SetLinkUp{kBlue, eth0, true}},
-      {SetLinkUp{kBlue, eth0, false}, 
+      {SetLinkUp{kBlue, eth0, false},
        DeleteLink{.name = link("veth1"), .kind = "veth", .peer_ns = green}});
 }
 

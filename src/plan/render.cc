@@ -92,11 +92,10 @@ class Renderer {
   void operator()(const AddDummy& op) {
     command("ip link add name {}{} type dummy", quoted(op.name.str()), mtu_words(op.mtu));
   }
-  void operator()(const DeleteLink& op) {
-    add(in(op.ns, "ip link del " + quoted(op.name.str())));
-  }
+  void operator()(const DeleteLink& op) { add(in(op.ns, "ip link del " + quoted(op.name.str()))); }
   void operator()(const ProbeAddress& op) {
-    const auto* probe = op.address.is_v4() ? "arping -D -c 2 -w 1 -I {1} {0}" : "ndisc6 -m -n {0} {1}";
+    const auto* probe =
+        op.address.is_v4() ? "arping -D -c 2 -w 1 -I {1} {0}" : "ndisc6 -m -n {0} {1}";
     add(in(op.ns, fmt::format(fmt::runtime(probe), op.address.str(), quoted(op.link.str()))));
   }
   void operator()(const SetLinkUp& op) {
@@ -175,15 +174,16 @@ class Renderer {
   }
   // "If unused" in shell: no published port leads to its prefix.
   void operator()(const DeleteTranslatorIfUnused&) {
-    command("{{ nft list map inet berth publish6; nft list map inet berth publish6_addr; }} | "
-            "grep -q ' : 64:ff9b:1:' || ip link del {}",
-            translator::kDevice6);
+    command(
+        "{{ nft list map inet berth publish6; nft list map inet berth publish6_addr; }} | "
+        "grep -q ' : 64:ff9b:1:' || ip link del {}",
+        translator::kDevice6);
   }
   void operator()(const AddElement& op) { nft(op.element, "add"); }
   void operator()(const DeleteElement& op) { nft(op.element, "delete"); }
   void operator()(const FlushFlows& op) {
-    const auto flows = fmt::format("conntrack -D -p {} --orig-port-dst {} --orig-dst",
-                                   name(op.protocol), op.port);
+    const auto flows =
+        fmt::format("conntrack -D -p {} --orig-port-dst {} --orig-dst", name(op.protocol), op.port);
     if (!op.address.is_unspecified()) return command("{} {}", flows, op.address.str());
     command("ip -{} -o addr | awk '{{ sub(\"/.*\", \"\", $4); print $4 }}' | xargs -n 1 {}",
             op.address.is_v4() ? 4 : 6, flows);

@@ -16,8 +16,7 @@ Result<bool> ends_in(Kernel& kernel, Namespaces& namespaces, const NsRef& ns,
 }
 
 Result<bool> look(Kernel& kernel, Namespaces& namespaces, const DeleteLink& meant) {
-  const auto link =
-      TRY(kernel::find_link(*TRY(namespaces.route(kernel, meant.ns)), meant.name));
+  const auto link = TRY(kernel::find_link(*TRY(namespaces.route(kernel, meant.ns)), meant.name));
   if (!link) return false;
   if (!is_alike(*link, meant)) return true;
   if (meant.kind != "veth") return false;
@@ -59,7 +58,8 @@ std::vector<Error> spare_others(Kernel& kernel, Plan& plan) {
         {ErrorKind::kExists,
          fmt::format("interface {}{} is somebody else's by now, not the {} that berth made: it was "
                      "left as it is",
-                     gone->name.str(), gone->ns.is_host() ? "" : " in " + gone->ns.path, gone->kind),
+                     gone->name.str(), gone->ns.is_host() ? "" : " in " + gone->ns.path,
+                     gone->kind),
          0});
     return true;
   });

@@ -69,8 +69,8 @@ Result<ContainerProcess> ask_docker(std::string_view name, const std::string& do
     return fail(ErrorKind::kUnsupported,
                 "DOCKER_HOST={}: its containers are on another host; give unix://SOCKET",
                 docker_host);
-  const auto answer = TRY(http_get(docker_host.substr(kScheme.size()),
-                                   fmt::format("/containers/{}/json", name)));
+  const auto answer =
+      TRY(http_get(docker_host.substr(kScheme.size()), fmt::format("/containers/{}/json", name)));
   if (answer.status == 404) return fail(ErrorKind::kNotFound, "Docker has no such container");
   if (answer.status != 200)
     return fail(ErrorKind::kIo, "Docker answers with the HTTP status {}", answer.status);
@@ -132,9 +132,10 @@ Result<std::string> find_state(std::string_view which) {
   auto text = read_file(std::string(which));
   if (text || text.error().kind != ErrorKind::kNotFound) return text;
   if (!is_id) return std::unexpected(is_id.error());
-  return fail(ErrorKind::kNotFound,
-              "neither runc nor crun has a container of that id, and there is no file of that name: "
-              "give the id, or the file of its state");
+  return fail(
+      ErrorKind::kNotFound,
+      "neither runc nor crun has a container of that id, and there is no file of that name: "
+      "give the id, or the file of its state");
 }
 
 }  // namespace
@@ -165,8 +166,7 @@ Result<ContainerProcess> read_docker_answer(std::string_view json) {
 Result<ContainerProcess> read_oci_state(std::string_view json) {
   const auto read = [](const nlohmann::json& state) -> Result<ContainerProcess> {
     if (state.value("status", "") == "stopped") return running(0);
-    if (!state.contains("init_process_pid"))
-      return running(state.at("pid").get<std::int64_t>());
+    if (!state.contains("init_process_pid")) return running(state.at("pid").get<std::int64_t>());
     auto process = TRY(running(state.at("init_process_pid").get<std::int64_t>()));
     if (const auto start = state.find("init_process_start"); start != state.end())
       process.start_time = start->get<std::uint64_t>();

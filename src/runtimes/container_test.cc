@@ -24,7 +24,8 @@ TEST(OciState, ReadsEveryForm) {
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->pid, 4711);
   EXPECT_FALSE(spec->start_time);
-  const auto runc = read_oci_state(R"({"id": "web", "init_process_pid": 12, "init_process_start": 99})");
+  const auto runc =
+      read_oci_state(R"({"id": "web", "init_process_pid": 12, "init_process_start": 99})");
   ASSERT_TRUE(runc);
   EXPECT_EQ(runc->pid, 12);
   EXPECT_EQ(runc->start_time, 99U);
@@ -81,7 +82,8 @@ TEST(Container, AFileNeedsNoSlash) {
 }
 
 TEST(Command, GivesWhatIsPrintedAndHowItEnded) {
-  const auto output = output_of({"sh", "-c", "echo out; echo err >&2; exit 3"}, std::chrono::seconds(10));
+  const auto output =
+      output_of({"sh", "-c", "echo out; echo err >&2; exit 3"}, std::chrono::seconds(10));
   ASSERT_TRUE(output);
   EXPECT_EQ(output->exit_code, 3);
   EXPECT_EQ(output->out, "out\n");
@@ -95,7 +97,8 @@ TEST(Command, IsBounded) {
   const auto chatty = output_of({"yes"}, std::chrono::seconds(10));
   ASSERT_FALSE(chatty);
   EXPECT_EQ(chatty.error().message, "yes prints too much");
-  EXPECT_EQ(output_of({"no-such-program"}, std::chrono::seconds(1)).error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(output_of({"no-such-program"}, std::chrono::seconds(1)).error().kind,
+            ErrorKind::kNotFound);
 }
 
 }  // namespace

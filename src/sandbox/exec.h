@@ -26,12 +26,12 @@
 namespace berth::sandbox {
 
 struct ExecSpec {
-  std::string sandbox;            ///< what the caller calls it, for errors
+  std::string sandbox;  ///< what the caller calls it, for errors
   std::vector<std::string> argv;
   std::vector<std::string> env;  ///< "K=V", all of it; PATH is added if it has none
-  std::string workdir;           ///< empty: /, but in a namespace without a process the caller's, if
-                                 ///< not detached
-  std::optional<User> user;      ///< nullopt: the caller's
+  std::string workdir;       ///< empty: /, but in a namespace without a process the caller's, if
+                             ///< not detached
+  std::optional<User> user;  ///< nullopt: the caller's
   Capabilities capabilities = kAllCapabilities;
   bool no_new_privileges = false;
   bool detach = false;

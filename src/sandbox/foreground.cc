@@ -27,7 +27,8 @@ constexpr int kPatience = 3;  // interrupts until the process is killed
 bool is_at_default(pid_t pid, int signal) {
   std::ifstream status(fmt::format("/proc/{}/status", pid));
   for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with("SigBlk:") && !line.starts_with("SigIgn:") && !line.starts_with("SigCgt:"))
+    if (!line.starts_with("SigBlk:") && !line.starts_with("SigIgn:") &&
+        !line.starts_with("SigCgt:"))
       continue;
     const auto mask = std::strtoull(line.c_str() + sizeof "SigBlk:" - 1, nullptr, 16);
     if ((mask >> (signal - 1) & 1) != 0) return false;

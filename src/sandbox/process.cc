@@ -32,7 +32,7 @@ Status check(const ProcessSpec& spec) {
   if (spec.argv.empty() || spec.argv.front().empty()) {
     return fail(ErrorKind::kInvalid, "sandbox {}: no command to run was given", spec.name);
   }
-  struct stat status {};
+  struct stat status{};
   if (spec.rootfs && (!spec.rootfs->starts_with('/') || stat(spec.rootfs->c_str(), &status) != 0 ||
                       !S_ISDIR(status.st_mode))) {
     return fail(ErrorKind::kInvalid, "rootfs \"{}\": the absolute path of a directory is allowed",

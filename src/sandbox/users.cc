@@ -79,7 +79,7 @@ Result<std::string> read_file_in(const std::string& root, const char* path) {
     if (errno == ENOENT) return std::string();
     return fail_sys(errno, "read /{} of the sandbox", path);
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kMaxFileBytes)
     return fail(ErrorKind::kInvalid, "/{} of the sandbox is not a file of at most {} bytes", path,
                 kMaxFileBytes);

@@ -44,6 +44,8 @@ class MemoryStore final : public Store {
 
 }  // namespace
 
-std::unique_ptr<Store> open_memory() { return std::make_unique<MemoryStore>(); }
+std::unique_ptr<Store> open_memory() {
+  return std::make_unique<MemoryStore>();
+}
 
 }  // namespace berth::store

@@ -249,8 +249,8 @@ class SqliteStore final : public Store {
   // the next commit tries again. The commit that led here has succeeded in any case.
   void checkpoint() {
     db_->do_not_wait_for_locks();
-    const int saved = sqlite3_wal_checkpoint_v2(db_->raw(), "main", SQLITE_CHECKPOINT_RESTART,
-                                                nullptr, nullptr);
+    const int saved =
+        sqlite3_wal_checkpoint_v2(db_->raw(), "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
     if (saved == SQLITE_OK) begin_wal_anew();
     db_->wait_for_locks();
   }

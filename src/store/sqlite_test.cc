@@ -229,12 +229,14 @@ TEST_F(SqliteFile, WalStaysBoundedWhenEveryProcessCommitsOnce) {
   EXPECT_LT(wal_sequence(path_) - begun, 20) << "only few commits may pay a checkpoint's fsyncs";
   const auto store = open();
   for (int i = 350; i < 400; ++i)
-    EXPECT_EQ(store->get(fmt::format("k/{}", i % 50)).value(), std::string(6000, 'a' + i % 26)) << i;
+    EXPECT_EQ(store->get(fmt::format("k/{}", i % 50)).value(), std::string(6000, 'a' + i % 26))
+        << i;
 }
 
 // What is left of an older WAL behind the newer one's pages counts for nothing, whoever reads it.
 TEST_F(SqliteFile, WhatTheWalHeldBeforeIsNotReadAgain) {
-  ASSERT_TRUE(open()->commit({{"a", "old"}, {"b", std::string(4 << 20, 'v')}}, Durability::kNormal));
+  ASSERT_TRUE(
+      open()->commit({{"a", "old"}, {"b", std::string(4 << 20, 'v')}}, Durability::kNormal));
   EXPECT_LT(fs::file_size(path_ + "-wal"), 3U << 20) << "the rest is given back";
   ASSERT_TRUE(open()->commit({{"a", "new"}, {"b", std::nullopt}}, Durability::kNormal));
   const auto store = open();

@@ -12,9 +12,8 @@ inline constexpr std::string_view kDevice4 = "berth46";  ///< and that with IPv4
 
 /// 64:ff9b:1::/96
 [[nodiscard]] inline Cidr prefix() {
-  return {Ip::from_number(Ip::Family::kV6,
-                          (static_cast<Uint128>(BERTH_PREFIX_0) << 96) |
-                              (static_cast<Uint128>(BERTH_PREFIX_1) << 64)),
+  return {Ip::from_number(Ip::Family::kV6, (static_cast<Uint128>(BERTH_PREFIX_0) << 96) |
+                                               (static_cast<Uint128>(BERTH_PREFIX_1) << 64)),
           96};
 }
 

@@ -28,9 +28,10 @@
 #include "translator/addresses.h"
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define NET16(x) ((__u16)((((x)&0xff) << 8) | (((x) >> 8) & 0xff)))
-#define NET32(x) \
-  (((__u32)(x) << 24) | (((__u32)(x)&0xff00) << 8) | (((__u32)(x) >> 8) & 0xff00) | ((__u32)(x) >> 24))
+#define NET16(x) ((__u16)((((x) & 0xff) << 8) | (((x) >> 8) & 0xff)))
+#define NET32(x)                                                                      \
+  (((__u32)(x) << 24) | (((__u32)(x) & 0xff00) << 8) | (((__u32)(x) >> 8) & 0xff00) | \
+   ((__u32)(x) >> 24))
 #else
 #define NET16(x) ((__u16)(x))
 #define NET32(x) (x)
@@ -39,12 +40,12 @@
 // Helper functions of the kernel, by the numbers of enum bpf_func_id (bpf-helpers(7)).
 #define HELPER(id) __attribute__((kernel_helper(BPF_FUNC_##id)))
 long skb_load_bytes(const void* skb, __u32 offset, void* to, __u32 length) HELPER(skb_load_bytes);
-long skb_store_bytes(void* skb, __u32 offset, const void* from, __u32 length,
-                     __u64 flags) HELPER(skb_store_bytes);
-long l4_csum_replace(void* skb, __u32 offset, __u64 from, __u64 to,
-                     __u64 flags) HELPER(l4_csum_replace);
-long csum_diff(const void* from, __u32 from_size, const void* to, __u32 to_size,
-               __u32 seed) HELPER(csum_diff);
+long skb_store_bytes(void* skb, __u32 offset, const void* from, __u32 length, __u64 flags)
+    HELPER(skb_store_bytes);
+long l4_csum_replace(void* skb, __u32 offset, __u64 from, __u64 to, __u64 flags)
+    HELPER(l4_csum_replace);
+long csum_diff(const void* from, __u32 from_size, const void* to, __u32 to_size, __u32 seed)
+    HELPER(csum_diff);
 long skb_change_proto(void* skb, __u16 protocol, __u64 flags) HELPER(skb_change_proto);
 long skb_change_tail(void* skb, __u32 length, __u64 flags) HELPER(skb_change_tail);
 long skb_adjust_room(void* skb, __s32 difference, __u32 mode, __u64 flags) HELPER(skb_adjust_room);
@@ -149,7 +150,7 @@ INLINE void fill4(struct iphdr* to, const struct ipv6hdr* from, __u8 protocol, _
   to->tos = (__u8)((bytes[0] << 4) | (bytes[1] >> 4));
   to->tot_len = NET16(kHeader4 + payload);
   to->id = protocol == IPPROTO_UDP ? (__u16)get_prandom_u32() : 0;  // RFC 6864 section 4.1
-  to->frag_off = protocol == IPPROTO_UDP ? 0 : NET16(0x4000);      // DF
+  to->frag_off = protocol == IPPROTO_UDP ? 0 : NET16(0x4000);       // DF
   to->ttl = from->hop_limit;
   to->protocol = protocol;
   to->check = 0;
@@ -312,9 +313,8 @@ INLINE int error_to6(struct __sk_buff* skb, const struct iphdr* outer4) {
   pseudo.length = NET32((__u32)sizeof to);
   pseudo.next = NET32((__u32)IPPROTO_ICMPV6);
   to.icmp.icmp6_cksum = 0;
-  to.icmp.icmp6_cksum =
-      folded((__u32)csum_diff(0, 0, &to, sizeof to,
-                              (__u32)csum_diff(0, 0, &pseudo, sizeof pseudo, 0)));
+  to.icmp.icmp6_cksum = folded(
+      (__u32)csum_diff(0, 0, &to, sizeof to, (__u32)csum_diff(0, 0, &pseudo, sizeof pseudo, 0)));
   if (skb_change_proto(skb, NET16(ETH_P_IPV6), 0) ||
       skb_change_tail(skb, kL3 + kHeader6 + sizeof to, 0) ||
       skb_store_bytes(skb, kL3, &outer, kHeader6, 0) ||
@@ -360,8 +360,8 @@ __attribute__((section("to4"), used)) int ipv6_to_ipv4(struct __sk_buff* skb) {
   to.saddr = NET32(BERTH_CLIENT4);
   to.daddr = from.daddr.s6_addr32[3];
   checksum4(&to);
-  const __u64 difference = csum_diff(&from.saddr, 2 * sizeof from.saddr, &to.saddr,
-                                     2 * sizeof to.saddr, 0);
+  const __u64 difference =
+      csum_diff(&from.saddr, 2 * sizeof from.saddr, &to.saddr, 2 * sizeof to.saddr, 0);
   if (skb_change_proto(skb, NET16(ETH_P_IP), 0)) return TC_ACT_SHOT;
   if (fragmented && skb_adjust_room(skb, -(__s32)sizeof fragment, BPF_ADJ_ROOM_NET, 0))
     return TC_ACT_SHOT;
@@ -392,8 +392,8 @@ __attribute__((section("to6"), used)) int ipv4_to_ipv6(struct __sk_buff* skb) {
   fill6(&to, &from, fragmented ? IPPROTO_FRAGMENT : from.protocol, length - kHeader4 + room);
   set_prefix(&to.saddr, from.saddr);
   set_client(&to.daddr);
-  const __u64 difference = csum_diff(&from.saddr, 2 * sizeof from.saddr, &to.saddr,
-                                     2 * sizeof to.saddr, 0);
+  const __u64 difference =
+      csum_diff(&from.saddr, 2 * sizeof from.saddr, &to.saddr, 2 * sizeof to.saddr, 0);
   if (skb_change_proto(skb, NET16(ETH_P_IPV6), 0)) return TC_ACT_SHOT;
   if (fragmented) {
     fragment.next = from.protocol;

@@ -24,7 +24,7 @@
 namespace berth::translator {
 namespace {
 
-constexpr std::uint32_t kMtu = 65535;           // the largest of a veth (ETH_MAX_MTU)
+constexpr std::uint32_t kMtu = 65535;            // the largest of a veth (ETH_MAX_MTU)
 constexpr std::uint32_t kLoopbackMetric = 2000;  // lo's own route has 0
 constexpr const char* kObject = "berth-translate.o";
 
@@ -47,8 +47,7 @@ struct Program {
   std::span<const std::uint64_t> instructions;
 };
 std::vector<Program> programs() {
-  return {{kernel::Direction::kIngress, "to4", to4()},
-          {kernel::Direction::kEgress, "to6", to6()}};
+  return {{kernel::Direction::kIngress, "to4", to4()}, {kernel::Direction::kEgress, "to6", to6()}};
 }
 
 kernel::Route to_prefix(int index6) {
@@ -276,10 +275,8 @@ std::vector<std::string> commands() {
   for (const auto name : {kDevice4, kDevice6})
     commands.push_back(fmt::format("ip link set {} arp off up", name));
   commands.push_back(fmt::format("ip addr add {} dev {} nodad", client6_alone().str(), kDevice6));
-  commands.push_back(
-      fmt::format("ip route add {} dev {} proto static", prefix().str(), kDevice6));
-  commands.push_back(
-      fmt::format("ip route add {} dev {} proto static", client4().str(), kDevice4));
+  commands.push_back(fmt::format("ip route add {} dev {} proto static", prefix().str(), kDevice6));
+  commands.push_back(fmt::format("ip route add {} dev {} proto static", client4().str(), kDevice4));
   commands.push_back(
       fmt::format("ip -6 route append local {} dev {} table local proto static metric {}",
                   loopback6().str(), kDevice6, kLoopbackMetric));

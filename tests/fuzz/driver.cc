@@ -28,9 +28,15 @@ std::string mutated(std::string text, std::mt19937& random) {
       case 0:
         if (!text.empty()) text[at] = static_cast<char>(random());
         break;
-      case 1: text.insert(at, 1, static_cast<char>(random())); break;
-      case 2: text.erase(at, 1); break;
-      case 3: text.insert(at, text.substr(at, random() % 8)); break;
+      case 1:
+        text.insert(at, 1, static_cast<char>(random()));
+        break;
+      case 2:
+        text.erase(at, 1);
+        break;
+      case 3:
+        text.insert(at, text.substr(at, random() % 8));
+        break;
     }
   }
   return text;

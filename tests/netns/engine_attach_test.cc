@@ -31,8 +31,8 @@ class EngineAttach : public EngineTest {
     const auto shown = json_of("ip -j addr show eth0", &target.netns);
     for (const auto& each : shown[0]["addr_info"])
       if (each["scope"] == "global")
-        all.insert(fmt::format("{}/{}", each["local"].get<std::string>(),
-                               each["prefixlen"].get<int>()));
+        all.insert(
+            fmt::format("{}/{}", each["local"].get<std::string>(), each["prefixlen"].get<int>()));
     return all;
   }
 
@@ -47,8 +47,8 @@ TEST_F(EngineAttach, AddressesAreTakenAsTheyAreGiven) {
   EXPECT_EQ(endpoint.address4, cidr("192.0.2.5/28"));
   EXPECT_EQ(endpoint.address6, cidr("fd00:9::5/64"));
   EXPECT_EQ(endpoint.mac.str(), "02:42:c0:00:02:05");
-  EXPECT_EQ(addresses_in(one), (std::set<std::string>{"192.0.2.5/28", "10.1.0.9/24",
-                                                      "fd00:9::5/64", "192.0.2.6/28"}));
+  EXPECT_EQ(addresses_in(one),
+            (std::set<std::string>{"192.0.2.5/28", "10.1.0.9/24", "fd00:9::5/64", "192.0.2.6/28"}));
   EXPECT_EQ(shell_in(one, "ip route show default").output, "") << "no gateway was given";
   expect_agreement(instance);
   must(instance->disconnect({.network = "", .target = one.target(), .address = ip("10.1.0.9")}));
@@ -99,10 +99,10 @@ class EngineLeases : public EngineAttach {
     must(lan);
   }
   Endpoint attach(const Target& target, const std::optional<Ip>& gateway = {}) {
-    return must(instance->connect(
-        {.network = "lan",
-         .target = target,
-         .options = {.addresses = {cidr("192.0.2.5/24")}, .gateway4 = gateway}}));
+    return must(
+        instance->connect({.network = "lan",
+                           .target = target,
+                           .options = {.addresses = {cidr("192.0.2.5/24")}, .gateway4 = gateway}}));
   }
   // As if a client had asked for what was given.
   void make_by_dhcp(Endpoint endpoint) {
@@ -231,9 +231,10 @@ TEST_F(EngineAttach, IsRefusedBeforeAnythingChanges) {
   };
   refused(attaching(one, {"10.1.0.1/24"}), ErrorKind::kInUse, {"10.1.0.1", "gateway"});
   refused(attaching(one, {"192.0.2.0/24"}), ErrorKind::kInvalid, {"192.0.2.0", "network address"});
-  for (const char* nobodys : {"0.0.0.0/8", "127.0.0.1/8", "224.0.0.1/24", "255.255.255.255/32",
-                              "::1/128", "ff02::5/64"})
-    refused(attaching(one, {nobodys}), ErrorKind::kInvalid, {nobodys, "no address of an interface"});
+  for (const char* nobodys :
+       {"0.0.0.0/8", "127.0.0.1/8", "224.0.0.1/24", "255.255.255.255/32", "::1/128", "ff02::5/64"})
+    refused(attaching(one, {nobodys}), ErrorKind::kInvalid,
+            {nobodys, "no address of an interface"});
   refused(attaching(one, {"192.0.2.5/24", "192.0.2.5/28"}), ErrorKind::kInvalid, {"given twice"});
   auto outside = attaching(one, {"192.0.2.5/28"});
   outside.options.gateway4 = ip("10.1.0.1");
@@ -255,8 +256,8 @@ TEST_F(EngineAttach, DetachFindsTheAttachmentThatIsMeant) {
                  ErrorKind::kNotFound, {"not connected"});
   must(instance->connect(attaching(one, {"192.0.2.5/28"})));
   must(instance->connect({.network = "net2", .target = one.target()}));
-  expect_refused(instance->disconnect({.network = "", .target = one.target()}),
-                 ErrorKind::kInvalid, {"net1", "net2"});
+  expect_refused(instance->disconnect({.network = "", .target = one.target()}), ErrorKind::kInvalid,
+                 {"net1", "net2"});
   expect_refused(
       instance->disconnect({.network = "", .target = one.target(), .address = ip("192.0.2.6")}),
       ErrorKind::kNotFound, {"192.0.2.6"});

@@ -44,7 +44,8 @@ class EngineBridge : public EngineTest {
   if (!has_vlans()) GTEST_SKIP() << "bridges know no VLANs here (CONFIG_BRIDGE_VLAN_FILTERING)"
 
 TEST_F(EngineBridge, AnUnmanagedBridgeIsUsedAndNeverChanged) {
-  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 mtu 1400 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.1/24 dev br7 && "
+      "ip link set br7 mtu 1400 up");
   const auto before = kernel_state();
   const auto network = must(instance->create_network(on_bridge("lan", "unmanaged")));
   expect_same(kernel_state(), before);
@@ -57,9 +58,9 @@ TEST_F(EngineBridge, AnUnmanagedBridgeIsUsedAndNeverChanged) {
   EXPECT_TRUE(reaches(one, "10.7.0.1"));
   EXPECT_EQ(shell("nft list ruleset").output, "");
   EXPECT_EQ(ip_forward(), "0");
-  expect_refused(instance->connect(
-                     {.network = "lan", .target = two.target(), .ports = ports({"7000:70"})}),
-                 ErrorKind::kInvalid, {"lan", "unmanaged"});
+  expect_refused(
+      instance->connect({.network = "lan", .target = two.target(), .ports = ports({"7000:70"})}),
+      ErrorKind::kInvalid, {"lan", "unmanaged"});
   expect_agreement(instance);
 
   must(remove("lan", true));
@@ -89,7 +90,8 @@ TEST_F(EngineBridge, AnUnmanagedBridgeMustBeThere) {
 }
 
 TEST_F(EngineBridge, AnAdoptedBridgeGivesSubnetAndGatewayAndStaysAsItWas) {
-  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && ip link set br7 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && "
+      "ip link set br7 up");
   const auto before = kernel_state();
   expect_refused(instance->create_network(on_bridge("lan", "")), ErrorKind::kExists,
                  {"br7", "--adopt br7"});
@@ -108,7 +110,8 @@ TEST_F(EngineBridge, AnAdoptedBridgeGivesSubnetAndGatewayAndStaysAsItWas) {
 }
 
 TEST_F(EngineBridge, AnAdoptedBridgeLosesWhatItGotUnderItsNewName) {
-  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && ip link set br7 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && "
+      "ip link set br7 up");
   const auto before = kernel_state();
   must(instance->create_network({.name = "lan", .adopt = "br7"}));
   run("ip link set br7 name uc");
@@ -120,7 +123,8 @@ TEST_F(EngineBridge, AnAdoptedBridgeLosesWhatItGotUnderItsNewName) {
 }
 
 TEST_F(EngineBridge, AnUnmanagedNetworkMayBeThereBeforeItsBridgeIsAdopted) {
-  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && ip link set br7 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.3/24 dev br7 && "
+      "ip link set br7 up");
   must(instance->create_network(on_bridge("lan", "unmanaged")));
   must(instance->create_network({.name = "own", .adopt = "br7"}));
   expect_agreement(instance);
@@ -166,8 +170,9 @@ TEST_F(EngineBridge, AnAdoptedBridgeThatIsGoneDoesNotKeepItsNetwork) {
 }
 
 TEST_F(EngineBridge, AGivenBridgeThatVanishesIsNamedUntilItIsBack) {
-  const auto bridge = "ip link add br7 address 02:00:00:00:00:07 type bridge && "
-                      "ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up";
+  const auto bridge =
+      "ip link add br7 address 02:00:00:00:00:07 type bridge && "
+      "ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up";
   run(bridge);
   must(instance->create_network({.name = "own", .adopt = "br7"}));
   must(instance->create_network(on_bridge("lan", "unmanaged")));
@@ -199,7 +204,8 @@ TEST_F(EngineBridge, AdoptionIsRefusedWhereItContradictsItself) {
   expect_refused(instance->create_network(two_bridges), ErrorKind::kInvalid, {"br7", "br8"});
   auto unmanaged = on_bridge("lan", "unmanaged");
   unmanaged.adopt = "br7";
-  expect_refused(instance->create_network(unmanaged), ErrorKind::kInvalid, {"--adopt", "unmanaged"});
+  expect_refused(instance->create_network(unmanaged), ErrorKind::kInvalid,
+                 {"--adopt", "unmanaged"});
   expect_refused(instance->create_network({.name = "lan", .adopt = "br9"}), ErrorKind::kNotFound,
                  {"no bridge br9"});
   auto virtual_router = on_bridge("lan", "unmanaged");
@@ -240,7 +246,8 @@ TEST_F(EngineBridge, BesideTheOneThatAdoptedItABridgeTakesUnmanagedNetworks) {
 // Its networks share one segment, and so do machines of others'.
 TEST_F(EngineBridge, NoAddressIsGivenTwiceOnOneGivenBridge) {
   TargetNs machine, three;
-  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge && ip addr add 10.7.0.1/24 dev br7 && "
+      "ip link set br7 up");
   run("ip link add port7 master br7 up type veth peer name nic netns " + machine.path);
   run("ip link set nic up && ip addr add 10.7.0.77/24 dev nic", &machine.netns);
   must(instance->create_network({.name = "lan", .adopt = "br7"}));
@@ -254,10 +261,10 @@ TEST_F(EngineBridge, NoAddressIsGivenTwiceOnOneGivenBridge) {
   const auto before = picture(instance, {&three});
   const auto refuse = [&](const char* network, const char* address,
                           const std::vector<std::string>& said) {
-    expect_refused(instance->connect({.network = network,
-                                      .target = three.target(),
-                                      .options = {.ip4 = ip(address)}}),
-                   ErrorKind::kInUse, said);
+    expect_refused(
+        instance->connect(
+            {.network = network, .target = three.target(), .options = {.ip4 = ip(address)}}),
+        ErrorKind::kInUse, said);
     expect_same(picture(instance, {&three}), before);
   };
   refuse("lan", "10.7.0.3", {"10.7.0.3", two.target()});
@@ -322,9 +329,8 @@ TEST_F(EngineBridge, TheHostsEndHasTheNameThatIsAskedFor) {
   EXPECT_EQ(connect("net1", one, named).host_ifname.str(), "web0");
   EXPECT_EQ(json_of("ip -j link show web0")[0]["master"], "br1");
   const auto before = picture(instance, {&two});
-  expect_refused(
-      instance->connect({.network = "net1", .target = two.target(), .options = named}),
-      ErrorKind::kExists, {"web0"});
+  expect_refused(instance->connect({.network = "net1", .target = two.target(), .options = named}),
+                 ErrorKind::kExists, {"web0"});
   expect_same(picture(instance, {&two}), before);
 }
 
@@ -411,7 +417,8 @@ TEST_F(EngineBridge, AVlanHasItsGatewayToo) {
 
 TEST_F(EngineBridge, TwoVlansShareAnUnmanagedBridge) {
   SKIP_WITHOUT_VLANS();
-  run("ip link add br7 address 02:00:00:00:00:07 type bridge vlan_filtering 1 && ip link set br7 up");
+  run("ip link add br7 address 02:00:00:00:00:07 type bridge vlan_filtering 1 && ip link set br7 "
+      "up");
   TargetNs three;
   for (const auto* vlan : {"10", "20"}) {
     auto request = on_bridge(std::string("vlan") + vlan, "unmanaged");

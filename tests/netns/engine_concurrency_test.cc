@@ -96,7 +96,9 @@ TEST_F(EngineConcurrency, KilledOnesDoNoHarmToTheOthers) {
     waitpid(victim, nullptr, 0);
   }
   for (const auto child : children) expect_success(child);
-  { const auto held = must(engine::lock_instance(instance.impl())); }
+  {
+    const auto held = must(engine::lock_instance(instance.impl()));
+  }
   expect_agreement(instance);
   for (int i = 0; i < kVictims; ++i)
     (void)instance->disconnect({.network = "net1", .target = targets[i].target()});

@@ -9,7 +9,7 @@ namespace {
 struct Setup {
   std::string name;
   std::function<void(CreateNetwork&)> network;
-  std::string host;  ///< command that prepares the host side
+  std::string host;    ///< command that prepares the host side
   bool vlans = false;  ///< needs a kernel whose bridges know VLANs
 };
 

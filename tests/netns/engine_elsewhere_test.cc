@@ -47,9 +47,8 @@ void end(pid_t child) {
 TEST_F(EngineElsewhere, ANamespaceLivesOnWithoutTheProcessThatItWasNamedBy) {
   const auto named = sleeper();
   const auto other = sleeper(named);
-  must(instance->connect({.network = "net1",
-                          .target = fmt::format("pid:{}", named),
-                          .ports = ports({"7000:70"})}));
+  must(instance->connect(
+      {.network = "net1", .target = fmt::format("pid:{}", named), .ports = ports({"7000:70"})}));
   end(named);
   EXPECT_EQ(listed(), 1U);
   EXPECT_TRUE(must(instance->reconcile()).empty());
@@ -109,7 +108,8 @@ TEST_F(EngineElsewhere, AMountThatIsNotSeenFromHere) {
   must(instance->connect({.network = "net1", .target = "box", .options = {}}));
   const auto child = fork();
   if (child == 0) {
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         umount2(box.netns_path.c_str(), MNT_DETACH) != 0)
       _exit(2);
     auto engine = must(Engine::open(instance.config()));

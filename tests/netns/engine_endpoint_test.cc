@@ -334,7 +334,8 @@ TEST_F(EngineEndpoint, CarriesPacketsAsSoonAsItIsThere) {
   instance.impl().faults.at = [&](std::string_view step) {
     if (step != "applied") return;
     forwarding = 0;
-    for (const auto& link : must(kernel::list_links(socket)))  // find_link would do the worker's part
+    for (const auto& link :
+         must(kernel::list_links(socket)))  // find_link would do the worker's part
       if (link.forwarding) ++forwarding;
   };
   std::vector<std::unique_ptr<TargetNs>> targets(10);

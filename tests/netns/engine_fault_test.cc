@@ -67,7 +67,8 @@ TEST_P(EngineFault, TheStoreCannotBeWrittenOnceThePlanIsApplied) {
   faults = {};
   ASSERT_FALSE(done);
 
-  if (done.error().message.find("the next command") != std::string::npos) {  // a namespace has ended
+  if (done.error().message.find("the next command") !=
+      std::string::npos) {  // a namespace has ended
     EXPECT_TRUE(scenario.removes);
     const auto held = must(engine::lock_instance(world.instance.impl()));
   } else {
@@ -110,7 +111,8 @@ TEST_F(EngineFiles, AForcedDisconnectForgetsWhatTheKernelKeeps) {
     EXPECT_EQ(must(unprivileged.sandboxes()).size(), 1U);
     auto forced = disconnect;
     forced.force = true;
-    expect_refused(unprivileged.disconnect(forced), ErrorKind::kPermission, {"completed with errors", "CAP_"});
+    expect_refused(unprivileged.disconnect(forced), ErrorKind::kPermission,
+                   {"completed with errors", "CAP_"});
     EXPECT_TRUE(must(unprivileged.sandboxes()).empty());
   });
 }

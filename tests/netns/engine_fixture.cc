@@ -367,10 +367,12 @@ void expect_agreement(Instance& instance, const std::set<std::string>& others) {
   auto route = must(kernel::Socket::open(NETLINK_ROUTE));
   if (translator_stands_alone(look.state, route)) ADD_FAILURE() << "a translator and no network";
   for (const auto& link : must(kernel::list_links(route)))
-    if (link.name.str() != kParent && link.name.str() != kGivenBridge && (link.kind.empty() || link.kind == "bridge" ||
-                                       link.kind == "veth" || link.kind == "macvlan"))
+    if (link.name.str() != kParent && link.name.str() != kGivenBridge &&
+        (link.kind.empty() || link.kind == "bridge" || link.kind == "veth" ||
+         link.kind == "macvlan"))
       links.insert(link.name.str());
-  for (const auto name : {translator::kDevice4, translator::kDevice6}) links.erase(std::string(name));
+  for (const auto name : {translator::kDevice4, translator::kDevice6})
+    links.erase(std::string(name));
   EXPECT_EQ(links, expected);
 
   EXPECT_TRUE(must(instance.impl().journal.empty()));

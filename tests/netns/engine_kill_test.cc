@@ -159,7 +159,9 @@ class EngineSwitch : public EngineTest {
     }
     waitpid(child, nullptr, 0);
   }
-  static void settle(Instance& instance) { const auto held = must(engine::lock_instance(instance.impl())); }
+  static void settle(Instance& instance) {
+    const auto held = must(engine::lock_instance(instance.impl()));
+  }
 };
 
 TEST_F(EngineSwitch, ItIsSwitchedBack) {

@@ -103,9 +103,7 @@ TEST_F(EngineModes, ADeadOwnersNamespaceIsItsSharers) {
   FakeSandbox owner(instance, "owner");
   FakeSandbox sharer(instance, "sharer", owner.record.id);
   engine::Draft look(*instance.impl().store);
-  const auto path = [&] {
-    return must(engine::namespace_of(look.state, owner.record)).path;
-  };
+  const auto path = [&] { return must(engine::namespace_of(look.state, owner.record)).path; };
   EXPECT_EQ(path(), owner.record.netns_path);
   owner.end();
   EXPECT_EQ(path(), sharer.record.netns_path);

@@ -86,7 +86,8 @@ TEST_F(EngineNetwork, AChosenSubnetOverlapsNoRouteOfTheHost) {
 // by the tunnel's peer and by the device alone.
 TEST_F(EngineNetwork, AFullTunnelVpnLeavesThePoolsFree) {
   run("ip link add tun0 type veth peer name d1 && ip link set d1 up && ip link set tun0 up && "
-      "ip addr add 10.8.0.6 peer 10.8.0.5 dev tun0 && ip -6 addr add 2001:db8::2/64 dev tun0 nodad && "
+      "ip addr add 10.8.0.6 peer 10.8.0.5 dev tun0 && ip -6 addr add 2001:db8::2/64 dev tun0 nodad "
+      "&& "
       "ip route add 0.0.0.0/1 via 10.8.0.5 && ip route add 128.0.0.0/1 via 10.8.0.5 && "
       "ip route add ::/1 dev tun0 && ip route add 8000::/1 dev tun0");
   Instance instance;
@@ -97,8 +98,8 @@ TEST_F(EngineNetwork, AFullTunnelVpnLeavesThePoolsFree) {
   EXPECT_EQ(made.subnets.size(), 2U);
   run("ip route replace 0.0.0.0/1 dev tun0 && ip route replace 128.0.0.0/1 dev tun0");
   EXPECT_EQ(must(instance->create_network({.name = "o"})).subnets[0].cidr, cidr("172.19.0.0/16"));
-  const SubnetRequest asked{.subnet = cidr("192.168.100.0/24"), .range = {}, .gateway = {},
-                            .aux = {}};
+  const SubnetRequest asked{
+      .subnet = cidr("192.168.100.0/24"), .range = {}, .gateway = {}, .aux = {}};
   must(instance->create_network({.name = "p", .subnets = {asked}}));
 }
 
@@ -244,8 +245,7 @@ TEST_F(EngineNetwork, SeveralAreRemovedInOneChange) {
             (Strings{"net1",
                      "net2: network net2 is in use by " + target.target() +
                          ": disconnect them first, or use --force",
-                     nowhere,
-                     "bridge: network bridge is predefined and cannot be removed",
+                     nowhere, "bridge: network bridge is predefined and cannot be removed",
                      "template: network template is the template of derived: remove that first",
                      "net3", "derived"}));
   EXPECT_EQ(changes, 1);
@@ -306,8 +306,8 @@ TEST_F(EngineNetwork, AnEngineOpenedBeforeAResetIsTold) {
 
 TEST_F(EngineNetwork, BridgeGetsItsSubnetLaterWhereThePoolsHaveNone) {
   const auto base = scratch_dir() + "/exhausted";
-  const Config config{.root = base + "/root", .run = base + "/run",
-                      .pools = {{cidr("10.99.0.0/24"), 24}}};
+  const Config config{
+      .root = base + "/root", .run = base + "/run", .pools = {{cidr("10.99.0.0/24"), 24}}};
   run("ip route add blackhole 10.99.0.0/25");
   auto engine = must(Engine::open(config));
   EXPECT_TRUE(must(engine.network("bridge")).subnets.empty());

@@ -304,8 +304,8 @@ TEST_F(EngineParent, WhatIsAvailableIsWhatIsGivenOut) {
   connect("lan", c);
   EXPECT_EQ(use().available, 0U);
   TargetNs d;
-  expect_refused(instance->connect({.network = "lan", .target = d.target()}),
-                 ErrorKind::kExhausted, {"lan"});
+  expect_refused(instance->connect({.network = "lan", .target = d.target()}), ErrorKind::kExhausted,
+                 {"lan"});
 }
 
 // A sub-interface cannot ask its parent, so no probe would tell.

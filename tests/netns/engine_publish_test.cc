@@ -168,10 +168,10 @@ TEST_F(EnginePublish, WithoutAHostPortAFreeOneIsFound) {
 }
 
 TEST_F(EnginePublish, PortsOfOneRequestLeaveEachOtherTheNumbersTheyNeed) {
-  EXPECT_EQ(host_ports(must(connect(
-                target, {"8000-8003:80", "8000-8001:81", "8000:82", "[::]:8001-8001:83/udp"},
-                "net1"))),
-            (std::vector{8002, 8001, 8000, 8001}))
+  EXPECT_EQ(
+      host_ports(must(connect(
+          target, {"8000-8003:80", "8000-8001:81", "8000:82", "[::]:8001-8001:83/udp"}, "net1"))),
+      (std::vector{8002, 8001, 8000, 8001}))
       << "in the order asked";
   run("sysctl -qw net.ipv4.ip_local_port_range='40000 40001'");
   for (int i = 0; i < 8; ++i) {  // a number drawn at random clashes in every second one
@@ -179,13 +179,15 @@ TEST_F(EnginePublish, PortsOfOneRequestLeaveEachOtherTheNumbersTheyNeed) {
     must(instance->disconnect({.network = "net1", .target = other.target()}));
   }
   must(connect(other, {}));
-  EXPECT_EQ(host_ports(must(instance->publish({"net1", other.target(), ports({"80", "40000:81"})}))),
-            (std::vector{40001, 40000}));
+  EXPECT_EQ(
+      host_ports(must(instance->publish({"net1", other.target(), ports({"80", "40000:81"})}))),
+      (std::vector{40001, 40000}));
 }
 
 TEST_F(EnginePublish, OnAnAddressThatTheHostGetsWithTheSameChange) {
-  EXPECT_EQ(host_ports(must(connect(target, {"172.17.0.1:6379:80", "172.17.0.1::81"}, "bridge")))[0],
-            6379);
+  EXPECT_EQ(
+      host_ports(must(connect(target, {"172.17.0.1:6379:80", "172.17.0.1::81"}, "bridge")))[0],
+      6379);
   expect_agreement(instance);
   EXPECT_NE(shell("ip addr show berth0").output.find("172.17.0.1/16"), std::string::npos);
   expect_refused(connect(other, {"172.16.0.1:6379:80"}), ErrorKind::kNotFound,
@@ -196,7 +198,8 @@ TEST_F(EnginePublish, OnAnAddressThatTheHostGetsWithTheSameChange) {
 
 TEST_F(EnginePublish, OnANetworksOwnAddressAfterAReboot) {
   must(instance->create_network(
-      {.name = "both", .subnets = {{.subnet = cidr("10.9.0.0/24")}, {.subnet = cidr("fd09::/64")}},
+      {.name = "both",
+       .subnets = {{.subnet = cidr("10.9.0.0/24")}, {.subnet = cidr("fd09::/64")}},
        .options = {}}));
   auto& store = *instance.impl().store;
   must(store.commit({{"meta/boot", "the one before"}}, store::Durability::kNormal));
@@ -206,7 +209,8 @@ TEST_F(EnginePublish, OnANetworksOwnAddressAfterAReboot) {
   const auto connect = [&](const std::string& spec) {
     return engine.connect({.network = "both", .target = target.target(), .ports = ports({spec})});
   };
-  expect_refused(connect("10.9.0.1:7000:80"), ErrorKind::kInUse, {"7000", fmt::format("{}/", getpid())});
+  expect_refused(connect("10.9.0.1:7000:80"), ErrorKind::kInUse,
+                 {"7000", fmt::format("{}/", getpid())});
   must(connect("10.9.0.1:7001:80"));
   must(engine.disconnect({.network = "both", .target = target.target()}));
   must(connect("[fd09::1]:7002:80"));
@@ -344,8 +348,8 @@ TEST_F(EngineRoamingPorts, LeaveEachOtherTheNumbersTheyNeed) {
   instance.make_network(2);
   run("sysctl -qw net.ipv4.ip_local_port_range='40000 40001'");
   must(start({{"net1", {}}, {"net2", {}}}, {"80", "40000:81", "8000-8001:82", "8000:83"}));
-  EXPECT_EQ(published(), (Strings{"net1 0.0.0.0 40000", "net1 0.0.0.0 40001",
-                                  "net1 0.0.0.0 8000", "net1 0.0.0.0 8001"}));
+  EXPECT_EQ(published(), (Strings{"net1 0.0.0.0 40000", "net1 0.0.0.0 40001", "net1 0.0.0.0 8000",
+                                  "net1 0.0.0.0 8001"}));
   EXPECT_EQ(must(instance->sandbox("srv")).ports.front().host_port, 40001);
 }
 
@@ -356,7 +360,8 @@ TEST_F(EngineRoamingPorts, ThatWaitKeepTheirNumbers) {
   run("sysctl -qw net.ipv4.ip_local_port_range='40000 40001'");
   must(start({{"lan", {.gw_priority = 1}}, {"net1", {}}}, {"40000:81", "8000:82"}));
   for (int i = 0; i < 8; ++i) {
-    must(instance->connect({.network = "net2", .target = "srv", .ports = ports({"80", "8000-8001:80"})}));
+    must(instance->connect(
+        {.network = "net2", .target = "srv", .ports = ports({"80", "8000-8001:80"})}));
     EXPECT_EQ(published(), (Strings{"net2 0.0.0.0 40001", "net2 0.0.0.0 8001"}));
     must(instance->disconnect({.network = "net2", .target = "srv"}));
   }
@@ -435,10 +440,10 @@ TEST_F(EnginePublish, LoopbackOfIpv6IsRefusedForAContainerWithIpv6Alone) {
   });
   TargetNs alone;
   const auto before = picture(instance);
-  expect_refused(instance->connect({.network = "net6",
-                                    .target = alone.target(),
-                                    .ports = ports({"[::1]:8081:80"})}),
-                 ErrorKind::kUnsupported, {"[::1]", "net6", "IPv6 alone", "br_netfilter", "IPv4"});
+  expect_refused(
+      instance->connect(
+          {.network = "net6", .target = alone.target(), .ports = ports({"[::1]:8081:80"})}),
+      ErrorKind::kUnsupported, {"[::1]", "net6", "IPv6 alone", "br_netfilter", "IPv4"});
   expect_same(picture(instance), before);
   must(instance->connect(
       {.network = "net6", .target = alone.target(), .ports = ports({"[::]:8081:80"})}));

@@ -120,10 +120,7 @@ Step Steps::remove_network() {
   const bool there = model_.networks.contains(name);
   return {.name = fmt::format("remove {}{}", name, force ? " by force" : ""),
           .allowed = force || (there && !model_.in_use(name)),
-          .act =
-              [=](Engine& engine) {
-                return engine.remove_networks({{name}, force})[0].status;
-              },
+          .act = [=](Engine& engine) { return engine.remove_networks({{name}, force})[0].status; },
           .then = [=](Model& model) { model.remove_network(name); },
           .halfway = Halfway::kFinished};
 }
@@ -186,20 +183,18 @@ Step Steps::remove_box() {
   // A foreign namespace is known while it is on a network.
   const bool there =
       found != model_.boxes.end() && (!found->second.foreign || !found->second.connections.empty());
-  return {.name = "remove " + name,
-          .allowed = there && !found->second.shared,
-          .act =
-              [=](Engine& engine) {
-                return engine.remove_sandboxes({{target}, false})[0].status;
-              },
-          .then =
-              [=](Model& model) {
-                if (model.boxes[name].foreign)
-                  model.boxes[name].connections.clear();
-                else
-                  model.boxes.erase(name);
-              },
-          .halfway = Halfway::kFinished};
+  return {
+      .name = "remove " + name,
+      .allowed = there && !found->second.shared,
+      .act = [=](Engine& engine) { return engine.remove_sandboxes({{target}, false})[0].status; },
+      .then =
+          [=](Model& model) {
+            if (model.boxes[name].foreign)
+              model.boxes[name].connections.clear();
+            else
+              model.boxes.erase(name);
+          },
+      .halfway = Halfway::kFinished};
 }
 
 Step Steps::share() {

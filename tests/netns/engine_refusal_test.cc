@@ -117,9 +117,7 @@ TEST_F(EngineRefusal, OfNetworksBySubnet) {
        },
        ErrorKind::kInvalid,
        {"fd00::/64", "no IPv6"}},
-      {[](auto& request) {
-         request.subnets = {subnet("10.8.0.0/24"), subnet("10.9.0.0/24")};
-       },
+      {[](auto& request) { request.subnets = {subnet("10.8.0.0/24"), subnet("10.9.0.0/24")}; },
        ErrorKind::kInvalid,
        {"2 IPv4 subnets"}},
       {[](auto& request) {
@@ -136,9 +134,7 @@ TEST_F(EngineRefusal, OfNetworksBySubnet) {
       {subnet_with([](auto& subnet) { subnet.range = cidr("10.8.0.0/26"); }),
        ErrorKind::kInvalid,
        {"range 10.8.0.0/26"}},
-      {subnet_with([](auto& subnet) {
-         subnet.aux = {{"a", ip("10.8.0.1")}};
-       }),
+      {subnet_with([](auto& subnet) { subnet.aux = {{"a", ip("10.8.0.1")}}; }),
        ErrorKind::kInvalid,
        {"a=10.8.0.1"}},
   });

@@ -71,9 +71,8 @@ TEST_F(EngineRenamed, AHostEndDoesItsWorkUnderItsNewName) {
 TEST_F(EngineRenamed, TheHostsSubInterfaceIsNamedInTheRefusalAndGoesWithItsNetwork) {
   run("ip link add lan0 type veth peer name lan1; ip link set lan0 up; ip link set lan1 up");
   const auto before = kernel_state();
-  CreateNetwork asked{.name = "lan",
-                      .driver = "macvlan",
-                      .options = {{"parent", "lan0"}, {"host_access", "true"}}};
+  CreateNetwork asked{
+      .name = "lan", .driver = "macvlan", .options = {{"parent", "lan0"}, {"host_access", "true"}}};
   asked.subnets.push_back({.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = {}, .aux = {}});
   const auto shim = must(instance->create_network(asked)).parent.host_device.str();
   run("ip link set " + shim + " name shimx");
@@ -110,8 +109,8 @@ TEST_F(EngineSameIndexes, TheHostsUplinkIsNotTakenForTheOtherEndOfAPair) {
   run(fmt::format("ip link add up0 index {} type veth peer name up1 index {} netns {}",
                   host_end.peer_index, host_end.index, outside.path));
   plan::Namespaces namespaces;
-  const plan::DeleteLink gone{.name = endpoint.host_ifname, .kind = "veth",
-                              .peer_ns = {target.path + "-gone", 1}};
+  const plan::DeleteLink gone{
+      .name = endpoint.host_ifname, .kind = "veth", .peer_ns = {target.path + "-gone", 1}};
   EXPECT_FALSE(plan::is_others(instance.impl().kernel, namespaces, gone));
   run("umount -l " + target.path);  // the namespace lives on, and nobody can say where
   must(instance->remove_networks({{"net1"}, true}).front().status);
@@ -140,7 +139,8 @@ class EngineNameTaken : public EngineRenamed {
   // What `command` prints of a link that is not berth's, before and after it is removed by name.
   void expect_left(const std::string& link, const std::function<Status()>& removal) {
     const auto before = shell("ip -o -d link show " + link + " && ip -o addr show " + link).output;
-    expect_refused(removal(), ErrorKind::kExists, {"completed with errors", link, "somebody else's"});
+    expect_refused(removal(), ErrorKind::kExists,
+                   {"completed with errors", link, "somebody else's"});
     EXPECT_EQ(shell("ip -o -d link show " + link + " && ip -o addr show " + link).output, before);
   }
   Status remove(const std::string& network) {
@@ -175,7 +175,8 @@ TEST_F(EngineNameTaken, OfABridge) {
 TEST_F(EngineNameTaken, OfABridgeThatHasAnother) {
   instance.make_network(1);
   run("ip link set br1 name old && ip link add br1 type bridge");
-  const auto refused = instance->connect({.network = "net1", .target = target.target(), .options = {}});
+  const auto refused =
+      instance->connect({.network = "net1", .target = target.target(), .options = {}});
   expect_refused(refused, ErrorKind::kNotFound, {"net1", "br1", "old"});
   expect_left("br1", [&] { return remove("net1"); });
   EXPECT_NE(shell("ip link show old").status, 0);
@@ -214,7 +215,8 @@ TEST_F(EngineNameTaken, OfAHostEndWhoseSandboxGoes) {
   const auto removed = make_box();
   must(instance->create_sandbox({.name = "other"}));
   const auto outcomes = instance->remove_sandboxes({{"box", "other"}, true});
-  expect_refused(outcomes[0].status, ErrorKind::kExists, {"completed with errors", "port1", "somebody else's"});
+  expect_refused(outcomes[0].status, ErrorKind::kExists,
+                 {"completed with errors", "port1", "somebody else's"});
   must(outcomes[1].status);
   EXPECT_FALSE(files(removed));
   run("ip link del port1");
@@ -228,9 +230,8 @@ TEST_F(EngineNameTaken, OfAHostEndWhoseSandboxGoes) {
 
 TEST_F(EngineNameTaken, OfTheHostsSubInterface) {
   run("ip link add lan0 type veth peer name lan1; ip link set lan0 up; ip link set lan1 up");
-  CreateNetwork asked{.name = "lan",
-                      .driver = "macvlan",
-                      .options = {{"parent", "lan0"}, {"host_access", "true"}}};
+  CreateNetwork asked{
+      .name = "lan", .driver = "macvlan", .options = {{"parent", "lan0"}, {"host_access", "true"}}};
   asked.subnets.push_back({.subnet = cidr("10.7.0.0/24"), .range = {}, .gateway = {}, .aux = {}});
   const auto shim = must(instance->create_network(asked)).parent.host_device.str();
   run("ip link del " + shim + " && ip link add " + shim + " link lan0 type macvlan mode bridge");

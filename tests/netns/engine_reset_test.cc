@@ -153,10 +153,11 @@ TEST_F(EngineReset, TakesTheDirectoriesOfDhcpClientsAndLabsIfNothingIsInThem) {
 
 TEST_F(EngineReset, FindsTheDevicesOfDamagedNetworksByTheirIds) {
   run("ip link add lan0 type veth peer name lan1 && ip link set lan0 up");
-  CreateNetwork lan{.name = "lan",
-                    .driver = "macvlan",
-                    .subnets = {{.subnet = cidr("10.8.0.0/24"), .range = {}, .gateway = {}, .aux = {}}},
-                    .options = {{"parent", "lan0"}, {"host_access", "true"}}};
+  CreateNetwork lan{
+      .name = "lan",
+      .driver = "macvlan",
+      .subnets = {{.subnet = cidr("10.8.0.0/24"), .range = {}, .gateway = {}, .aux = {}}},
+      .options = {{"parent", "lan0"}, {"host_access", "true"}}};
   const auto network = must(instance->create_network(lan));
   TargetNs two;
   must(instance->connect({.network = "lan", .target = two.target()}));
@@ -172,7 +173,8 @@ TEST_F(EngineReset, FindsTheDevicesOfDamagedNetworksByTheirIds) {
 // A stand-in for a DHCP client: a process with its directory in its command line.
 TEST_F(EngineReset, EndsTheDhcpClientsOfDamagedRecords) {
   const auto endpoint = key("endpoint/");
-  for (const auto& damaged : {endpoint, key("sandbox/"), "network/" + must(instance->network("net1")).id})
+  for (const auto& damaged :
+       {endpoint, key("sandbox/"), "network/" + must(instance->network("net1")).id})
     put(damaged, "{");
   const auto directory =
       instance.config().run + "/dhcp/" + endpoint.substr(std::string("endpoint/").size());
@@ -266,7 +268,9 @@ TEST_F(EngineLostStore, OneThatIsOverwrittenIsResetWithoutIt) {
 
 TEST_F(EngineLostStore, OneWithDamagedPagesIsResetWithoutIt) {
   for (int i = 0; i < 500; ++i) put(fmt::format("filler/{}", i), std::string(2000, 'x'));
-  { const auto closed = std::move(*instance); }
+  {
+    const auto closed = std::move(*instance);
+  }
   const auto size = std::filesystem::file_size(store);
   ASSERT_GT(size, 100'000U);
   std::fstream file(store, std::ios::in | std::ios::out | std::ios::binary);

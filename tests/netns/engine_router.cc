@@ -91,8 +91,9 @@ void advertise_router(const kernel::Netns& netns, std::string_view link, const M
 }
 
 std::string learned_by_advertisement() {
-  return shell("ip -6 route show proto ra; ip -6 route show root 2001:db8:bad::/48; "
-               "ip -6 -o addr show to 2001:db8:bad::/48")
+  return shell(
+             "ip -6 route show proto ra; ip -6 route show root 2001:db8:bad::/48; "
+             "ip -6 -o addr show to 2001:db8:bad::/48")
       .output;
 }
 

@@ -83,8 +83,7 @@ class EngineRoutesVia : public EngineTest {
     });
   }
   Endpoint connect(const std::string& name, std::optional<Ip> ip4 = {}) {
-    return must(
-        instance->connect({.network = "net1", .target = name, .options = {.ip4 = ip4}}));
+    return must(instance->connect({.network = "net1", .target = name, .options = {.ip4 = ip4}}));
   }
   void disconnect(const std::string& name) { must(instance->disconnect({"net1", name})); }
   void remove(const std::string& name) {

@@ -129,9 +129,7 @@ std::vector<Scenario> bridge_scenarios() {
        },
        true},
       {"RemoveASandboxThatOthersLinkTo", linked,
-       [](World&, Engine& engine) {
-         return engine.remove_sandboxes({{"box"}, false})[0].status;
-       },
+       [](World&, Engine& engine) { return engine.remove_sandboxes({{"box"}, false})[0].status; },
        true},
       {"Publish", busy_networks,
        [](World& world, Engine& engine) {
@@ -215,19 +213,13 @@ std::vector<Scenario> bridge_scenarios() {
          must(world.instance->create_network(adopting()));
          must(world.instance->connect({.network = "adopted", .target = world.one.target()}));
        },
-       [](World&, Engine& engine) {
-         return engine.remove_networks({{"adopted"}, true})[0].status;
-       },
+       [](World&, Engine& engine) { return engine.remove_networks({{"adopted"}, true})[0].status; },
        true},
       {"RemoveTheLastNetwork", [](World& world) { world.instance.make_network(1); },
-       [](World&, Engine& engine) {
-         return engine.remove_networks({{"net1"}, false})[0].status;
-       },
+       [](World&, Engine& engine) { return engine.remove_networks({{"net1"}, false})[0].status; },
        true},
       {"RemoveANetworkInUse", busy_networks,
-       [](World&, Engine& engine) {
-         return engine.remove_networks({{"net1"}, true})[0].status;
-       },
+       [](World&, Engine& engine) { return engine.remove_networks({{"net1"}, true})[0].status; },
        true},
       {"RemoveTwoSandboxes", busy_networks,
        [](World& world, Engine& engine) {

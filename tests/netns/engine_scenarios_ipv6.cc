@@ -76,18 +76,14 @@ std::vector<Scenario> ipv6_scenarios() {
        },
        true},
       {"RemoveADualStackNetworkInUse", three_ways_out,
-       [](World&, Engine& engine) {
-         return engine.remove_networks({{"net1"}, true})[0].status;
-       },
+       [](World&, Engine& engine) { return engine.remove_networks({{"net1"}, true})[0].status; },
        true},
       {"RemoveANetworkOfIpv6AloneInUse",
        [](World& world) {
          world.instance.make_network(3, ipv6_alone);
          connect(world, world.one, 3, {"7000:70"});
        },
-       [](World&, Engine& engine) {
-         return engine.remove_networks({{"net3"}, true})[0].status;
-       },
+       [](World&, Engine& engine) { return engine.remove_networks({{"net3"}, true})[0].status; },
        true},
   };
 }

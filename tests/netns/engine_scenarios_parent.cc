@@ -113,15 +113,11 @@ std::vector<Scenario> parent_scenarios() {
          must(world.instance->create_network(on_parent("lan", "macvlan", {{"parent", "lan0.50"}})));
          must(connect_to_lan(world, *world.instance));
        },
-       [](World&, Engine& engine) {
-         return engine.remove_networks({{"lan"}, true})[0].status;
-       },
+       [](World&, Engine& engine) { return engine.remove_networks({{"lan"}, true})[0].status; },
        true, "vlan"},
       {"DisconnectFromMacvlan", busy_macvlan, disconnect_from_lan, true},
       {"RemoveAMacvlanInUse", busy_macvlan,
-       [](World&, Engine& engine) {
-         return engine.remove_networks({{"lan"}, true})[0].status;
-       },
+       [](World&, Engine& engine) { return engine.remove_networks({{"lan"}, true})[0].status; },
        true},
   };
 }

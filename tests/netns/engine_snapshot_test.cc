@@ -10,8 +10,8 @@ class EngineSnapshot : public EngineTest {
  protected:
   EngineSnapshot() { must(connect(other)); }
   Status connect(Engine& engine) const {
-    auto done = engine.connect(
-        {.network = "net1", .target = target.target(), .ports = ports({"7000:70"})});
+    auto done =
+        engine.connect({.network = "net1", .target = target.target(), .ports = ports({"7000:70"})});
     return done ? Status{} : std::unexpected(std::move(done).error());
   }
   Status disconnect(Engine& engine) const {
@@ -45,7 +45,8 @@ TEST_F(EngineSnapshot, RefusesChangesUntilItEnds) {
   const auto held = "holds a snapshot";
   expect_refused(disconnect(*instance), ErrorKind::kInUse, {held});
   expect_refused(instance->create_network({.name = "more"}), ErrorKind::kInUse, {held});
-  expect_refused(instance->stop_sandboxes({{target.target()}})[0].status, ErrorKind::kInUse, {held});
+  expect_refused(instance->stop_sandboxes({{target.target()}})[0].status, ErrorKind::kInUse,
+                 {held});
   const auto started = instance->run({.argv = {"true"}});
   ASSERT_FALSE(started);
   expect_refused(started.error().error, ErrorKind::kInUse, {held});
@@ -74,8 +75,7 @@ TEST_F(EngineSnapshot, EveryReadIsWholeWhileAnotherProcessChangesWhatItReads) {
     for (int i = 0; i < 1000; ++i) {
       if (const auto users = instance->endpoints_of_network(network.id); !users)
         return std::unexpected(users.error());
-      if (const auto use = instance->subnet_use(network); !use)
-        return std::unexpected(use.error());
+      if (const auto use = instance->subnet_use(network); !use) return std::unexpected(use.error());
       if (const auto unused = instance->unused_networks(); !unused)
         return std::unexpected(unused.error());
       if (const auto info = instance->info(); !info) return std::unexpected(info.error());

@@ -28,14 +28,22 @@ std::string of(std::string_view family, std::string_view device, std::string_vie
 
 // What a new device begins with, as unfavourable as can be.
 void make_defaults_hostile() {
-  for (const auto& [name, value] :
-       {std::pair{"forwarding", "0"}, {"route_localnet", "1"}, {"accept_redirects", "1"},
-        {"accept_local", "1"}, {"proxy_arp", "1"}, {"arp_ignore", "8"}, {"arp_announce", "0"},
-        {"arp_filter", "1"}, {"rp_filter", "1"}})
+  for (const auto& [name, value] : {std::pair{"forwarding", "0"},
+                                    {"route_localnet", "1"},
+                                    {"accept_redirects", "1"},
+                                    {"accept_local", "1"},
+                                    {"proxy_arp", "1"},
+                                    {"arp_ignore", "8"},
+                                    {"arp_announce", "0"},
+                                    {"arp_filter", "1"},
+                                    {"rp_filter", "1"}})
     set(of("ipv4", "default", name), value);
-  for (const auto& [name, value] :
-       {std::pair{"forwarding", "0"}, {"disable_ipv6", "1"}, {"accept_ra", "2"},
-        {"accept_redirects", "1"}, {"accept_dad", "2"}, {"addr_gen_mode", "1"}})
+  for (const auto& [name, value] : {std::pair{"forwarding", "0"},
+                                    {"disable_ipv6", "1"},
+                                    {"accept_ra", "2"},
+                                    {"accept_redirects", "1"},
+                                    {"accept_dad", "2"},
+                                    {"addr_gen_mode", "1"}})
     set(of("ipv6", "default", name), value);
 }
 
@@ -61,8 +69,8 @@ class EngineSysctl : public EngineTest {
 
   Endpoint connect(const std::string& network, const TargetNs& target,
                    const std::vector<std::string>& specs = {}) {
-    return must(instance->connect(
-        {.network = network, .target = target.target(), .ports = ports(specs)}));
+    return must(
+        instance->connect({.network = network, .target = target.target(), .ports = ports(specs)}));
   }
 };
 
@@ -150,9 +158,9 @@ TEST_F(EngineSysctl, AContainerOfAnIsolatedNetworkCannotMakeItselfARouterOfTheHo
 TEST_F(EngineSysctl, AContainerOnAnUnmanagedBridgeCannotMakeItselfARouterByItsPort) {
   make_defaults_hostile();
   run("ip link add br7 type bridge && ip addr add 10.7.0.1/24 dev br7 && ip link set br7 up");
-  must(instance->create_network({.name = "lan",
-                                 .options = {{"com.docker.network.bridge.name", "br7"},
-                                             {"mode", "unmanaged"}}}));
+  must(instance->create_network(
+      {.name = "lan",
+       .options = {{"com.docker.network.bridge.name", "br7"}, {"mode", "unmanaged"}}}));
   set(of("ipv6", "default", "disable_ipv6"), "0");
   const auto endpoint = connect("lan", one);
   EXPECT_EQ(value_of(of("ipv6", endpoint.host_ifname.str(), "disable_ipv6")), "1");
@@ -349,9 +357,8 @@ TEST_F(EngineSysctl, APortIsPublishedOnIpv6WhereNewDevicesHaveNone) {
 }
 
 TEST_F(EngineSysctl, ASandboxWithoutIpv6GetsANetwork) {
-  must(kernel::run_in(one.netns, [] {
-    return kernel::write_sysctl("net/ipv6/conf/all/disable_ipv6", "1");
-  }));
+  must(kernel::run_in(one.netns,
+                      [] { return kernel::write_sysctl("net/ipv6/conf/all/disable_ipv6", "1"); }));
   instance.make_network(1);
   instance.make_network(2, [](CreateNetwork& request) { request.ipv6 = true; });
   connect("net1", one, {"8080:80"});
@@ -384,9 +391,8 @@ TEST_F(EngineSysctl, WhereEveryValueIsRightAlreadyProcSysMayBeReadOnly) {
   for (const auto& [name, value] :
        {std::pair{"disable_ipv6", "1"}, {"accept_ra", "0"}, {"accept_redirects", "0"}})
     set(of("ipv6", "default", name), value);
-  must(kernel::run_in(one.netns, [] {
-    return kernel::write_sysctl("net/ipv6/conf/default/disable_ipv6", "1");
-  }));
+  must(kernel::run_in(
+      one.netns, [] { return kernel::write_sysctl("net/ipv6/conf/default/disable_ipv6", "1"); }));
   {
     const ReadOnlyProcSys read_only;
     if (!read_only.done) GTEST_SKIP() << "cannot mount /proc/sys read-only: " << strerror(errno);

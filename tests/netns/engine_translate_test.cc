@@ -26,9 +26,9 @@ class EngineTranslate : public EngineTest {
       if (set.name != "publish6" && set.name != "publish6_addr") continue;
       for (const auto& element : must(nft.list_elements("berth", set))) {
         const auto* ip = std::get_if<Ip>(&element.key.front());
-        EXPECT_EQ(std::get<Ip>(element.data.front()),
-                  translator::translated(Ip::v4(10, 1, 0, 2)));
-        found.insert(fmt::format("{} {}", ip ? ip->str() : "*", std::get<Port>(element.key.back())));
+        EXPECT_EQ(std::get<Ip>(element.data.front()), translator::translated(Ip::v4(10, 1, 0, 2)));
+        found.insert(
+            fmt::format("{} {}", ip ? ip->str() : "*", std::get<Port>(element.key.back())));
       }
     }
     return found;

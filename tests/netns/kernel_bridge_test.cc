@@ -60,9 +60,8 @@ TEST(BridgePort, HasVlansWhereTheKernelKnowsThem) {
     must(ns.route.request(delete_port_vlan(index, 1, self)));
     const auto vlans = must(list_port_vlans(ns.route));
     const auto of_port = [&](std::uint16_t vlan) {
-      return std::ranges::find_if(vlans, [&](const PortVlan& each) {
-        return each.port == index && each.vlan == vlan;
-      });
+      return std::ranges::find_if(
+          vlans, [&](const PortVlan& each) { return each.port == index && each.vlan == vlan; });
     };
     EXPECT_EQ(of_port(1), vlans.end());
     ASSERT_NE(of_port(10), vlans.end());

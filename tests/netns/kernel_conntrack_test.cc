@@ -133,10 +133,10 @@ class Conntrack : public ::testing::Test {
     must(flush_flows(netfilter, host.route, filters));
   }
 
-  const std::vector<std::string> all{
-      "10.0.0.1 53", "10.0.0.1 5353", "10.0.0.1 80", "10.0.0.2 53", "10.0.0.2 80",
-      "127.0.0.1 53", "127.0.0.1 80", "::1 53",      "::1 80",      "fd00::1 53",
-      "fd00::1 80",   "fd00::2 53",   "fd00::2 80",  "fe80::1 53"};
+  const std::vector<std::string> all{"10.0.0.1 53", "10.0.0.1 5353", "10.0.0.1 80",  "10.0.0.2 53",
+                                     "10.0.0.2 80", "127.0.0.1 53",  "127.0.0.1 80", "::1 53",
+                                     "::1 80",      "fd00::1 53",    "fd00::1 80",   "fd00::2 53",
+                                     "fd00::2 80",  "fe80::1 53"};
   TestNs host;
   TestNs server;
   Socket netfilter = must(open_socket_in(host.netns, NETLINK_NETFILTER));
@@ -156,8 +156,8 @@ TEST_F(Conntrack, EveryAddressMeansThoseOfThisHostAndOfOneFamily) {
   flush({{Protocol::kUdp, Ip(), 53}});
   EXPECT_EQ(udp_flows(), without({"10.0.0.1 53", "127.0.0.1 53"}));
   flush({{Protocol::kUdp, ip("::"), 53}});
-  EXPECT_EQ(udp_flows(), without({"10.0.0.1 53", "127.0.0.1 53", "fd00::1 53", "::1 53",
-                                  "fe80::1 53"}));
+  EXPECT_EQ(udp_flows(),
+            without({"10.0.0.1 53", "127.0.0.1 53", "fd00::1 53", "::1 53", "fe80::1 53"}));
 }
 
 TEST_F(Conntrack, FlowsThatPassThroughToAnotherHostAreKept) {
@@ -200,8 +200,8 @@ TEST_F(Conntrack, OneProtocolsFlowsAreListed) {
 
 TEST_F(Conntrack, BothDirectionsOfAFlowAreRead) {
   const auto flows = must(list_flows(netfilter, Ip::Family::kV4));
-  const auto flow = std::ranges::find_if(
-      flows, [](const Flow& some) { return some.reply.source_port == 8080; });
+  const auto flow =
+      std::ranges::find_if(flows, [](const Flow& some) { return some.reply.source_port == 8080; });
   ASSERT_NE(flow, flows.end());
   EXPECT_EQ(flow->original.source, ip("10.0.0.1"));
   EXPECT_EQ(flow->original.destination, ip("10.0.0.1"));

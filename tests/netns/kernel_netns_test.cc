@@ -55,7 +55,9 @@ TEST_F(NetnsTest, CreateKeepsANamespaceUntilItIsRemoved) {
 
 TEST_F(NetnsTest, IsFoundWhileItIsThere) {
   const auto own = must(Socket::open(NETLINK_ROUTE));
-  EXPECT_EQ(find_netns(must(Netns::current()).inode(), netns_cookie(own)).value_or("").find("/proc/"), 0U);
+  EXPECT_EQ(
+      find_netns(must(Netns::current()).inode(), netns_cookie(own)).value_or("").find("/proc/"),
+      0U);
 
   const auto made = must(Netns::create(path));
   const auto inode = made.inode();

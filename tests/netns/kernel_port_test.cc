@@ -285,7 +285,8 @@ TEST_F(PortTest, AnAddressThatIsYetToComeCanBeAskedAbout) {
   in_fresh_namespace([] {
     const auto on_all = listening(ip("::"), kPort);  // of both families
     for (const auto* absent : {"10.9.9.77", "fd00::77"}) {
-      EXPECT_EQ(port_free(Protocol::kTcp, ip(absent), kPort + 1).error().kind, ErrorKind::kNotFound);
+      EXPECT_EQ(port_free(Protocol::kTcp, ip(absent), kPort + 1).error().kind,
+                ErrorKind::kNotFound);
       const auto is_free = [&](Protocol protocol, Port port) {
         return must(port_free(protocol, ip(absent), port, Absent::kAllowed));
       };

@@ -77,8 +77,8 @@ Packet transport(unsigned protocol, const Ip& from, const Ip& to, const Packet& 
 
 Packet ipv6(const Ip& from, const Ip& to, unsigned next, const Packet& payload) {
   return ethernet(0x86dd) + Packet{0x6b, 0x80, 0, 0} +  // traffic class 0xb8
-         be16(static_cast<unsigned>(payload.size())) +
-         Packet{static_cast<std::uint8_t>(next), 61} + bytes(from) + bytes(to) + payload;
+         be16(static_cast<unsigned>(payload.size())) + Packet{static_cast<std::uint8_t>(next), 61} +
+         bytes(from) + bytes(to) + payload;
 }
 Packet ipv4(const Ip& from, const Ip& to, unsigned protocol, const Packet& payload,
             unsigned offset = 0x4000, unsigned id = 0) {
@@ -94,8 +94,7 @@ class Programs : public ::testing::Test {
  protected:
   void SetUp() override {
     auto four = kernel::load_classifier("to4", to4());
-    if (!four && four.error().kind == ErrorKind::kPermission)
-      GTEST_SKIP() << four.error().message;
+    if (!four && four.error().kind == ErrorKind::kPermission) GTEST_SKIP() << four.error().message;
     ASSERT_TRUE(four) << four.error().message;
     auto six = kernel::load_classifier("to6", to6());
     ASSERT_TRUE(six) << six.error().message;
@@ -130,16 +129,16 @@ TEST_F(Programs, TcpAndSctpGoThereAndBack) {
   for (const unsigned protocol : {kTcp, kSctp}) {
     for (const std::size_t size : {0, 1, 2, 999, 1400}) {
       const Packet data(size, 'x');
-      const auto six = ipv6(client6(), kContainer6, protocol,
-                            transport(protocol, client6(), kContainer6, data));
-      const auto four = ipv4(client4(), kContainer4, protocol,
-                             transport(protocol, client4(), kContainer4, data));
+      const auto six =
+          ipv6(client6(), kContainer6, protocol, transport(protocol, client6(), kContainer6, data));
+      const auto four =
+          ipv4(client4(), kContainer4, protocol, transport(protocol, client4(), kContainer4, data));
       EXPECT_EQ(run(to4_, six), four) << protocol << ' ' << size;
 
-      const auto answer4 = ipv4(kContainer4, client4(), protocol,
-                                transport(protocol, kContainer4, client4(), data));
-      const auto answer6 = ipv6(kContainer6, client6(), protocol,
-                                transport(protocol, kContainer6, client6(), data));
+      const auto answer4 =
+          ipv4(kContainer4, client4(), protocol, transport(protocol, kContainer4, client4(), data));
+      const auto answer6 =
+          ipv6(kContainer6, client6(), protocol, transport(protocol, kContainer6, client6(), data));
       EXPECT_EQ(run(to6_, answer4), answer6) << protocol << ' ' << size;
     }
   }
@@ -147,13 +146,13 @@ TEST_F(Programs, TcpAndSctpGoThereAndBack) {
 
 TEST_F(Programs, UdpMayBeFragmentedOnItsWay) {
   const Packet data(1000, 'u');
-  auto four = run(to4_, ipv6(client6(), kContainer6, kUdp,
-                             transport(kUdp, client6(), kContainer6, data)));
+  auto four =
+      run(to4_, ipv6(client6(), kContainer6, kUdp, transport(kUdp, client6(), kContainer6, data)));
   ASSERT_GT(four.size(), 34U);
   EXPECT_EQ(checksum({four.begin() + 14, four.begin() + 34}), 0U);
   const unsigned id = static_cast<unsigned>(four[18] << 8 | four[19]);  // drawn at random
-  EXPECT_EQ(four, ipv4(client4(), kContainer4, kUdp,
-                       transport(kUdp, client4(), kContainer4, data), 0, id));
+  EXPECT_EQ(four, ipv4(client4(), kContainer4, kUdp, transport(kUdp, client4(), kContainer4, data),
+                       0, id));
 }
 
 TEST_F(Programs, UdpWithoutAChecksumIsDropped) {
@@ -189,8 +188,8 @@ TEST_F(Programs, FragmentsStayFragments) {
 
 // What of them is about a size tells the size of the other version.
 TEST_F(Programs, ErrorsAreTranslatedWithWhatTheyAreAbout) {
-  const auto about6 = ipv6(kContainer6, client6(), kTcp,
-                           transport(kTcp, kContainer6, client6(), Packet(100, 'x')));
+  const auto about6 =
+      ipv6(kContainer6, client6(), kTcp, transport(kTcp, kContainer6, client6(), Packet(100, 'x')));
   auto error6 = Packet{2, 0} + be16(0) + be32(1400) + Packet(about6.begin() + 14, about6.end());
   const auto sum = be16(checksum(pseudo(client6(), kContainer6, kIcmp6, error6.size()) + error6));
   std::copy(sum.begin(), sum.end(), error6.begin() + 2);
@@ -199,11 +198,12 @@ TEST_F(Programs, ErrorsAreTranslatedWithWhatTheyAreAbout) {
   EXPECT_EQ(checksum({four.begin() + 34, four.end()}), 0U);
   EXPECT_EQ(Packet(four.begin() + 34, four.begin() + 36), (Packet{3, 4}));
   EXPECT_EQ(Packet(four.begin() + 40, four.begin() + 42), be16(1380));
-  EXPECT_EQ(Packet(four.begin() + 42 + 12, four.begin() + 62), bytes(kContainer4) + bytes(client4()));
+  EXPECT_EQ(Packet(four.begin() + 42 + 12, four.begin() + 62),
+            bytes(kContainer4) + bytes(client4()));
   EXPECT_EQ(checksum({four.begin() + 42, four.begin() + 62}), 0U);
 
-  const auto about4 = ipv4(client4(), kContainer4, kUdp,
-                           transport(kUdp, client4(), kContainer4, Packet(100, 'x')));
+  const auto about4 =
+      ipv4(client4(), kContainer4, kUdp, transport(kUdp, client4(), kContainer4, Packet(100, 'x')));
   auto error4 = Packet{3, 3} + be16(0) + be32(0) + Packet(about4.begin() + 14, about4.end());
   const auto sum4 = be16(checksum(error4));
   std::copy(sum4.begin(), sum4.end(), error4.begin() + 2);
@@ -221,9 +221,11 @@ TEST_F(Programs, DropEverythingElse) {
   EXPECT_TRUE(run(to4_, ipv6(other6, kContainer6, kTcp, tcp(other6, kContainer6))).empty());
   EXPECT_TRUE(run(to4_, ipv6(client6(), other6, kTcp, tcp(client6(), other6))).empty());
   EXPECT_TRUE(run(to4_, ipv6(client6(), kContainer6, 0, Packet(8, 0))).empty());  // hop by hop
-  EXPECT_TRUE(run(to4_, ipv6(client6(), kContainer6, kIcmp6, Packet{128, 0} + Packet(60, 0))).empty());
+  EXPECT_TRUE(
+      run(to4_, ipv6(client6(), kContainer6, kIcmp6, Packet{128, 0} + Packet(60, 0))).empty());
   EXPECT_TRUE(run(to4_, ipv4(client4(), kContainer4, kTcp, tcp(client4(), kContainer4))).empty());
-  EXPECT_TRUE(run(to6_, ipv4(kContainer4, kContainer4, kTcp, tcp(kContainer4, kContainer4))).empty());
+  EXPECT_TRUE(
+      run(to6_, ipv4(kContainer4, kContainer4, kTcp, tcp(kContainer4, kContainer4))).empty());
   EXPECT_TRUE(run(to6_, ipv4(kContainer4, client4(), 47, Packet(20, 0))).empty());  // GRE
   auto options = ipv4(kContainer4, client4(), kTcp, tcp(kContainer4, client4()));
   options[14] = 0x46;

@@ -177,8 +177,9 @@ TEST_F(OnAnotherEtc, TheOtherEntriesAreTheHostsAsTheyChange) {
     std::filesystem::rename("/etc/passwd.new", "/etc/passwd");
     write_text("/etc/dir/sub/later", "later\n");
   };
-  EXPECT_EQ(seen_after(replace, "cat /etc/link /etc/passwd /etc/dir/sub/later; cd /etc/dir/../dir; "
-                                "cat file; echo written >/etc/passwd; ls -A /etc"),
+  EXPECT_EQ(seen_after(replace,
+                       "cat /etc/link /etc/passwd /etc/dir/sub/later; cd /etc/dir/../dir; "
+                       "cat file; echo written >/etc/passwd; ls -A /etc"),
             "in a directory\nnew\nlater\nin a directory\n"
             ".berth\ndir\nhostname\nhosts\nlink\npasswd\nresolv.conf\n");
   EXPECT_EQ(read_text("/etc/passwd"), "written\n");
@@ -318,9 +319,9 @@ TEST_F(Interrupted, HasItsOwnExitCodeWhereItHandlesTheSignal) {
 }
 
 TEST_F(Interrupted, TheThirdTimeKillsWhatDoesNotListen) {
-  EXPECT_EQ(exit_code_after(shell("trap '' INT; echo up >" + path("up") +
-                                  "; while :; do sleep 0.05; done"),
-                            SIGINT, path("up")),
+  EXPECT_EQ(exit_code_after(
+                shell("trap '' INT; echo up >" + path("up") + "; while :; do sleep 0.05; done"),
+                SIGINT, path("up")),
             128 + SIGINT);
 }
 

@@ -88,8 +88,7 @@ Mac mac_of(const Network& network) {
 std::vector<Cidr> host_addresses(const Network& network) {
   std::vector<Cidr> addresses;
   for (const auto& subnet : network.subnets)
-    if (has_address(network, subnet))
-      addresses.emplace_back(*subnet.gateway, subnet.cidr.prefix());
+    if (has_address(network, subnet)) addresses.emplace_back(*subnet.gateway, subnet.cidr.prefix());
   return addresses;
 }
 
@@ -138,9 +137,8 @@ plan::Plan attach(const Network& network, const Endpoint& endpoint, const plan::
   if (!network.bridge.managed && facts.ipv6 && carries_ipv6(endpoint.mtu))
     plan.push_back(
         plan::device_setting(endpoint.host_ifname, Ip::Family::kV6, "disable_ipv6", "1"));
-  plan::append(plan, is_given(network)
-                         ? configure_among_others(network, endpoint, sandbox, facts)
-                         : configure(network, endpoint, sandbox, facts));
+  plan::append(plan, is_given(network) ? configure_among_others(network, endpoint, sandbox, facts)
+                                       : configure(network, endpoint, sandbox, facts));
   return plan;
 }
 

@@ -73,11 +73,11 @@ Lines operator+(Lines one, const Lines& other) {
 }
 
 TEST(BridgeDriver, CreatesTheBridgeWithItsGateway) {
-  EXPECT_EQ(plan::render(create(network(), 1450, {})),
-            (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 type bridge",
-                   "ip link set mybr0 mtu 1450 up"} +
-             settings() +
-             Lines{"ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0"}));
+  EXPECT_EQ(
+      plan::render(create(network(), 1450, {})),
+      (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 type bridge",
+             "ip link set mybr0 mtu 1450 up"} +
+       settings() + Lines{"ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0"}));
   EXPECT_EQ(plan::render(drivers::remove(network())), (Lines{"ip link del mybr0"}));
 }
 
@@ -100,7 +100,8 @@ TEST(BridgeDriver, ItsSettingsAreThoseThatItsFamiliesNeed) {
                       "ipv6/conf/mybr0/accept_dad=0"},
                      "0"));
   // Where there is no IPv6 there are no settings of it.
-  for (const auto& lines : {sysctls_of(network(), 1279), sysctls_of(network(), 1500, {.ipv6 = false})})
+  for (const auto& lines :
+       {sysctls_of(network(), 1279), sysctls_of(network(), 1500, {.ipv6 = false})})
     for (const auto& line : lines) EXPECT_FALSE(line.contains("ipv6")) << line;
 }
 
@@ -153,14 +154,13 @@ TEST(BridgeDriver, IsolatedPortsAreSoWhateverTheFirewallSees) {
 TEST(BridgeDriver, AVlanIsThatOfEveryPortAndOfTheBridgeItself) {
   auto tagged = network();
   tagged.bridge.vlan = 10;
-  EXPECT_EQ(plan::render(create(tagged, 1500, {})),
-            (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 type bridge",
-                   "ip link set mybr0 mtu 1500 up",
-                   "ip link set mybr0 type bridge vlan_filtering 1",
-                   "bridge vlan add vid 10 dev mybr0 self pvid untagged",
-                   "bridge vlan del vid 1 dev mybr0 self"} +
-             settings() +
-             Lines{"ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0"}));
+  EXPECT_EQ(
+      plan::render(create(tagged, 1500, {})),
+      (Lines{"ip link add name mybr0 address 02:42:c0:a8:64:01 type bridge",
+             "ip link set mybr0 mtu 1500 up", "ip link set mybr0 type bridge vlan_filtering 1",
+             "bridge vlan add vid 10 dev mybr0 self pvid untagged",
+             "bridge vlan del vid 1 dev mybr0 self"} +
+       settings() + Lines{"ip addr add 192.168.100.1/24 broadcast 192.168.100.255 dev mybr0"}));
   EXPECT_EQ(attached(tagged, endpoint(), false),
             with_port_commands({"bridge vlan add vid 10 dev vethef6b174 pvid untagged",
                                 "bridge vlan del vid 1 dev vethef6b174"}));
@@ -229,7 +229,9 @@ TEST(BridgeDriver, AddressesThatWereGivenAreAllThere) {
   given.asked.addresses = {*given.address4, Cidr(Ip::v4(10, 9, 0, 5), 16)};
   const auto lines = attached(network(), given, false);
   ASSERT_EQ(lines.size(), kPlain.size() + 1);
-  EXPECT_EQ(lines[4], "nsenter --net=/run/netns/blue ip addr add 10.9.0.5/16 broadcast 10.9.255.255 dev eth0");
+  EXPECT_EQ(
+      lines[4],
+      "nsenter --net=/run/netns/blue ip addr add 10.9.0.5/16 broadcast 10.9.255.255 dev eth0");
 }
 
 TEST(BridgeDriver, AnIsolatedNetworkHasABridgeWithoutAddress) {

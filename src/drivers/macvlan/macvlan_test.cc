@@ -80,10 +80,10 @@ TEST(MacvlanDriver, HasTheModeAndItsSettings) {
 // The host has no part in what its neighbours on a parent of the network's own say.
 Lines guarded(const std::string& made, const std::string& device) {
   Lines lines{made};
-  for (const auto* setting : {"ipv6/conf/{}/disable_ipv6=1", "ipv4/conf/{}/accept_redirects=0",
-                              "ipv4/conf/{}/accept_local=0", "ipv4/conf/{}/proxy_arp=0",
-                              "ipv4/conf/{}/arp_ignore=1", "ipv6/conf/{}/accept_ra=0",
-                              "ipv6/conf/{}/accept_redirects=0"})
+  for (const auto* setting :
+       {"ipv6/conf/{}/disable_ipv6=1", "ipv4/conf/{}/accept_redirects=0",
+        "ipv4/conf/{}/accept_local=0", "ipv4/conf/{}/proxy_arp=0", "ipv4/conf/{}/arp_ignore=1",
+        "ipv6/conf/{}/accept_ra=0", "ipv6/conf/{}/accept_redirects=0"})
     lines.push_back("sysctl -qw net/" + fmt::format(fmt::runtime(setting), device));
   lines.push_back("ip link set " + device + " up");
   return lines;
@@ -120,8 +120,7 @@ TEST(MacvlanDriver, HostAccessIsASubInterfaceOfTheHost) {
              "sysctl -qw net/ipv6/conf/mv-0123456789ab/accept_ra=0",
              "sysctl -qw net/ipv6/conf/mv-0123456789ab/accept_redirects=0",
              "sysctl -qw net/ipv4/conf/mv-0123456789ab/arp_announce=2",
-             "ip link set mv-0123456789ab up",
-             "arping -D -c 2 -w 1 -I mv-0123456789ab 192.168.1.9",
+             "ip link set mv-0123456789ab up", "arping -D -c 2 -w 1 -I mv-0123456789ab 192.168.1.9",
              "ip addr add 192.168.1.9/32 dev mv-0123456789ab"}));
   EXPECT_EQ(plan::render(drivers::remove(lan)), (Lines{"ip link del mv-0123456789ab"}));
   auto lines = kPlain;

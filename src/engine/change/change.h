@@ -40,7 +40,7 @@ struct Change {
 
   Transaction transaction;
   plan::Plan plan;
-  plan::Plan last;  ///< goes after `plan`: deletions of links, which cannot be undone
+  plan::Plan last;              ///< goes after `plan`: deletions of links, which cannot be undone
   plan::Namespaces namespaces;  ///< opened while preparing; the apply goes on with them
   std::string verb;             ///< "connect web to mynet", for the reader of the journal
   Direction direction = Direction::kMake;

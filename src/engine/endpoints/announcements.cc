@@ -7,7 +7,8 @@
 
 namespace berth::engine {
 
-Result<std::vector<Announcement>> announcements_of(Instance& instance, std::span<const Endpoint> endpoints) {
+Result<std::vector<Announcement>> announcements_of(Instance& instance,
+                                                   std::span<const Endpoint> endpoints) {
   View look(*instance.store);
   std::vector<Announcement> announcements;
   for (const auto& endpoint : endpoints) {

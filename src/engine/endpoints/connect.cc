@@ -235,8 +235,8 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Connect& reques
     TRY(check_mac(state, *TRY(instance.kernel.route()), network, *endpoint.asked.mac));
   if (!request.ports.empty()) {
     const bool translate = TRY(use_translator(instance, draft, network, endpoint, request.ports));
-    auto published = TRY(resolve_ports(state, network, request.ports, endpoint, translate,
-                                       sandbox.ports));
+    auto published =
+        TRY(resolve_ports(state, network, request.ports, endpoint, translate, sandbox.ports));
     sandbox.ports = ports_without(std::move(sandbox.ports), published);
     endpoint.ports = std::move(published.ports);
     endpoint.translated = std::move(published.translated);
@@ -278,7 +278,8 @@ Result<plan::Plan> endpoint_plan(Instance& instance, const Network& network, con
 
 // "<sandbox> <endpoint id> <instance>" as nft can show it: 60 bytes of the name at most, and no
 // byte that would end nft's string.
-std::string owner_comment(const Instance& instance, const Sandbox& sandbox, const Endpoint& endpoint) {
+std::string owner_comment(const Instance& instance, const Sandbox& sandbox,
+                          const Endpoint& endpoint) {
   auto label = sandbox.name.substr(0, 60);
   for (auto& byte : label)
     if (byte < '!' || byte > '~' || byte == '"' || byte == '\\') byte = '_';
@@ -301,9 +302,8 @@ Result<Endpoint> connect_endpoint(Instance& instance, const Connect& request) {
       return fail(ErrorKind::kInUse, "{} is taken by {}, whose end is not recorded", request.target,
                   dead.front().name);
     if (!endpoint) return endpoint;
-    by_dhcp = std::ranges::any_of(draft.plan, [](const plan::Op& op) {
-      return std::holds_alternative<plan::StartDhcp>(op);
-    });
+    by_dhcp = std::ranges::any_of(
+        draft.plan, [](const plan::Op& op) { return std::holds_alternative<plan::StartDhcp>(op); });
     TRY(commit(instance, draft));
     return endpoint;
   };

@@ -105,8 +105,8 @@ Result<plan::Plan> choose_default_routes(Instance& instance, Draft& draft,
   return moves;
 }
 
-Status hand_on_default_routes(Draft& draft, const Sandbox& sandbox,
-                              const Endpoint& leaving, const std::vector<Endpoint>& all_leaving) {
+Status hand_on_default_routes(Draft& draft, const Sandbox& sandbox, const Endpoint& leaving,
+                              const std::vector<Endpoint>& all_leaving) {
   const auto is_default = [](const Route& route) { return route.destination.prefix() == 0; };
   if (!leaving.default4 && !leaving.default6 && std::ranges::none_of(leaving.routes, is_default))
     return {};

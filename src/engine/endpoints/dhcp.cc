@@ -52,7 +52,8 @@ std::string dhcp_directory(const Instance& instance, const Endpoint& endpoint) {
   return instance.run_path("dhcp/" + endpoint.id);
 }
 
-plan::StartDhcp dhcp_client(const Instance& instance, const Sandbox& sandbox, const Endpoint& endpoint) {
+plan::StartDhcp dhcp_client(const Instance& instance, const Sandbox& sandbox,
+                            const Endpoint& endpoint) {
   return {{sandbox.netns_path, sandbox.netns_inode},
           endpoint.ifname,
           dhcp_directory(instance, endpoint),
@@ -87,8 +88,7 @@ Result<Endpoint> take_lease(Instance& instance, const std::string& endpoint_id) 
   const auto target = TRY(find_target(instance, draft, before.sandbox_id));
   auto leaving = before;
   leaving.default6 = false;
-  if (!after.gateway4)
-    TRY(hand_on_default_routes(draft, target.sandbox, leaving, {before}));
+  if (!after.gateway4) TRY(hand_on_default_routes(draft, target.sandbox, leaving, {before}));
   if (before.default4 && draft.plan.empty())  // there is nobody to hand it on to
     if (const auto old = drivers::default_route(network, before, target.ns, Ip::Family::kV4))
       draft.plan.push_back(plan::DeleteRoute{old->ns, old->destination, old->gateway, old->link,

@@ -50,8 +50,8 @@ Status plan_detach(Instance& instance, Draft& draft, const std::vector<Endpoint>
         draft.state.put(sandbox);
       }
     if (alive(sandbox))
-      plan::append(draft.plan, unlinked_routes_gone(
-                                   endpoint, TRY(namespace_of(draft.state, sandbox))));
+      plan::append(draft.plan,
+                   unlinked_routes_gone(endpoint, TRY(namespace_of(draft.state, sandbox))));
     TRY(hand_on_default_routes(draft, sandbox, endpoint, endpoints));
     sandboxes.insert(sandbox.id);
   }
@@ -63,17 +63,15 @@ Status plan_detach(Instance& instance, Draft& draft, const std::vector<Endpoint>
                                               owner_comment(instance, sandbox, endpoint))));
     if (!known || network.ipam == Ipam::kDhcp)
       draft.plan.push_back(plan::StopDhcp{dhcp_directory(instance, endpoint)});
-    for (auto& op :
-         drivers::detach(network, endpoint, TRY(namespace_of(draft.state, sandbox)))) {
+    for (auto& op : drivers::detach(network, endpoint, TRY(namespace_of(draft.state, sandbox)))) {
       auto& to = std::holds_alternative<plan::DeleteLink>(op) ? draft.last : draft.plan;
       to.push_back(std::move(op));
     }
     if (alive(sandbox))
       if (const auto left =
-              under_another_name(instance.kernel, TRY(namespace_of(draft.state, sandbox)),
-                                 endpoint, TRY(draft.state.endpoints(sandbox.endpoints))))
-        draft.plan.push_back(
-            plan::DeleteLink{*left, TRY(namespace_of(draft.state, sandbox))});
+              under_another_name(instance.kernel, TRY(namespace_of(draft.state, sandbox)), endpoint,
+                                 TRY(draft.state.endpoints(sandbox.endpoints))))
+        draft.plan.push_back(plan::DeleteLink{*left, TRY(namespace_of(draft.state, sandbox))});
     TRY(note_move(instance, draft, sandbox, endpoint));
     draft.events.push_back(event_of(Event::Action::kNetworkDisconnect, endpoint, sandbox));
     TRY(draft.state.erase(endpoint));

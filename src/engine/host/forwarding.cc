@@ -29,8 +29,7 @@ Result<std::vector<plan::SetSysctl>> forwarding_plan(Ip::Family family) {
   // A host that forwards IPv6 takes no router advertisements unless accept_ra is 2: its default
   // route and its own address would not be renewed (Documentation/networking/ip-sysctl.rst).
   if (family == Ip::Family::kV6)
-    for (const auto& key : TRY(sysctls_of_devices_with_routers()))
-      plan.push_back({key, "2", "1"});
+    for (const auto& key : TRY(sysctls_of_devices_with_routers())) plan.push_back({key, "2", "1"});
   plan.push_back({std::string(forwarding_key(family)), "1", "0"});
   return plan;
 }

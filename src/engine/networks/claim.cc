@@ -23,10 +23,11 @@ const IfName& key() {
 Status check(const Claim& own, const std::optional<Claim>& found) {
   if (!found || found->instance == own.instance) return {};
   if (found->root == own.root)
-    return fail(ErrorKind::kInUse,
-                "this network namespace has the networks of an earlier instance in {}, whose store is "
-                "gone: take them down with `berth system reset --foreign`",
-                found->root);
+    return fail(
+        ErrorKind::kInUse,
+        "this network namespace has the networks of an earlier instance in {}, whose store is "
+        "gone: take them down with `berth system reset --foreign`",
+        found->root);
   return fail(ErrorKind::kInUse,
               "this network namespace belongs to the instance of berth in {}: use that one (--root "
               "{}) or another network namespace; if that instance is lost, take down what it left "

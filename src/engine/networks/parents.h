@@ -21,8 +21,7 @@ struct Instance;
 [[nodiscard]] Status check_parent(Instance& instance, const Network& network);
 /// Whether the network's parent, which berth made, carries another network as well.
 [[nodiscard]] Result<bool> parent_shared(Draft& draft, const Network& network);
-[[nodiscard]] Result<Realised> realise_on_parent(Instance& instance, Draft& draft,
-                                                 Network network);
+[[nodiscard]] Result<Realised> realise_on_parent(Instance& instance, Draft& draft, Network network);
 /// What the driver decides of a new endpoint: its MAC address, default route.
 [[nodiscard]] Status complete_on_parent(Instance& instance, Draft& draft, const Network& network,
                                         Endpoint& endpoint);

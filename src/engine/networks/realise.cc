@@ -132,8 +132,8 @@ Result<drivers::Facts> bridge_facts(Instance& instance, const Network& network, 
 Result<plan::Plan> network_plan(Instance& instance, const Network& network, std::uint32_t mtu) {
   auto facts = TRY(bridge_facts(instance, network, false, network.bridge.vlan));
   if (network.bridge.adopted)
-    facts.heard_router = TRY(devices_with_routers(*TRY(instance.kernel.route())))
-                             .contains(network.bridge.device);
+    facts.heard_router =
+        TRY(devices_with_routers(*TRY(instance.kernel.route()))).contains(network.bridge.device);
   auto plan = drivers::create(network, mtu, facts);
   for (auto& element : network_elements(instance, network))
     plan.push_back(plan::AddElement{std::move(element)});

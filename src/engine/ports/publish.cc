@@ -26,7 +26,6 @@
 namespace berth::engine {
 namespace {
 
-
 std::string describe(const PortMapping& mapping) {
   const auto host =
       mapping.host_ip.is_v4() ? mapping.host_ip.str() : fmt::format("[{}]", mapping.host_ip.str());
@@ -156,8 +155,8 @@ Status take_any_free_port(State& state, const std::vector<PortMapping>& waiting,
 }
 
 // The first port of the spec's range that is free.
-Status take_of_range(State& state, const std::vector<PortMapping>& waiting,
-                     const PortSpec& spec, Bindings& wanted) {
+Status take_of_range(State& state, const std::vector<PortMapping>& waiting, const PortSpec& spec,
+                     Bindings& wanted) {
   std::string last = "it waits for another network";
   for (int host = spec.host_first; host <= spec.host_last; ++host) {
     for (auto& each : wanted) each.host_port = static_cast<Port>(host);
@@ -255,8 +254,8 @@ Status check_spec(const PortSpec& spec) {
 }
 
 // The ports of one spec, taken for `endpoint`.
-Result<Published> resolve_spec(State& state, const Network& network,
-                               const PortSpec& spec, const Endpoint& endpoint, bool translate,
+Result<Published> resolve_spec(State& state, const Network& network, const PortSpec& spec,
+                               const Endpoint& endpoint, bool translate,
                                const std::vector<PortMapping>& waiting) {
   TRY(check_spec(spec));
   auto wanted = TRY(bindings_of(network, endpoint, spec, translate));
@@ -412,8 +411,8 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Publish& reques
   const auto add = [&](const Network& network, Endpoint& endpoint) -> Status {
     const bool translate = TRY(use_translator(instance, draft, network, endpoint, request.ports));
     auto sandbox = TRY(draft.state.sandbox(endpoint.sandbox_id));
-    const auto added = TRY(resolve_ports(draft.state, network,
-                                         request.ports, endpoint, translate, sandbox.ports));
+    const auto added =
+        TRY(resolve_ports(draft.state, network, request.ports, endpoint, translate, sandbox.ports));
     const auto waiting = ports_without(sandbox.ports, added);
     if (waiting != sandbox.ports) {
       sandbox.ports = waiting;

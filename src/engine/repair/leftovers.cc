@@ -58,7 +58,8 @@ Result<plan::Plan> removal_by_table(plan::Kernel& kernel) {
       plan.push_back(plan::DeleteElement{element});
     }
   }
-  if (TRY(translator::is_there(*TRY(kernel.route())))) plan.push_back(plan::DeleteTranslatorIfUnused{});
+  if (TRY(translator::is_there(*TRY(kernel.route()))))
+    plan.push_back(plan::DeleteTranslatorIfUnused{});
   plan.push_back(plan::DeleteTableIfUnused{});
   if (bridges.empty()) return plan;
   const auto links = TRY(kernel::list_links(*TRY(kernel.route())));
@@ -76,7 +77,8 @@ Result<plan::Plan> removal_by_table(plan::Kernel& kernel) {
 Result<plan::Plan> removal_by_name(plan::Kernel& kernel, const std::string& run,
                                    const std::function<bool(std::string_view id)>& is_known) {
   plan::Plan plan;
-  for (const auto& id : names_in(run + "/dhcp"))  // its interface goes later: it gives the lease back
+  for (const auto& id :
+       names_in(run + "/dhcp"))  // its interface goes later: it gives the lease back
     if (!is_known(id)) plan.push_back(plan::StopDhcp{run + "/dhcp/" + id});
   for (const auto& id : names_in(run + "/netns"))
     if (is_hex(id, kShortId) && !is_known(id))

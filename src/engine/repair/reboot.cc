@@ -84,11 +84,12 @@ Status notice_reboot(Instance& instance) {
   const auto known = TRY(instance.store->get(kNetns));
   if (known && TRY(instance.store->get(kBoot)) == boot && TRY(has_kernel_state(instance))) {
     if (const auto path = where_is(*known)) {
-      instance.elsewhere = {ErrorKind::kInvalid,
-                   fmt::format("the instance in {} belongs to another network namespace than this "
-                               "one: run berth there (nsenter --net={}), or give another --root",
-                               instance.config.root, *path),
-                   0};
+      instance.elsewhere = {
+          ErrorKind::kInvalid,
+          fmt::format("the instance in {} belongs to another network namespace than this "
+                      "one: run berth there (nsenter --net={}), or give another --root",
+                      instance.config.root, *path),
+          0};
       return {};
     }
   }
@@ -96,7 +97,8 @@ Status notice_reboot(Instance& instance) {
   if (TRY(is_here())) return {};  // another process was quicker
   const store::WriteSet now_here{{std::string(kBoot), boot}, {std::string(kNetns), here}};
   const auto known_boot = TRY(instance.store->get(kBoot));
-  const bool forgets_nothing = !known_boot || (*known_boot == boot && !TRY(instance.store->get(kNetns)));
+  const bool forgets_nothing =
+      !known_boot || (*known_boot == boot && !TRY(instance.store->get(kNetns)));
   if (forgets_nothing) return instance.store->commit(now_here, store::Durability::kNormal);
 
   // What the journal tells of was in the kernel. That it was dropped is recorded by itself: what
@@ -104,7 +106,8 @@ Status notice_reboot(Instance& instance) {
   const auto journal_of = fmt::format("{} {}", boot, here);
   if (TRY(instance.store->get(kJournalBoot)) != journal_of) {
     TRY(instance.journal.drop());
-    TRY(instance.store->commit({{std::string(kJournalBoot), journal_of}}, store::Durability::kNormal));
+    TRY(instance.store->commit({{std::string(kJournalBoot), journal_of}},
+                               store::Durability::kNormal));
   }
   Draft draft(*instance.store);
   auto& state = draft.state;

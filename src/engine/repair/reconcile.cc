@@ -37,8 +37,7 @@ namespace berth::engine {
 namespace {
 
 // Called with each thing that is not as it should be, and the change that mends it or why none can.
-using FoundDifference =
-    std::function<void(const std::string& what, Draft& draft, Status planned)>;
+using FoundDifference = std::function<void(const std::string& what, Draft& draft, Status planned)>;
 
 // What a repair says it did: the plan's commands. Of a here-document the lines, without its frame.
 std::string summary(std::string_view of, const plan::Plan& plan) {
@@ -99,8 +98,7 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
 
   Draft forwarding(*instance.store);
   forwarding.verb = "switch forwarding on again";
-  for (const auto& network : realised)
-    start_forwarding(forwarding, TRY(forwarding_plan(network)));
+  for (const auto& network : realised) start_forwarding(forwarding, TRY(forwarding_plan(network)));
   if (!forwarding.plan.empty()) found("forwarding", forwarding, {});
 
   const auto all_facts = TRY(host_facts(true));

@@ -95,8 +95,8 @@ Result<Damage> drop_damaged(Instance& instance) {
   auto sandboxes = readable(TRY(list_documents(instance, "sandbox/")), &model::sandbox_from_json,
                             [&](const auto& key, const Error& why) {
                               passed_over(key, why, "; if it has a process, that was not ended");
-                              damage.leftovers.push_back(plan::DeleteNetns{instance.run_path(
-                                  "netns/" + short_id(std::string(id_in(key))))});
+                              damage.leftovers.push_back(plan::DeleteNetns{
+                                  instance.run_path("netns/" + short_id(std::string(id_in(key))))});
                             });
 
   // What hangs on it.

@@ -105,7 +105,8 @@ Result<std::string> hosts_text(State& state, const Sandbox& sandbox) {
   return sandbox::hosts_text(hosts);
 }
 
-Status write_moved_files(const Instance& instance, State& state, const std::vector<Draft::Moved>& moved) {
+Status write_moved_files(const Instance& instance, State& state,
+                         const std::vector<Draft::Moved>& moved) {
   std::map<std::string, bool> ids;  // whose IPv6 may have come or gone
   for (const auto& each : moved) {
     ids[each.id] |= each.ipv6;
@@ -144,8 +145,8 @@ Status write_files(const Instance& instance, State& state, const Sandbox& sandbo
 
 Status write_hosts(const Instance& instance, State& state, const Sandbox& sandbox) {
   if (!has_names(sandbox)) return {};
-  return update(directory_of(instance, sandbox) + "/hosts",
-                TRY(hosts_text(state, sandbox)), sandbox::merge_lines);
+  return update(directory_of(instance, sandbox) + "/hosts", TRY(hosts_text(state, sandbox)),
+                sandbox::merge_lines);
 }
 
 // ---- when addresses come and go -----------------------------------------------------------------

@@ -151,8 +151,7 @@ Status check_takes_endpoints(State& state, const Sandbox& sandbox, const Network
               sandbox.name, mode);
 }
 
-Result<std::optional<kernel::Netns>> namespace_to_join(State& state,
-                                                       const Mode& mode) {
+Result<std::optional<kernel::Netns>> namespace_to_join(State& state, const Mode& mode) {
   switch (mode.mode) {
     case NetworkMode::kNetworks:
     case NetworkMode::kNone:

@@ -1,8 +1,8 @@
 #include "engine/state/state.h"
 
+#include <fmt/compile.h>
 #include <algorithm>
 #include <charconv>
-#include <fmt/compile.h>
 #include <map>
 
 #include "base/result.h"

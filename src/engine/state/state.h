@@ -1,6 +1,5 @@
 // Where everything is in the store, and typed access to it.
 //
-// clang-format off
 //   network/<id>                          Network
 //   network-name/<name>                   -> network id
 //   endpoint/<id>                         Endpoint
@@ -26,7 +25,6 @@
 //   last-change                           id of the last change that is recorded whole (journal.cc)
 //   unreadable/journal/<id>               the journal's entry of a change, which could not be read:
 //                                         kept for reconcile to tell of it
-// clang-format on
 //
 // Functions of this file neither lock nor touch the kernel. Reads see the transaction's own writes.
 #pragma once

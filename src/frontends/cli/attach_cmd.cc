@@ -39,10 +39,11 @@ Action build_attach(CLI::App& app) {
   add_argument(app, "TARGET", options->request.target,
                "netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE, oci:- with the "
                "container's state on standard input, or a sandbox of berth's");
-  add_arguments(app, "ADDRESS/PREFIX[@GATEWAY]", options->addresses,
-                "Addresses of the interface, whoever's; with a gateway for the default route. None: "
-                "the network gives them",
-                Need::kOptional);
+  add_arguments(
+      app, "ADDRESS/PREFIX[@GATEWAY]", options->addresses,
+      "Addresses of the interface, whoever's; with a gateway for the default route. None: "
+      "the network gives them",
+      Need::kOptional);
   add_text(app, "--network", "NETWORK", options->request.network, "The network to attach it to");
   add_text(app, "--ifname", "NAME", options->ifname,
            "Name of the interface; else eth and the first free number");

@@ -53,7 +53,8 @@ int run_group(const Walk& at, Context& context) {
     print(help_text(at.path));
     return kExitOk;
   }
-  return usage_error(at, fmt::format("the verb is missing; the verbs are {}", fmt::join(names, ", ")));
+  return usage_error(at,
+                     fmt::format("the verb is missing; the verbs are {}", fmt::join(names, ", ")));
 }
 
 int run_verb(const Walk& at, Context& context) {

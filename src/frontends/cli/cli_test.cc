@@ -80,7 +80,8 @@ TEST(Usage, ErrorsAreOneSentenceWithAHint) {
   EXPECT_EQ(
       unknown.err,
       "berth: unknown verb 'frobnicate'; the verbs are network, run, ps, inspect, exec, logs, "
-      "stop, rm, port, publish, unpublish, attach, detach, sandbox, plan, system, lab, help, completion, "
+      "stop, rm, port, publish, unpublish, attach, detach, sandbox, plan, system, lab, help, "
+      "completion, "
       "version; see 'berth "
       "--help'\n");
   EXPECT_EQ(ran({"network"}).err,
@@ -91,9 +92,10 @@ TEST(Usage, ErrorsAreOneSentenceWithAHint) {
   EXPECT_EQ(ran({"--rot", "/x", "ps"}).exit_code, 2);
   EXPECT_EQ(ran({"netwrok", "ls"}).err,
             "berth: unknown verb 'netwrok' (did you mean 'network'?); see 'berth --help'\n");
-  EXPECT_EQ(ran({"network", "rm", "--froce", "x"}).err,
-            "berth: network rm: unknown flag --froce (did you mean '--force'?); see 'berth network rm "
-            "--help'\n");
+  EXPECT_EQ(
+      ran({"network", "rm", "--froce", "x"}).err,
+      "berth: network rm: unknown flag --froce (did you mean '--force'?); see 'berth network rm "
+      "--help'\n");
 }
 
 TEST(Usage, DockersOtherNamesOfVerbsLeadToThem) {
@@ -122,8 +124,7 @@ TEST(Usage, BadValuesAreRefusals) {
 
 TEST(Publish, NeedsPorts) {
   for (const auto* verb : {"publish", "unpublish"}) {
-    EXPECT_EQ(ran({verb, "web"}).err,
-              "berth: which ports? give --publish, as in -p 8080:80\n");
+    EXPECT_EQ(ran({verb, "web"}).err, "berth: which ports? give --publish, as in -p 8080:80\n");
     EXPECT_EQ(ran({verb, "-p", "80:x", "web"}).exit_code, 1);
     EXPECT_EQ(ran({verb}).exit_code, 2);
   }
@@ -221,7 +222,8 @@ TEST(Plan, OfAVerbThatChangesNothingIsAComment) {
 
 TEST(Plan, ReportsTheVerbsOwnUsageErrors) {
   EXPECT_TRUE(
-      ran({"plan", "network", "crate"}).err.starts_with("berth: network: unknown verb 'crate' (did you mean 'create'?)"));
+      ran({"plan", "network", "crate"})
+          .err.starts_with("berth: network: unknown verb 'crate' (did you mean 'create'?)"));
   EXPECT_EQ(ran({"plan", "run"}).exit_code, 125);
 }
 

@@ -84,9 +84,10 @@ std::expected<int, sandbox::StartError> exec_in(const Sandbox& sandbox, const Op
 Action build_exec(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto& spec = options->spec;
-  add_argument(app, "TARGET", options->target,
-               "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE or "
-               "oci:- with the container's state on standard input");
+  add_argument(
+      app, "TARGET", options->target,
+      "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE or "
+      "oci:- with the container's state on standard input");
   add_flag(app, "-d,--detach", spec.detach, "Go on in the background");
   add_flag(app, "-i,--interactive", spec.open_stdin, "Keep standard input open");
   add_flag(app, "-t,--tty", spec.tty, "Give the command a terminal");

@@ -58,8 +58,10 @@ TEST(Filters, PatternsMatchAPart) {
 
 TEST(Filters, RefusesWhatIsNoPattern) {
   for (const auto& text : {std::string("["), std::string("(a)\\1"), std::string(201, 'a')})
-    EXPECT_NE(parsed({"name=" + text}).read_patterns("name").error().message.find(
-                  "no regular expression"),
+    EXPECT_NE(parsed({"name=" + text})
+                  .read_patterns("name")
+                  .error()
+                  .message.find("no regular expression"),
               std::string::npos)
         << text;
 }

@@ -62,8 +62,7 @@ std::string man_page(std::span<const Verb* const> path) {
   out += fmt::format(
       ".SH DESCRIPTION\n{}\n",
       escaped(verb.details.empty() ? fmt::format("{}.", verb.summary) : std::string(verb.details)));
-  if (!verb.aliases.empty())
-    out += fmt::format(".PP\nAliases: {}\n", escaped(verb.aliases));
+  if (!verb.aliases.empty()) out += fmt::format(".PP\nAliases: {}\n", escaped(verb.aliases));
 
   if (verb.is_group()) out += ".SH VERBS\n";
   for (const auto* child : verb.verbs) {

@@ -33,8 +33,8 @@ TEST(ParseMoment, ReadsSecondsAndAges) {
 TEST(ParseMoment, RefusesTheRestAndSaysWhatIsAllowed) {
   for (const auto* text :
        {"", "yesterday", "2020-02-30T10:00:05Z", "2020-11-03", "5d", "1h30", "-5s",
-        "2020-11-03T24:00:00Z", "9999-01-01T00:00:00Z",
-        "0001-01-01T00:00:00Z", "99999999999", "5.", "1e3", "1000000h1000000h1000000h"})
+        "2020-11-03T24:00:00Z", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "99999999999", "5.",
+        "1e3", "1000000h1000000h1000000h"})
     EXPECT_EQ(parsed(text), -1ms) << text;
   EXPECT_EQ(parse_moment("--since", "noon", kNow).error().message,
             "--since noon: give a time as 2020-11-03T10:00:05Z, seconds since 1970, or an age as "

@@ -50,9 +50,10 @@ Action build_connect(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   add_argument(app, "NETWORK", options->request.network, "Name or id of the network");
-  add_argument(app, "TARGET", options->request.target,
-               "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE or "
-               "oci:- with the container's state on standard input");
+  add_argument(
+      app, "TARGET", options->request.target,
+      "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE or "
+      "oci:- with the container's state on standard input");
   add_text(app, "--ip", "IP", options->ip, "IPv4 address; else the first free one of the range");
   add_text(app, "--ip6", "IP", options->ip6, "IPv6 address; else the first free one of the range");
   add_list(app, "--link-local-ip", "IP", options->link_local, "A further, link-local address");
@@ -98,9 +99,10 @@ Action build_disconnect(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   add_argument(app, "NETWORK", options->request.network, "Name or id of the network");
-  add_argument(app, "TARGET", options->request.target,
-               "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE or "
-               "oci:- with the container's state on standard input");
+  add_argument(
+      app, "TARGET", options->request.target,
+      "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE or "
+      "oci:- with the container's state on standard input");
   add_flag(app, "-f,--force", options->request.force,
            "Go on past the kernel's errors and forget the connection");
   add_dry_run(app, options->dry_run);

@@ -63,8 +63,7 @@ Result<std::vector<std::string>> to_prune(Engine& engine, const Filters& filters
 
 // Between the choice and the removal others go on: what is no longer unused is not for prune.
 bool meanwhile_used_or_gone(const Error& error) {
-  return error.sys == 0 &&
-         (error.kind == ErrorKind::kInUse || error.kind == ErrorKind::kNotFound);
+  return error.sys == 0 && (error.kind == ErrorKind::kInUse || error.kind == ErrorKind::kNotFound);
 }
 
 Action build_prune(CLI::App& app) {
@@ -93,7 +92,8 @@ Action build_prune(CLI::App& app) {
     if (!options->force) {
       print("WARNING! This will remove all custom networks not used by at least one container.\n");
       if (!confirmed("Are you sure you want to continue?"))
-        return fail(ErrorKind::kInvalid, "network prune: nothing was removed; answer y, or give --force");
+        return fail(ErrorKind::kInvalid,
+                    "network prune: nothing was removed; answer y, or give --force");
     }
     int exit_code = kExitOk;
     std::string removed;

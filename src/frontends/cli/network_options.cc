@@ -87,9 +87,10 @@ void declare(CLI::App& app, NetworkOptions& into) {
   add_flag(app, "--ignore", into.ignore, "Do nothing if a network of that name exists");
   add_text(app, "--scope", "SCOPE", into.scope, "local, which every network is");
   add_flag(app, "--ingress", into.ingress, "Refused: it needs Docker's swarm");
-  add_text(app, "--adopt", "BRIDGE", into.adopt,
-           "Use this bridge, which is there already: its addresses give subnet and gateway, and it is "
-           "left as it was when the network goes");
+  add_text(
+      app, "--adopt", "BRIDGE", into.adopt,
+      "Use this bridge, which is there already: its addresses give subnet and gateway, and it is "
+      "left as it was when the network goes");
   add_list(app, "--label", "KEY=VALUE", into.labels, "Set a label");
   add_list(app, "-o,--opt", "KEY=VALUE", into.options,
            "Set a driver option, as parent=eth0 or com.docker.network.driver.mtu=1400; "

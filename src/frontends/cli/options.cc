@@ -214,7 +214,8 @@ namespace {
 std::string unknown_flag(std::string_view flag, const std::vector<Parser::Item>& items) {
   std::vector<std::string_view> known;
   for (const auto& item : items) known.insert(known.end(), item.names.begin(), item.names.end());
-  return fmt::format("unknown flag {}{}", flag, did_you_mean(flag.substr(0, flag.find('=')), known));
+  return fmt::format("unknown flag {}{}", flag,
+                     did_you_mean(flag.substr(0, flag.find('=')), known));
 }
 
 }  // namespace

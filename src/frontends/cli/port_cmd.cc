@@ -33,9 +33,10 @@ Action build_port(CLI::App& app) {
     std::string target, port;
   };
   auto options = std::make_shared<Options>();
-  add_argument(app, "TARGET", options->target,
-               "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE or "
-               "oci:- with the container's state on standard input");
+  add_argument(
+      app, "TARGET", options->target,
+      "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE or "
+      "oci:- with the container's state on standard input");
   add_argument(app, "PORT", options->port, "Only where this port is published: 8080 or 53/udp",
                Need::kOptional);
   return [options](Context& context) -> Result<int> {

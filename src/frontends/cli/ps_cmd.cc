@@ -127,8 +127,7 @@ Action build_ps(CLI::App& app) {
       if (!all && !shown) continue;
       const auto endpoints = TRY(engine.endpoints_of_sandbox(sandbox));
       if (!matches(filters, sandbox, endpoints)) continue;
-      TRY(listing.add(row_of(sandbox, endpoints, options->no_trunc, now.count()),
-                      sandbox.labels));
+      TRY(listing.add(row_of(sandbox, endpoints, options->no_trunc, now.count()), sandbox.labels));
       if (--left == 0) break;
     }
     print(listing.text());

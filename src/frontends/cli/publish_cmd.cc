@@ -20,9 +20,10 @@ struct Options {
 std::shared_ptr<Options> add_options(CLI::App& app, const char* network_help,
                                      const char* port_help) {
   auto options = std::make_shared<Options>();
-  add_argument(app, "TARGET", options->target,
-               "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE "
-               "or oci:- with the container's state on standard input");
+  add_argument(
+      app, "TARGET", options->target,
+      "A sandbox's name or id, netns:PATH, pid:N, docker:NAME, podman:NAME, oci:ID, oci:FILE "
+      "or oci:- with the container's state on standard input");
   add_text(app, "--network", "NETWORK", options->network, network_help);
   add_list(app, "-p,--publish", "PORT", options->ports, port_help);
   add_dry_run(app, options->dry_run);
@@ -45,15 +46,16 @@ bool is_meant(const PortSpec& spec, const PortMapping& port) {
 }
 
 Action build_publish(CLI::App& app) {
-  auto options =
-      add_options(app, "The network to publish on; may be left out where there is only one",
-                  "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");
+  auto options = add_options(
+      app, "The network to publish on; may be left out where there is only one",
+      "Publish a port: [hostIP:][hostPort:]containerPort[/tcp|udp|sctp], ranges as 80-82");
   return [options](Context& context) -> Result<int> {
     const Publish request{options->network, options->target, TRY(ports_of(*options))};
     auto engine = TRY(context.open(options->dry_run));
     if (options->dry_run.on) return show_plan(engine, options->dry_run, request);
     for (const auto& port : TRY(engine.publish(request)).ports)
-      if (std::ranges::any_of(request.ports, [&](const auto& spec) { return is_meant(spec, port); }))
+      if (std::ranges::any_of(request.ports,
+                              [&](const auto& spec) { return is_meant(spec, port); }))
         print(fmt::format("{}/{} -> {}\n", port.container_port, name(port.protocol),
                           host_port(port)));
     return kExitOk;

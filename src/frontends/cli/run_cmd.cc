@@ -46,11 +46,14 @@ constinit const Verb kRunVerb = {
         "The process gets network, mount, UTS, IPC and PID namespaces of its own, and its own "
         "/etc/hosts, /etc/hostname and /etc/resolv.conf, over the host's file system or the "
         "directory given by --rootfs. Of the host's file system it sees all, but its /etc is a "
-        "read-only directory of its own with the host's entries in it. Instead of a network namespace of its own it has the host's "
+        "read-only directory of its own with the host's entries in it. Instead of a network "
+        "namespace of its own it has the host's "
         "with --network host, that of another sandbox with container:NAME, which brings its hosts "
         "file, host name and ports with it, and one that somebody else made with ns:PATH; none "
-        "is one of its own with lo alone. It has Docker's default capabilities: --cap-add NET_ADMIN "
-        "lets it change its network, --privileged gives it all. Options after COMMAND are the command's. The exit code "
+        "is one of its own with lo alone. It has Docker's default capabilities: --cap-add "
+        "NET_ADMIN "
+        "lets it change its network, --privileged gives it all. Options after COMMAND are the "
+        "command's. The exit code "
         "is the command's; 125 when berth refuses, 126 when the command cannot be executed, "
         "127 when it is not found.",
     .examples =
@@ -61,7 +64,8 @@ constinit const Verb kRunVerb = {
         "berth run --rm --network web --link server:db -- curl http://db/\n"
         "berth run -d --network web:ip=10.1.0.7,ifname=web0 --network back:alias=db -- httpd -f\n"
         "berth run --rm -it --rootfs /srv/alpine sh\n"
-        "berth run -d -u www-data -v /srv/www:/srv/www:ro -p 8080:80 -- httpd -f -p 80 -h /srv/www\n",
+        "berth run -d -u www-data -v /srv/www:/srv/www:ro -p 8080:80 -- httpd -f -p 80 -h "
+        "/srv/www\n",
     .build = build_run,
     .command_after = 0,
     .refused = kExitRun,

@@ -189,7 +189,8 @@ TEST(RunOptions, RefusesBadValuesByName) {
 }
 
 TEST(RunOptions, UsageErrorsNameTheWord) {
-  EXPECT_EQ(ParsedRun({"--nme", "x", "cmd"}).usage_error, "unknown flag --nme (did you mean '--name'?)");
+  EXPECT_EQ(ParsedRun({"--nme", "x", "cmd"}).usage_error,
+            "unknown flag --nme (did you mean '--name'?)");
   EXPECT_EQ(ParsedRun({"-d"}).usage_error, "COMMAND [ARG...] is missing");
   EXPECT_EQ(ParsedRun({"--name"}).usage_error, "--name needs a value");
   EXPECT_EQ(ParsedRun({"-dz", "cmd"}).usage_error, "unknown flag -z");

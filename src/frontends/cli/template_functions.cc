@@ -91,8 +91,7 @@ Result<Json> index(Arguments arguments) {
 Result<Json> len(Arguments arguments) {
   const auto& value = arguments[0];
   if (value.is_string()) return value.get_ref<const std::string&>().size();
-  if (!value.is_null() && !value.is_structured())
-    return error("len needs a text, a list or a map");
+  if (!value.is_null() && !value.is_structured()) return error("len needs a text, a list or a map");
   return value.size();
 }
 
@@ -151,7 +150,7 @@ Result<Json> print_formatted(Arguments arguments) {
                    verb, kMaxWidth);
     if (arguments.empty()) return error("printf: there is no value for {}", verb);
     const auto& value = arguments[0];
-    const bool fits = kind == 'v' || (kind == 'd' ? value.is_number_integer()
+    const bool fits = kind == 'v' || (kind == 'd'   ? value.is_number_integer()
                                       : kind == 't' ? value.is_boolean()
                                       : kind == 'q' ? value.is_string()
                                                     : value.is_string() || value.is_structured());
@@ -186,15 +185,13 @@ constexpr auto kFunctions = std::to_array<TemplateFunction>({
     {"join", 2, 2, "a list and a text", join},
     {"json", 1, 1, "one value", [](Arguments a) -> Result<Json> { return compact(a[0]); }},
     {"len", 1, 1, "one value", len},
-    {"lower", 1, 1, "one text",
-     [](Arguments a) { return with_case<std::tolower>("lower", a[0]); }},
+    {"lower", 1, 1, "one text", [](Arguments a) { return with_case<std::tolower>("lower", a[0]); }},
     {"ne", 2, 2, "two values", not_equal},
     {"printf", 1, kAny, "a format and values", print_formatted},
     {"println", 0, kAny, "values", println},
     {"split", 2, 2, "two texts", split},
     {"title", 1, 1, "one text", title},
-    {"upper", 1, 1, "one text",
-     [](Arguments a) { return with_case<std::toupper>("upper", a[0]); }},
+    {"upper", 1, 1, "one text", [](Arguments a) { return with_case<std::toupper>("upper", a[0]); }},
 });
 constexpr TemplateFunction kLabel = {"Label", 2, 2, "one key", label};
 

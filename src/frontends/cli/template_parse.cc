@@ -167,8 +167,7 @@ class TemplateParser {
 
   Result<Expression> call(const TemplateFunction& function, std::size_t start, int depth,
                           std::vector<Expression> arguments, std::vector<Expression> given) {
-    for (skip_blanks(); !at_command_end(); skip_blanks())
-      arguments.push_back(TRY(operand(depth)));
+    for (skip_blanks(); !at_command_end(); skip_blanks()) arguments.push_back(TRY(operand(depth)));
     std::ranges::move(given, std::back_inserter(arguments));
     const auto count = arguments.size();
     if (count < function.least || count > function.most)

@@ -62,7 +62,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"{{.Name | upper | printf \"%s-%s\" \"x\"}}{{.Aliases | json | len}}", "x-WEB9"},
         Case{"{{printf \"%5s|%-5s|%05d|%d|%q|%t|%v|%%\" .Name .Name .Pid .Pid .Name .Up .Aliases}}",
              "  web|web  |00007|7|\"web\"|true|[a b]|%"},
-        Case{"{{if eq .Name \"db\" \"web\"}}y{{end}}{{ne .Pid 7}}{{eq .None .Name}}", "yfalsefalse"},
+        Case{"{{if eq .Name \"db\" \"web\"}}y{{end}}{{ne .Pid 7}}{{eq .None .Name}}",
+             "yfalsefalse"},
         Case{"{{with .Ports}}{{len .}}{{end}}{{with .Empty}}x{{else}}none{{$.Name}}{{end}}",
              "2noneweb"},
         Case{"{{if .None}}a{{else if .Empty}}b{{else with .Pid}}{{.}}{{else}}c{{end}}.", "7."},
@@ -85,9 +86,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ab{{.Name", "3: the action is not closed by '}}'"},
         Case{"{{}}", "3: '}}' begins no value; there are .Field, $variable, \"text\", 1 and (...)"},
         Case{"{{.Name x}}", "9: 'x' is not expected here; '}}' is"},
-        Case{"{{.Nam}}",
-             "3: there is no .Nam; there are Aliases, Empty, Heads, Labels, Name, None, Pid, Ports, "
-             "Row, Up"},
+        Case{
+            "{{.Nam}}",
+            "3: there is no .Nam; there are Aliases, Empty, Heads, Labels, Name, None, Pid, Ports, "
+            "Row, Up"},
         Case{"{{.Name.X}}", "3: .Name has no fields, so no .X"},
         Case{"{{$x}}", "3: there is no variable $x"},
         Case{"{{define \"x\"}}",
@@ -100,10 +102,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"{{join .Name \",\"}}", "3: join needs a list, not web"},
         Case{"{{split .Name \"\"}}", "3: split needs a text to split at that is not empty"},
         Case{"{{title .Pid}}", "3: title needs a text, not 7"},
-        Case{"{{printf \"%x\" 1}}", "3: printf: '%x' is none of %s, %q, %d, %t, %v and %%, with a "
-                                    "width of at most 1000"},
-        Case{"{{printf \"%9999s\" .Name}}", "3: printf: '%9999s' is none of %s, %q, %d, %t, %v and "
-                                            "%%, with a width of at most 1000"},
+        Case{"{{printf \"%x\" 1}}",
+             "3: printf: '%x' is none of %s, %q, %d, %t, %v and %%, with a "
+             "width of at most 1000"},
+        Case{"{{printf \"%9999s\" .Name}}",
+             "3: printf: '%9999s' is none of %s, %q, %d, %t, %v and "
+             "%%, with a width of at most 1000"},
         Case{"{{printf \"%d\" .Name}}", "3: printf: %d does not print \"web\""},
         Case{"{{printf \"%d\"}}", "3: printf: there is no value for %d"},
         Case{"{{printf \"\" 1}}", "3: printf: there is no verb for 1"},

@@ -8,10 +8,10 @@ namespace berth::cli {
 namespace {
 
 constexpr std::array kRootVerbs = {
-    &kNetworkVerb,  &kRunVerb,    &kPsVerb,  &kInspectVerb, &kExecVerb, &kLogsVerb,       &kStopVerb,
-    &kRmVerb,       &kPortVerb,   &kPublishVerb, &kUnpublishVerb, &kAttachVerb, &kDetachVerb, &kSandboxVerb, &kPlanVerb,
-    &kContainerVerb, &kSystemVerb,   &kLabVerb,    &kHelpVerb, &kCompletionVerb, &kCompleteVerb, &kManVerb,
-    &kVersionVerb,
+    &kNetworkVerb, &kRunVerb,        &kPsVerb,       &kInspectVerb,   &kExecVerb,      &kLogsVerb,
+    &kStopVerb,    &kRmVerb,         &kPortVerb,     &kPublishVerb,   &kUnpublishVerb, &kAttachVerb,
+    &kDetachVerb,  &kSandboxVerb,    &kPlanVerb,     &kContainerVerb, &kSystemVerb,    &kLabVerb,
+    &kHelpVerb,    &kCompletionVerb, &kCompleteVerb, &kManVerb,       &kVersionVerb,
 };
 
 // The options before a verb that take a value: to be skipped together with it on the way there.
@@ -19,8 +19,8 @@ constexpr std::array<std::string_view, 5> kValued = {"--root", "--run", "--confi
                                                      "--default-address-pool", "--format"};
 
 const Verb* child(const Verb& group, std::string_view word) {
-  const auto found = std::ranges::find_if(
-      group.verbs, [&](const Verb* verb) { return verb->is_called(word); });
+  const auto found =
+      std::ranges::find_if(group.verbs, [&](const Verb* verb) { return verb->is_called(word); });
   return found == group.verbs.end() ? nullptr : *found;
 }
 

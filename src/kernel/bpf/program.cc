@@ -46,7 +46,8 @@ Result<UniqueFd> load_classifier(const std::string& name,
   attributes.license = address_of(kLicense);
   name.copy(attributes.prog_name, BPF_OBJ_NAME_LEN - 1);
   // Without a log first: it takes memory, and nobody reads that of a program that loads.
-  if (const auto fd = bpf(BPF_PROG_LOAD, attributes); fd >= 0) return UniqueFd(static_cast<int>(fd));
+  if (const auto fd = bpf(BPF_PROG_LOAD, attributes); fd >= 0)
+    return UniqueFd(static_cast<int>(fd));
   const auto operation = "load the program " + name;
   if (errno == ENOSYS)
     return fail(ErrorKind::kUnsupported, "{}: this kernel is built without bpf(2)", operation);
@@ -56,7 +57,8 @@ Result<UniqueFd> load_classifier(const std::string& name,
   attributes.log_level = 1;
   attributes.log_buf = address_of(log.data());
   attributes.log_size = static_cast<std::uint32_t>(log.size());
-  if (const auto fd = bpf(BPF_PROG_LOAD, attributes); fd >= 0) return UniqueFd(static_cast<int>(fd));
+  if (const auto fd = bpf(BPF_PROG_LOAD, attributes); fd >= 0)
+    return UniqueFd(static_cast<int>(fd));
   return std::unexpected(system_error(refused, operation, end_of(log)));
 }
 

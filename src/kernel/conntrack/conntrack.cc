@@ -90,9 +90,9 @@ Request delete_request(const Flow& flow) {
   put_tuple(message, CTA_TUPLE_ORIG, flow.original);
   // The id keeps a new flow of the same addresses and ports out of it.
   if (flow.id) message.put_u32(CTA_ID, *flow.id);
-  return {std::move(message), fmt::format("delete a tracked flow to {} port {}",
-                                          flow.original.destination.str(),
-                                          flow.original.destination_port)};
+  return {std::move(message),
+          fmt::format("delete a tracked flow to {} port {}", flow.original.destination.str(),
+                      flow.original.destination_port)};
 }
 
 std::optional<std::uint32_t> parse_count(const MessageView& message) {

@@ -56,8 +56,8 @@ struct Flow {
 [[nodiscard]] std::optional<Flow> parse_flow(const MessageView& message);
 
 /// The flows of one family in the socket's namespace; of all protocols or of one.
-[[nodiscard]] Result<std::vector<Flow>> list_flows(
-    Socket& netfilter, Ip::Family family, std::optional<Protocol> protocol = std::nullopt);
+[[nodiscard]] Result<std::vector<Flow>> list_flows(Socket& netfilter, Ip::Family family,
+                                                   std::optional<Protocol> protocol = std::nullopt);
 
 /// Forgets the flows to an address of this host that match one of `filters`; that none does is fine.
 [[nodiscard]] Status flush_flows(Socket& netfilter, Socket& route,

@@ -50,9 +50,10 @@ std::optional<AddressInfo> parse_address(const MessageView& message) {
 
 Result<std::vector<AddressInfo>> list_addresses(Socket& socket, std::optional<int> link_index,
                                                 std::optional<Ip::Family> family) {
-  const ifaddrmsg header{.ifa_family = static_cast<std::uint8_t>(
-                             family ? (*family == Ip::Family::kV4 ? AF_INET : AF_INET6) : AF_UNSPEC),
-                         .ifa_index = static_cast<std::uint32_t>(link_index.value_or(0))};
+  const ifaddrmsg header{
+      .ifa_family = static_cast<std::uint8_t>(
+          family ? (*family == Ip::Family::kV4 ? AF_INET : AF_INET6) : AF_UNSPEC),
+      .ifa_index = static_cast<std::uint32_t>(link_index.value_or(0))};
   auto found =
       TRY(socket.dump<AddressInfo>({{RTM_GETADDR, 0, header}, "list addresses"}, &parse_address));
   // A kernel without IPv6 answers as if all families were asked for.

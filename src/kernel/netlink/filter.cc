@@ -19,8 +19,8 @@ constexpr std::uint32_t kPriority = 1;
 constexpr std::uint32_t kHandle = 1;
 
 std::uint32_t parent_of(Direction direction) {
-  return TC_H_MAKE(TC_H_CLSACT, direction == Direction::kIngress ? TC_H_MIN_INGRESS
-                                                                 : TC_H_MIN_EGRESS);
+  return TC_H_MAKE(TC_H_CLSACT,
+                   direction == Direction::kIngress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
 }
 
 std::string_view name_of(Direction direction) {
@@ -55,7 +55,8 @@ Request add_clsact(int link_index) {
                      .tcm_parent = TC_H_CLSACT};
   Message message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, header);
   message.put_string(TCA_KIND, "clsact");
-  return {std::move(message), fmt::format("add qdisc clsact to the link with index {}", link_index)};
+  return {std::move(message),
+          fmt::format("add qdisc clsact to the link with index {}", link_index)};
 }
 
 Request put_bpf_filter(const BpfFilter& filter) {
@@ -72,20 +73,20 @@ Request put_bpf_filter(const BpfFilter& filter) {
     message.put_string(TCA_BPF_NAME, filter.name);
     message.put_u32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
   }
-  return {std::move(message), fmt::format("add filter bpf {} to the {} of the link with index {}",
-                                          filter.name, name_of(filter.direction),
-                                          filter.link_index)};
+  return {std::move(message),
+          fmt::format("add filter bpf {} to the {} of the link with index {}", filter.name,
+                      name_of(filter.direction), filter.link_index)};
 }
 
 Result<std::vector<BpfFilterInfo>> list_bpf_filters(Socket& socket, int link_index,
                                                     Direction direction) {
-  const tcmsg header{.tcm_family = AF_UNSPEC,
-                     .tcm_ifindex = link_index,
-                     .tcm_parent = parent_of(direction)};
-  auto found = socket.dump<BpfFilterInfo>(
-      {{RTM_GETTFILTER, 0, header},
-       fmt::format("list the {} filters of the link with index {}", name_of(direction), link_index)},
-      &parse_filter);
+  const tcmsg header{
+      .tcm_family = AF_UNSPEC, .tcm_ifindex = link_index, .tcm_parent = parent_of(direction)};
+  auto found =
+      socket.dump<BpfFilterInfo>({{RTM_GETTFILTER, 0, header},
+                                  fmt::format("list the {} filters of the link with index {}",
+                                              name_of(direction), link_index)},
+                                 &parse_filter);
   // No clsact, no link.
   if (!found && (found.error().sys == EINVAL || found.error().kind == ErrorKind::kNotFound))
     return std::vector<BpfFilterInfo>{};

@@ -125,7 +125,8 @@ constexpr std::uint16_t kMacvlanBroadcastCutoff = 9;  // IFLA_MACVLAN_BC_CUTOFF
 std::optional<LinkInfo> parse_link(const MessageView& message) {
   const auto header = message.header<ifinfomsg>();
   if (message.type() != RTM_NEWLINK || !header) return std::nullopt;
-  LinkInfo link{.index = header->ifi_index, .up = (header->ifi_flags & IFF_UP) != 0,
+  LinkInfo link{.index = header->ifi_index,
+                .up = (header->ifi_flags & IFF_UP) != 0,
                 .arp = (header->ifi_flags & IFF_NOARP) == 0};
   for (const auto& attribute : message.attributes(sizeof *header)) {
     switch (attribute.type) {

@@ -45,7 +45,7 @@ struct LinkInfo {
   /// (CONFIG_BRIDGE_VLAN_FILTERING); 0: none.
   std::optional<std::uint16_t> default_vlan;
   std::uint32_t vrf_table = 0;  ///< VRF devices only: their routing table
-  bool forwarding = false;       ///< bridge ports only: BR_STATE_FORWARDING of linux/if_bridge.h
+  bool forwarding = false;      ///< bridge ports only: BR_STATE_FORWARDING of linux/if_bridge.h
 };
 
 /// Reads one RTM_NEWLINK message; nullopt if it is none.
@@ -99,8 +99,8 @@ struct SubLinkSpec {
 };
 struct MacvlanSpec {
   SubLinkSpec link;
-  std::uint32_t mode = 0;    ///< MACVLAN_MODE_* of linux/if_link.h
-  std::vector<Mac> sources;  ///< of the source mode: whose frames come in
+  std::uint32_t mode = 0;                       ///< MACVLAN_MODE_* of linux/if_link.h
+  std::vector<Mac> sources;                     ///< of the source mode: whose frames come in
   std::optional<std::int32_t> broadcast_limit;  ///< IFLA_MACVLAN_BC_CUTOFF: multicast addresses
                                                 ///< with more members go by the broadcast queue
 };

@@ -125,9 +125,8 @@ Result<std::vector<Route>> list_routes(Socket& socket, Ip::Family family, std::u
   if (!found && found.error().sys == ENOENT) return std::vector<Route>{};
   // A kernel without IPv6 answers with all families that it has (rtnl_dump_all).
   if (found)
-    std::erase_if(*found, [&](const Route& each) {
-      return each.family != family || each.table != table;
-    });
+    std::erase_if(*found,
+                  [&](const Route& each) { return each.family != family || each.table != table; });
   return found;
 }
 

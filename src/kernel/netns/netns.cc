@@ -157,12 +157,13 @@ void Home::come_back() const {
 Result<std::optional<int>> netns_id(Socket& socket, const Netns& netns) {
   Message message(RTM_GETNSID, 0, rtgenmsg{});
   message.put_u32(NETNSA_FD, static_cast<std::uint32_t>(netns.fd()));
-  const auto id = TRY(socket.get<std::int32_t>(
-      {std::move(message), "look up the id of a network namespace"},
-      [](const MessageView& answer) -> std::optional<std::int32_t> {
-        const auto found = answer.attributes(sizeof(rtgenmsg)).find(NETNSA_NSID);
-        return found ? found->s32() : std::nullopt;
-      }));
+  const auto id =
+      TRY(socket.get<std::int32_t>({std::move(message), "look up the id of a network namespace"},
+                                   [](const MessageView& answer) -> std::optional<std::int32_t> {
+                                     const auto found =
+                                         answer.attributes(sizeof(rtgenmsg)).find(NETNSA_NSID);
+                                     return found ? found->s32() : std::nullopt;
+                                   }));
   return id == NETNSA_NSID_NOT_ASSIGNED ? std::nullopt : id;
 }
 

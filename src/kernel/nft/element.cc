@@ -29,7 +29,9 @@ struct FieldBytes {
   Edge edge;
   std::vector<std::uint8_t>& out;
 
-  void operator()(const Ip& ip) const { out.insert(out.end(), ip.bytes().begin(), ip.bytes().end()); }
+  void operator()(const Ip& ip) const {
+    out.insert(out.end(), ip.bytes().begin(), ip.bytes().end());
+  }
   void operator()(Protocol protocol) const { out.push_back(static_cast<std::uint8_t>(protocol)); }
   void operator()(Port port) const {
     out.push_back(static_cast<std::uint8_t>(port >> 8));

@@ -30,7 +30,7 @@ class Transaction {
   struct Answers {
     bool committed = false;
     bool complete = false;  ///< no more will come
-    bool lost = false;  ///< some did not fit the receive buffer
+    bool lost = false;      ///< some did not fit the receive buffer
     std::vector<Failure> failures;
   };
 

@@ -193,9 +193,8 @@ Result<std::vector<PortRange>> reserved_ports() {
 }
 
 bool is_reserved(const std::vector<PortRange>& ranges, int port) {
-  return std::ranges::any_of(ranges, [port](const PortRange& each) {
-    return each.first <= port && port <= each.last;
-  });
+  return std::ranges::any_of(
+      ranges, [port](const PortRange& each) { return each.first <= port && port <= each.last; });
 }
 
 struct Drawn {

@@ -109,8 +109,8 @@ Status write_sysctl(std::string_view key, std::string_view value) {
 }
 
 std::string device_key(const IfName& device, Ip::Family family, std::string_view name) {
-  return fmt::format("net/{}/conf/{}/{}", family == Ip::Family::kV4 ? "ipv4" : "ipv6",
-                     device.str(), name);
+  return fmt::format("net/{}/conf/{}/{}", family == Ip::Family::kV4 ? "ipv4" : "ipv6", device.str(),
+                     name);
 }
 
 }  // namespace berth::kernel

@@ -23,7 +23,7 @@ struct Options {
   const char* name = nullptr;  ///< for `ps` only
   const char* hostname = nullptr;
   const char* domainname = nullptr;  ///< null: the kernel's, "(none)"
-  const char* rootfs = nullptr;  ///< null: the host's file system
+  const char* rootfs = nullptr;      ///< null: the host's file system
   const char* hosts_file = nullptr;
   const char* hostname_file = nullptr;
   const char* resolv_file = nullptr;
