@@ -116,4 +116,10 @@ Result<nft::Element> trusted_element(const IfName& from, const OpenIntent& open)
   return opened(sets_of(open.to.family()).trusted, {from}, open);
 }
 
+nft::Element linked_element(const LinkedIntent& linked) {
+  return {.set = std::string(sets_of(linked.to.family()).linked),
+          .key = {linked.subnet.network(), Cidr(linked.to, linked.to.bits())},
+          .comment = comment_of(linked.owner)};
+}
+
 }  // namespace berth::firewall

@@ -64,6 +64,17 @@ struct OpenIntent {
 /// (com.docker.network.bridge.trusted_host_interfaces). kInvalid for port 0.
 [[nodiscard]] Result<nft::Element> trusted_element(const IfName& from, const OpenIntent& open);
 
+/// A container that publishes ports at `to` and that another of its networks links to `subnet`: what
+/// comes from there to `to` would be answered by that link, past the translation.
+struct LinkedIntent {
+  Cidr subnet;
+  Ip to;
+  std::string owner{};  ///< shown as the element's comment
+};
+
+/// `subnet` and `to` are of one family.
+[[nodiscard]] nft::Element linked_element(const LinkedIntent& linked);
+
 /// `owner` as a comment: what cannot stand in one ('"', bytes that are not printable ASCII) becomes
 /// '?', and it ends after 100 bytes.
 [[nodiscard]] std::string comment_of(std::string_view owner);

@@ -175,20 +175,34 @@ TEST(CommentOf, KeepsWhatNftCanShow) {
   EXPECT_EQ(comment_of(std::string(300, 'x')).size(), 100U);
 }
 
+TEST(Intents, AContainerThatIsLinkedToAnotherSubnet) {
+  const auto element = linked_element({.subnet = Cidr::parse("10.2.0.1/24").value(),
+                                       .to = Ip::parse("10.1.0.2").value(),
+                                       .owner = "web 12ab"});
+  EXPECT_EQ(element.set, "linked4");
+  EXPECT_EQ(nft::text_with_comment(element), "10.2.0.0/24 . 10.1.0.2/32 comment \"web 12ab\"");
+  EXPECT_EQ(linked_element(
+                {.subnet = Cidr::parse("fd02::/64").value(), .to = Ip::parse("fd01::2").value()})
+                .set,
+            "linked6");
+}
+
 TEST(Table, HasTheAdministratorsChainFirst) {
   ASSERT_FALSE(table().chains.empty());
   EXPECT_EQ(table().chains[0].name, kUserChain);
   EXPECT_TRUE(table().chains[0].rules.empty());
 }
 
-// Whatever an attach touches must be a hash set: the others copy themselves for every commit.
+// Whatever an attach to one network touches must be a hash set: the others copy themselves for every
+// commit.
 TEST(Table, OnlySetsOfNetworksHoldPrefixes) {
   for (const auto& set : table().sets) {
-    bool of_networks = false;
+    bool holds_prefixes = false;
     for (const FamilySets& sets : {kSets4, kSets6}) {
-      of_networks |= set.name == sets.masq || set.name == sets.snat || set.name == sets.hairpin;
+      holds_prefixes |= set.name == sets.masq || set.name == sets.snat ||
+                        set.name == sets.hairpin || set.name == sets.linked;
     }
-    EXPECT_EQ(set.interval, of_networks) << set.name;
+    EXPECT_EQ(set.interval, holds_prefixes) << set.name;
   }
 }
 

@@ -49,6 +49,11 @@ nft::Part to_any(std::string_view set) {
   return nft::in_set({Key::kOifname}, std::string(set));
 }
 
+const IfName& loopback_device() {
+  static const IfName kLo = IfName::parse("lo").value();
+  return kLo;
+}
+
 void append(std::vector<Rule>& rules, std::vector<Rule> more) {
   std::ranges::move(more, std::back_inserter(rules));
 }
@@ -70,13 +75,14 @@ std::vector<nft::SetSpec> sets() {
                      .data = std::move(data),
                      .interval = interval});
     };
-    const auto& [publish, publish_addr, hairpin, masq, snat, routed, open, unprotected, trusted] =
-        version.sets;
+    const auto& [publish, publish_addr, hairpin, linked, masq, snat, routed, open, unprotected,
+                 trusted] = version.sets;
     const FieldType address = version.address;
     const std::vector<FieldType> target{address, FieldType::kPort};
     add(publish, {FieldType::kProtocol, FieldType::kPort}, target);
     add(publish_addr, {address, FieldType::kProtocol, FieldType::kPort}, target);
     add(hairpin, {address, FieldType::kIfName}, {}, true);
+    add(linked, {address, address}, {}, true);
     add(masq, {address}, {}, true);
     add(snat, {address}, {address}, true);
     add(routed, {FieldType::kIfName});
@@ -137,6 +143,24 @@ nft::ChainSpec out_chain() {
               Rule("published ports, for this host",
                    {nft::destination_is_local(), nft::jump("publish")}),
           }};
+}
+
+nft::ChainSpec stray_chain() {
+  return {
+      .name = "stray",
+      .rules = {
+          Rule("of a connection of this host's own", {nft::has_socket(false), nft::leave_chain()}),
+          Rule("the same of a transparent proxy", {nft::has_socket(true), nft::leave_chain()}),
+          Rule("else this host would reset it", {nft::drop()})}};
+}
+
+nft::ChainSpec input_chain() {
+  return {.name = "input",
+          .hook = nft::Hook{"filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER},
+          .rules = {
+              Rule("not translated back: it may be of a container's connection",
+                   {nft::connection_invalid(), nft::is_tcp(),
+                    nft::interface_is_not(Key::kIifname, loopback_device()), nft::jump("stray")})}};
 }
 
 // To a bridge from elsewhere, and the first of its connection.
@@ -210,7 +234,6 @@ nft::ChainSpec leave_chain() {
 }
 
 nft::ChainSpec post_chain() {
-  const IfName loopback = IfName::parse("lo").value();
   nft::ChainSpec chain{.name = "post",
                        .hook = nft::Hook{"nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC}};
   append(chain.rules, {Rule("into the translator: from its one address, with a port of its own",
@@ -226,10 +249,13 @@ nft::ChainSpec post_chain() {
                  {nft::is_version(version.number), nft::connection_dnat(),
                   nft::in_set({version.saddr, Key::kOifname}, std::string(version.sets.hairpin)),
                   nft::masquerade()}),
+            Rule("to a container that is linked to the sender's subnet as well",
+                 {nft::in_set({version.saddr, version.daddr}, std::string(version.sets.linked)),
+                  nft::masquerade()}),
             Rule("out of this host",
                  {nft::in_set({version.saddr}, std::string(version.sets.masq)),
                   nft::not_in_set({Key::kOifname}, std::string(kBridges)),
-                  nft::interface_is_not(Key::kOifname, loopback), nft::jump("leave")})});
+                  nft::interface_is_not(Key::kOifname, loopback_device()), nft::jump("leave")})});
   }
   return chain;
 }
@@ -238,8 +264,8 @@ nft::TableSpec make_table() {
   return {.name = std::string(kTable),
           .sets = sets(),
           .chains = {nft::ChainSpec{.name = std::string(kUserChain)}, publish_chain(), into_chain(),
-                     leave_chain(), raw_chain(), pre_chain(), out_chain(), forward_chain(),
-                     post_chain()}};
+                     leave_chain(), stray_chain(), raw_chain(), pre_chain(), out_chain(),
+                     input_chain(), forward_chain(), post_chain()}};
 }
 
 }  // namespace

@@ -3,8 +3,9 @@
 // Theory of operation. The table's chains and rules are fixed, whatever the number of networks,
 // containers and ports: what grows is elements of sets and maps (intents.h makes them), so a packet
 // costs the same with one container or thousands and a change is a few elements. Sets that an
-// attach touches are hash sets; only masq, snat and hairpin hold prefixes (rbtree and pipapo, whose
-// commits cost in proportion to their size), and those change with networks alone.
+// attach touches are hash sets; only masq, snat, hairpin and linked hold prefixes (rbtree and pipapo,
+// whose commits cost in proportion to their size). Those change with networks alone, and linked with
+// containers that publish ports and are on several networks.
 //
 //   bridges        the bridges that are berth's
 //   internal       those of networks without a way in or out
@@ -15,6 +16,8 @@
 //   publish4       proto . port -> address . port: ports published on every host address
 //   publish4_addr  address . proto . port -> address . port: on one host address
 //   hairpin4       subnet . bridge: a network's own subnet on its own bridge
+//   linked4        subnet . address: a container with published ports at that address, and a subnet
+//                  that it is linked to by another network
 //   masq4          subnets that leave the host under one of its addresses
 //   snat4          subnet -> address: which one; without, that of the interface
 //   routed4        bridges of routed networks, whose containers are reached by their own addresses
@@ -40,11 +43,17 @@
 //            not translated, so it may not leave either. So a container's own address cannot be
 //            reached from another network or the LAN, published port or not, unless its network's
 //            gateway mode says so (GatewayMode in intents.h).
+//   input    a TCP segment for this host that connection tracking calls invalid and that the host
+//            has no socket for is dropped (chain stray). It may belong to a container: tracking takes
+//            a segment outside of the window for no part of a connection, so it is not translated
+//            back, and the host would answer it with a reset, which ends the container's connection.
+//            What the host has a socket for is its own business, and so is what a container sends
+//            (chain forward has dropped that already).
 //   post     masquerade (1) the host's 127/8 on its way to a container, (2) what came back into the
-//            network it started from through a published port: the answer would otherwise take the
-//            direct way and not be recognised, (3) what leaves the host from a masqueraded subnet,
-//            this under a chosen address where there is one (chain leave). A client on the LAN
-//            keeps its address.
+//            network it started from through a published port, or goes to a container that is linked
+//            to the sender's subnet as well: the answer would otherwise take the direct way and not
+//            be recognised, (3) what leaves the host from a masqueraded subnet, this under a chosen
+//            address where there is one (chain leave). A client on the LAN keeps its address.
 //
 // hairpin4 goes by source address and not by the bridge a packet came from: where br_netfilter
 // hands bridged packets to nft, these reach postrouting without an incoming interface
@@ -104,6 +113,7 @@ struct FamilySets {
   std::string_view publish;
   std::string_view publish_addr;
   std::string_view hairpin;
+  std::string_view linked;
   std::string_view masq;
   std::string_view snat;
   std::string_view routed;
@@ -111,10 +121,12 @@ struct FamilySets {
   std::string_view unprotected;
   std::string_view trusted;
 };
-inline constexpr FamilySets kSets4{"publish4", "publish4_addr", "hairpin4",     "masq4",   "snat4",
-                                   "routed4",  "open4",         "unprotected4", "trusted4"};
-inline constexpr FamilySets kSets6{"publish6", "publish6_addr", "hairpin6",     "masq6",   "snat6",
-                                   "routed6",  "open6",         "unprotected6", "trusted6"};
+inline constexpr FamilySets kSets4{"publish4",     "publish4_addr", "hairpin4", "linked4",
+                                   "masq4",        "snat4",         "routed4",  "open4",
+                                   "unprotected4", "trusted4"};
+inline constexpr FamilySets kSets6{"publish6",     "publish6_addr", "hairpin6", "linked6",
+                                   "masq6",        "snat6",         "routed6",  "open6",
+                                   "unprotected6", "trusted6"};
 [[nodiscard]] constexpr const FamilySets& sets_of(Ip::Family family) {
   return family == Ip::Family::kV4 ? kSets4 : kSets6;
 }

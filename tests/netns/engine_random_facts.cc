@@ -101,6 +101,20 @@ void add_port(const Connection& connection, const PortMapping& port, Facts& fact
                              port.container_port));
 }
 
+// A server's other subnets: their clients' packets are masqueraded on their way in.
+void add_shared_links(const Box& box, Facts& facts) {
+  for (const auto& by : box.connections)
+    for (const auto family : kBothFamilies)
+      for (const auto& other : box.connections) {
+        const bool publishes = std::ranges::any_of(
+            by.ports, [&](const PortMapping& each) { return each.host_ip.family() == family; });
+        if (&other == &by || !publishes || !other.ip(family)) continue;
+        const auto ip = *by.ip(family);
+        facts.insert(fmt::format("table linked{} {} . {}/{}", ip.is_v4() ? 4 : 6,
+                                 kind(other.network).subnet(family)->str(), ip.str(), ip.bits()));
+      }
+}
+
 void add_connection(const Model& model, const std::string& name, const Box& box,
                     const Connection& connection, Facts& facts) {
   const auto& network = kind(connection.network);
@@ -160,6 +174,7 @@ Facts facts_of(const Model& model) {
   for (const auto& [name, box] : model.boxes) {
     if (!box.foreign) facts.insert(fmt::format("store: sandbox {}", name));
     facts.insert(fmt::format("{} link lo up", name));
+    add_shared_links(box, facts);
     for (const auto& each : box.connections) {
       add_connection(model, name, box, each, facts);
       if (kind(each.network).driver == Driver::kBridge) ++ports[kind(each.network).device];

@@ -74,6 +74,12 @@ CreateNetwork adopting() {
           .adopt = "br7"};
 }
 
+// A server on the first of two networks.
+void two_networks(World& world) {
+  for (const int number : {1, 2}) world.instance.make_network(number);
+  connect(world, world.one, 1, {"7000:70"});
+}
+
 // Ports that are isolated and locked to their addresses.
 void guarded(CreateNetwork& request) {
   request.options["port_isolation"] = "true";
@@ -136,6 +142,19 @@ std::vector<Scenario> bridge_scenarios() {
          return status_of(
              engine.publish({"net2", world.one.target(), ports({"7100-7102:70-72", "54:53/udp"})}));
        }},
+      {"ConnectAServerToASecondNetwork", two_networks,
+       [](World& world, Engine& engine) {
+         return status_of(engine.connect({.network = "net2", .target = world.one.target()}));
+       }},
+      {"DisconnectAServerFromASecondNetwork",
+       [](World& world) {
+         two_networks(world);
+         connect(world, world.one, 2);
+       },
+       [](World& world, Engine& engine) {
+         return engine.disconnect({.network = "net2", .target = world.one.target()});
+       },
+       true},
       {"AdoptABridge", given_bridge,
        [](World&, Engine& engine) { return status_of(engine.create_network(adopting())); }},
       {"ConnectToGuardedPorts", [](World& world) { world.instance.make_network(1, guarded); },

@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cstddef>
 #include <cstring>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -82,6 +84,58 @@ std::string ask_here(int milliseconds, const sockaddr_in6& server, Protocol prot
   std::array<char, 128> answer;
   const auto size = ::recv(socket.get(), answer.data(), answer.size(), 0);
   return size > 0 ? std::string(answer.data(), static_cast<std::size_t>(size)) : "nothing";
+}
+
+// The checksum of RFC 9293, 3.1, of a segment without data over IPv4.
+std::uint16_t checksum(const tcphdr& segment, const in_addr& from, const in_addr& to) {
+  std::uint32_t sum = htons(IPPROTO_TCP) + htons(sizeof segment);
+  const auto add = [&](const void* data, std::size_t bytes) {
+    std::uint16_t word = 0;
+    for (std::size_t i = 0; i < bytes; i += sizeof word) {
+      std::memcpy(&word, static_cast<const char*>(data) + i, sizeof word);
+      sum += word;
+    }
+  };
+  add(&from, sizeof from);
+  add(&to, sizeof to);
+  add(&segment, sizeof segment);
+  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(~sum);
+}
+
+in_addr unwrapped(const sockaddr_in6& address) {
+  in_addr v4{};
+  std::memcpy(&v4, &address.sin6_addr.s6_addr[12], sizeof v4);
+  return v4;
+}
+
+// Sends an acknowledgement of that sequence number by a raw socket of the calling thread's network
+// namespace; the socket.
+UniqueFd send_segment(const sockaddr_in6& from, const sockaddr_in6& to, std::uint32_t sequence) {
+  const bool v4 = IN6_IS_ADDR_V4MAPPED(&to.sin6_addr);
+  UniqueFd raw(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
+  tcphdr segment{};
+  segment.th_sport = from.sin6_port;
+  segment.th_dport = to.sin6_port;
+  segment.th_seq = htonl(sequence);
+  segment.th_ack = htonl(sequence);
+  segment.th_off = sizeof segment / 4;
+  segment.th_flags = TH_ACK;
+  segment.th_win = htons(1024);
+  sockaddr_in to4{.sin_family = AF_INET, .sin_addr = unwrapped(to)};
+  sockaddr_in6 to6 = to;
+  to6.sin6_port = 0;
+  if (v4) {
+    segment.th_sum = checksum(segment, unwrapped(from), to4.sin_addr);
+  } else {
+    const int at = offsetof(tcphdr, th_sum);
+    EXPECT_EQ(::setsockopt(raw.get(), IPPROTO_IPV6, IPV6_CHECKSUM, &at, sizeof at), 0);
+  }
+  EXPECT_EQ(::sendto(raw.get(), &segment, sizeof segment, 0,
+                     v4 ? reinterpret_cast<const sockaddr*>(&to4) : generic(to6),
+                     v4 ? sizeof to4 : sizeof to6),
+            static_cast<ssize_t>(sizeof segment));
+  return raw;
 }
 
 }  // namespace
@@ -298,6 +352,47 @@ std::string Lan::send_stray_segment(const std::string& node, Ip::Family family) 
     return ip.data();
   }
   return "nothing";
+}
+
+bool Lan::outlives_segments_out_of_window(const std::string& client, const std::string& server,
+                                          const std::string& ip, Port port) {
+  const auto in = [&](const std::string& node, const std::function<UniqueFd()>& open) {
+    return kernel::run_in(nodes_.at(node), [&]() -> Result<UniqueFd> { return open(); }).value();
+  };
+  const UniqueFd listener = in(server, [] {
+    UniqueFd fd = new_socket(Protocol::kTcp, 0);
+    const int on = 1;  // connections before this one may wait for their end
+    EXPECT_EQ(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+    const auto address = socket_address("::", kIdlePort);
+    EXPECT_EQ(::bind(fd.get(), generic(address), sizeof address), 0);
+    EXPECT_EQ(::listen(fd.get(), 1), 0);
+    return fd;
+  });
+  const UniqueFd asking = in(client, [&] {
+    UniqueFd fd = new_socket(Protocol::kTcp, SOCK_NONBLOCK);
+    const auto address = socket_address(ip, port);
+    (void)::connect(fd.get(), generic(address), sizeof address);
+    return fd;
+  });
+  if (!is_ready(listener.get(), POLLIN, kPatience)) return false;
+  sockaddr_in6 local{};
+  sockaddr_in6 peer{};
+  socklen_t size = sizeof peer;
+  const UniqueFd answering(
+      ::accept4(listener.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC));
+  if (client == "lan") {  // then that is its end
+    EXPECT_EQ(::getsockname(asking.get(), reinterpret_cast<sockaddr*>(&local), &size), 0);
+    peer = socket_address(ip, port);
+  } else {
+    EXPECT_EQ(::getsockname(answering.get(), reinterpret_cast<sockaddr*>(&local), &size), 0);
+  }
+  // Wherever the window is, two of them are ahead of it.
+  for (std::uint32_t quarter = 0; quarter < 4; ++quarter)
+    in("lan", [&] { return send_segment(local, peer, quarter << 30); });
+  (void)is_ready(asking.get(), POLLIN, kShortPatience);  // a reset, if there is one
+  char byte = 'x';
+  return ::send(answering.get(), &byte, 1, MSG_NOSIGNAL) == 1 &&
+         is_ready(asking.get(), POLLIN, kPatience) && ::recv(asking.get(), &byte, 1, 0) == 1;
 }
 
 std::string Lan::ask_within(int milliseconds, const std::string& node, const std::string& ip,

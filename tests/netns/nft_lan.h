@@ -33,6 +33,7 @@ class Servers;  // the servers of all nodes on one thread
 class Lan {
  public:
   static constexpr Port kPort = 8080;
+  static constexpr Port kIdlePort = 8081;  ///< where nobody listens by itself
 
   /// Makes it all in the calling process's namespace: links, addresses, routes, servers.
   Lan();
@@ -65,6 +66,13 @@ class Lan {
 
   /// Runs a shell command on a node; it must succeed.
   void run(const std::string& node, const std::string& command);
+
+  /// Whether a TCP connection from `client` to `ip` and `port`, which leads to `server`'s kIdlePort,
+  /// goes on after segments outside of its window. The machine on the LAN is one of the two, and
+  /// sends them.
+  [[nodiscard]] bool outlives_segments_out_of_window(const std::string& client,
+                                                     const std::string& server,
+                                                     const std::string& ip, Port port);
 
  private:
   void add_network(const std::string& name);

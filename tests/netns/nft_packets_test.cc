@@ -6,6 +6,7 @@
 // in SetUp.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "firewall/intents.h"
@@ -293,6 +294,54 @@ TEST_P(PacketsTest, WhatIsNotTranslatedDoesNotLeave) {
   // It would, were the bridge not berth's.
   lan_->run("host", "nft delete element inet berth bridges { br-a }");
   EXPECT_EQ(lan_->send_stray_segment("a1", GetParam().family), at("a1"));
+}
+
+// Tracking calls them invalid, and the host knows no such connection: it must not reset it.
+TEST_P(PacketsTest, ConnectionsOutliveSegmentsOutsideOfTheirWindow) {
+  EXPECT_TRUE(lan_->outlives_segments_out_of_window("a1", "lan", at("lan"), Lan::kIdlePort));
+  add({firewall::publish_element(
+           {.host_port = 8007, .to = parse(at("a1")), .to_port = Lan::kIdlePort})
+           .value()});
+  EXPECT_TRUE(lan_->outlives_segments_out_of_window("lan", "a1", at("host"), 8007));
+}
+
+// What the host itself is asked is answered as if berth were not there.
+TEST_P(PacketsTest, TheHostsOwnConnectionsAreNotJudged) {
+  EXPECT_TRUE(lan_->outlives_segments_out_of_window("lan", "host", at("host"), Lan::kIdlePort));
+  EXPECT_TRUE(lan_->outlives_segments_out_of_window("host", "lan", at("lan"), Lan::kIdlePort));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(lan_->ask("lan", at("host"), Lan::kIdlePort), "nothing");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2)) << "a reset";
+}
+
+// a2, which publishes ports on its network a, is on b too. By br_netfilter the answer that takes the
+// link is translated in the bridge; without, the client does not know it.
+TEST_P(PacketsTest, AServerIsReachedFromEveryNetworkThatItIsOn) {
+  // A lower hardware address would become the bridge's, and its containers know the old one.
+  lan_->run("host",
+            "ip link add veth-a2b address fe:ff:ff:ff:ff:ff type veth peer name eth1 netns " +
+                testing::scratch_dir() + "/a2; ip link set veth-a2b master br-b up");
+  const std::string address = v4() ? "10.2.0.9" : "fd00:2::9";
+  lan_->run("a2", fmt::format("ip addr add {} dev eth1; ip link set eth1 up",
+                              address + (v4() ? "/24" : "/64 nodad")));
+  const auto subnet = Lan::subnet("b", GetParam().family);
+  add({firewall::linked_element({.subnet = subnet, .to = parse(at("a2"))})});
+  for (const auto protocol : {Protocol::kTcp, Protocol::kUdp}) {
+    add({firewall::publish_element({.protocol = protocol,
+                                    .host_port = 8008,
+                                    .to = parse(at("a2")),
+                                    .to_port = Lan::kPort})
+             .value()});
+    for (const auto& asked : {at("host"), gateway("a"), gateway("b"), gateway("d")}) {
+      EXPECT_EQ(lan_->ask("b1", asked, 8008, protocol), sees("a2", gateway("a"))) << asked;
+      EXPECT_EQ(lan_->ask("a1", asked, 8008, protocol), sees("a2", gateway("a"))) << asked;
+      EXPECT_EQ(lan_->ask("d1", asked, 8008, protocol), sees("a2", at("d1"))) << asked;
+      EXPECT_EQ(lan_->ask("host", asked, 8008, protocol).substr(0, 7), "a2 sees") << asked;
+      EXPECT_EQ(lan_->ask("a2", asked, 8008, protocol), sees("a2", gateway("a"))) << asked;
+    }
+    EXPECT_EQ(lan_->ask("lan", at("host"), 8008, protocol), sees("a2", at("lan")));
+  }
+  lan_->run("host", "ip link del veth-a2b");
 }
 
 TEST_P(PacketsTest, InternalNetworksHaveNoWayOutOrIn) {

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/result.h"
 #include "berth/event.h"
 #include "berth/result.h"
 #include "engine/change/transaction.h"
@@ -50,6 +51,7 @@ struct Change {
 
   /// All of the plan in the order in which it is carried out, for whoever prints or commits it.
   [[nodiscard]] Result<plan::Plan> take_plan() {
+    if (complete_plan) TRY(std::exchange(complete_plan, {})());
     plan::put_flushes_last(plan);
     plan::append(plan, std::exchange(last, {}));
     return std::exchange(plan, {});
@@ -57,6 +59,8 @@ struct Change {
 
   std::vector<Event> events;  ///< told once the change is recorded
 
+  /// Called once all is prepared: adds to the plan what follows from the whole of the change.
+  std::function<Status()> complete_plan;
   /// Making: called once the plan is applied, for what is known only then. It may write to the
   /// transaction, not to the plan. Its error undoes the change.
   std::function<Status()> complete;

@@ -253,6 +253,7 @@ Result<Endpoint> prepare(Instance& instance, Draft& draft, const Connect& reques
     endpoint = TRY(state.endpoint(endpoint.id));
   }
   TRY(note_move(instance, draft, sandbox, endpoint));
+  note_shared_links(instance, draft, sandbox.id);
   draft.verb = fmt::format("connect {} to {}", sandbox.name, network.name);
   draft.events.push_back(event_of(Event::Action::kNetworkConnect, endpoint, sandbox));
   if (target.loopback_down)

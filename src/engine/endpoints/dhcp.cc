@@ -109,6 +109,7 @@ Result<Endpoint> take_lease(Instance& instance, const std::string& endpoint_id) 
   state.put(after);
   TRY(reassign_ports(instance, draft, target.sandbox, IfTaken::kWait));
   TRY(note_move(instance, draft, target.sandbox, after));
+  note_shared_links(instance, draft, target.sandbox.id);
   draft.verb = fmt::format("DHCP lease of {} on {}", target.sandbox.name, network.name);
   TRY(commit(instance, draft));
   return after;

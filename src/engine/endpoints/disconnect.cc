@@ -29,7 +29,6 @@
 #include "model/options.h"
 
 namespace berth::engine {
-
 Status plan_detach(Instance& instance, Draft& draft, const std::vector<Endpoint>& endpoints) {
   draft.after_rollback.push_back([&instance, endpoints] {
     View look(*instance.store);
@@ -73,6 +72,7 @@ Status plan_detach(Instance& instance, Draft& draft, const std::vector<Endpoint>
                                  TRY(draft.state.endpoints(sandbox.endpoints))))
         draft.plan.push_back(plan::DeleteLink{*left, TRY(namespace_of(draft.state, sandbox))});
     TRY(note_move(instance, draft, sandbox, endpoint));
+    note_shared_links(instance, draft, sandbox.id);
     draft.events.push_back(event_of(Event::Action::kNetworkDisconnect, endpoint, sandbox));
     TRY(draft.state.erase(endpoint));
     std::erase(sandbox.endpoints, endpoint.id);

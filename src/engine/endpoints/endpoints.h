@@ -1,6 +1,7 @@
 // Endpoints: sandboxes connected to networks, and disconnected.
 #pragma once
 
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "berth/engine.h"
 #include "engine/state/draft.h"
 #include "engine/targets/targets.h"
+#include "kernel/nft/element.h"
 #include "plan/op.h"
 
 namespace berth::engine {
@@ -40,6 +42,15 @@ struct Instance;
 /// The comment of the endpoint's elements in the table: "<sandbox> <endpoint id> <instance>".
 [[nodiscard]] std::string owner_comment(const Instance& instance, const Sandbox& sandbox,
                                         const Endpoint& endpoint);
+
+/// The elements that a sandbox with these endpoints needs because clients of its ports may share a
+/// link with it (shared_links.cc).
+[[nodiscard]] std::set<nft::Element> shared_link_elements(const Instance& instance,
+                                                          const Sandbox& sandbox,
+                                                          const std::vector<Endpoint>& endpoints);
+/// Notes that the sandbox gets or loses endpoints, addresses or published ports: once the draft is
+/// complete, what changes of these elements is added to it.
+void note_shared_links(Instance& instance, Draft& draft, const std::string& sandbox_id);
 
 /// What is to be told to the neighbours of these endpoints, which are new: see announce().
 [[nodiscard]] Result<std::vector<Announcement>> announcements_of(

@@ -335,6 +335,7 @@ Result<Endpoint> change_ports(
   const auto before = all_ports(endpoint);
   TRY(edit(network, endpoint));
   state.put(endpoint);
+  note_shared_links(instance, draft, sandbox.id);
   draft.verb = fmt::format("change the ports of {}", sandbox.name);
   plan::append(draft.plan, TRY(port_changes(network, endpoint, before, all_ports(endpoint),
                                             owner_comment(instance, sandbox, endpoint))));

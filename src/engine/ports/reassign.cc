@@ -38,6 +38,7 @@ Status reassign_ports(Instance& instance, Draft& draft, const Sandbox& sandbox, 
                       std::string_view joining) {
   auto& state = draft.state;
   if (sandbox.ports.empty()) return {};
+  note_shared_links(instance, draft, sandbox.id);
   std::vector<Attached> all;
   for (auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
     if (auto network = state.network_by_id(endpoint.network_id))  // may be lost (see reset)

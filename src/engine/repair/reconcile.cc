@@ -131,8 +131,11 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
     if (!alive(sandbox)) {
       // Nor dead: it cannot be seen from here, and what it has is still its own.
       if (is_dead(instance, sandbox) || sandbox.state == SandboxState::kExited) continue;
-      for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints)))
+      const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
+      for (const auto& endpoint : endpoints)
         TRY(keep_ports(TRY(state.network_by_id(endpoint.network_id)), endpoint));
+      for (const auto& element : shared_link_elements(instance, sandbox, endpoints))
+        wanted.push_back(plan::AddElement{element});
       continue;
     }
     const plan::NsRef ns{sandbox.netns_path, sandbox.netns_inode};
@@ -141,7 +144,8 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
         sandbox.mode == NetworkMode::kNetworks || sandbox.mode == NetworkMode::kNone;
     if (sandbox.kind != SandboxKind::kForeign && own_namespace)
       differs(sandbox.name, missing({plan::SetLinkUp{ns, TRY(IfName::parse("lo"))}}));
-    for (const auto& endpoint : TRY(state.endpoints(sandbox.endpoints))) {
+    const auto endpoints = TRY(state.endpoints(sandbox.endpoints));
+    for (const auto& endpoint : endpoints) {
       const auto network = TRY(state.network_by_id(endpoint.network_id));
       const auto below = check_ground(instance, network);
       if (!below) {
@@ -154,6 +158,11 @@ Status find_differences(Instance& instance, const FoundDifference& found) {
       differs(sandbox.name + " on " + network.name, missing(plan));
       plan::append(wanted, std::move(plan));
     }
+    plan::Plan links;
+    for (const auto& element : shared_link_elements(instance, sandbox, endpoints))
+      links.push_back(plan::AddElement{element});
+    differs(sandbox.name + " on several networks", plan::missing(instance.kernel, links));
+    plan::append(wanted, std::move(links));
   }
 
   std::set<nft::Element> known;

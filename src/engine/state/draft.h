@@ -1,6 +1,7 @@
 // What a use case works with: a typed view of the store, and a change in the making on top of it.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ struct Draft : Change {
     std::vector<std::string> linkers;
   };
   std::vector<Moved> moved;
+  /// Sandboxes, by id, whose endpoints, addresses or ports change (endpoints/endpoints.h).
+  std::set<std::string> relinked;
 };
 
 }  // namespace berth::engine

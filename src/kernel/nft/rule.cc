@@ -175,6 +175,12 @@ class RuleWriter {
     compare(NFT_CMP_EQ, as_bytes(std::uint16_t{ARPHRD_ETHER}));
     payload(NFT_PAYLOAD_LL_HEADER, 0, ETH_ALEN, register_at(0));
   }
+  void socket_is_transparent(bool wanted) {
+    nftnl_expr* expr = add("socket");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_KEY, NFT_SOCKET_TRANSPARENT);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_DREG, register_at(0));
+    compare(NFT_CMP_EQ, as_bytes(static_cast<std::uint8_t>(wanted)));
+  }
 
   void in_set(const std::string& set, bool inverted) {
     nftnl_expr* expr = lookup(set);
@@ -324,6 +330,13 @@ Part is_icmp(Ip::Family version) {
           }};
 }
 
+Part is_tcp() {
+  return {"meta l4proto tcp", [](RuleWriter& rule) {
+            rule.load({Key::kL4proto});
+            rule.compare(NFT_CMP_EQ, RuleWriter::as_bytes(std::uint8_t{IPPROTO_TCP}));
+          }};
+}
+
 Part destination_is_local() {
   return {"fib daddr type local", [](RuleWriter& rule) { rule.local_destination(); }};
 }
@@ -355,6 +368,11 @@ Part connection_invalid() {
 Part connection_dnat() {
   return {"ct status dnat",
           [](RuleWriter& rule) { rule.connection_has(NFT_CT_STATUS, IPS_DST_NAT); }};
+}
+
+Part has_socket(bool transparent) {
+  return {fmt::format("socket transparent {:d}", transparent),
+          [transparent](RuleWriter& rule) { rule.socket_is_transparent(transparent); }};
 }
 
 Part verdict_from(Keys keys, std::string map) {
@@ -399,6 +417,10 @@ Part jump(std::string chain) {
   return {std::move(words), [chain = std::move(chain)](RuleWriter& rule) {
             rule.verdict(static_cast<std::uint32_t>(NFT_JUMP), chain.c_str());
           }};
+}
+
+Part leave_chain() {
+  return {"return", [](RuleWriter& rule) { rule.verdict(static_cast<std::uint32_t>(NFT_RETURN)); }};
 }
 
 Rule::Rule(std::string comment, std::vector<Part> parts)

@@ -55,6 +55,7 @@ struct Part {
 [[nodiscard]] Part interface_is_not(Key key, const IfName& name);  ///< `oifname != "lo"`
 [[nodiscard]] Part is_version(Ip::Family version);                 ///< `meta nfproto ipv4`
 [[nodiscard]] Part is_icmp(Ip::Family version);                    ///< `meta l4proto icmp`
+[[nodiscard]] Part is_tcp();                                       ///< `meta l4proto tcp`
 [[nodiscard]] Part destination_is_local();                         ///< `fib daddr type local`
 /// `ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00`: the addresses that are for a bridge
 /// itself and that it does not pass on (IEEE 802.1Q, table 8-1).
@@ -62,6 +63,9 @@ struct Part {
 [[nodiscard]] Part connection_established();  ///< `ct state established,related`
 [[nodiscard]] Part connection_invalid();      ///< `ct state invalid`
 [[nodiscard]] Part connection_dnat();         ///< `ct status dnat`
+/// `socket transparent 0`: whether this host has a socket for the packet, one that is transparent
+/// (IP_TRANSPARENT) or one that is not; with neither the host does not know the connection.
+[[nodiscard]] Part has_socket(bool transparent);
 
 // Statements: what happens to a packet that got so far.
 [[nodiscard]] Part verdict_from(Keys keys, std::string map);  ///< `iifname . oifname vmap @map`
@@ -73,6 +77,7 @@ struct Part {
 [[nodiscard]] Part accept();
 [[nodiscard]] Part drop();
 [[nodiscard]] Part jump(std::string chain);
+[[nodiscard]] Part leave_chain();  ///< `return`
 
 class Rule {
  public:
