@@ -12,7 +12,7 @@ packages_run=(iproute2 nftables netbase iputils-ping busybox-static curl)
 # To build and run the tests.
 packages_test=(
   libgtest-dev librapidcheck-dev
-  bats conntrack ethtool groff-base jq ncat procps python3
+  bats conntrack ethtool groff-base jq ncat procps python3 sqlite3
 )
 # To check the sources: scripts/lint, and with --tidy.
 packages_lint=(clang-format-19 shellcheck)
