@@ -22,7 +22,7 @@ class EngineBridge : public EngineTest {
     return has;
   }
   static bool reaches(const TargetNs& from, const std::string& address) {
-    return shell_in(from, "ping -c1 -W1 " + address).status == 0;
+    return shell_in(from, "ping -c 3 -i 0.2 -W 1 " + address).status == 0;
   }
   Endpoint connect(const std::string& network, const TargetNs& target,
                    const EndpointOptions& options = {}) {

@@ -101,7 +101,9 @@ TEST_F(EngineEndpoint, ASandboxOfBerthsAndAProcessAreTargetsToo) {
   must(instance->connect({.network = "net1", .target = target}));
   const auto inside = must(kernel::Netns::open_pid(process.pid()));
   EXPECT_EQ(json_of("ip -j -4 addr show eth0", &inside)[0]["addr_info"][0]["local"], "10.1.0.3");
-  EXPECT_EQ(shell(fmt::format("nsenter -t {} -n ping -c1 -W1 10.1.0.2", process.pid())).status, 0);
+  EXPECT_EQ(
+      shell(fmt::format("nsenter -t {} -n ping -c 3 -i 0.2 -W 1 10.1.0.2", process.pid())).status,
+      0);
   expect_agreement(instance);
 
   must(instance->disconnect({.network = "net1", .target = target}));

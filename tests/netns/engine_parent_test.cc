@@ -39,7 +39,7 @@ class EngineParent : public EngineTest {
   static bool answers(const std::string& address, const kernel::Netns* netns) {
     bool answered = false;
     const auto ping = [&]() -> Status {
-      answered = shell("ping -c 1 -W 1 " + address).status == 0;
+      answered = shell("ping -c 3 -i 0.2 -W 1 " + address).status == 0;
       return {};
     };
     if (netns == nullptr)

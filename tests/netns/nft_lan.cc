@@ -304,8 +304,9 @@ bool Lan::is_refused(const std::string& node, const std::string& ip, Port port, 
 }
 
 bool Lan::pings(const std::string& node, const std::string& ip) {
-  return kernel::run_in(nodes_.at(node),
-                        [&]() -> Result<bool> { return shell("ping -c 1 -W 1 " + ip).status == 0; })
+  return kernel::run_in(
+             nodes_.at(node),
+             [&]() -> Result<bool> { return shell("ping -c 3 -i 0.2 -W 1 " + ip).status == 0; })
       .value();
 }
 
