@@ -160,7 +160,10 @@ Status plan_removal(Instance& instance, Draft& draft, const std::vector<Network>
   for (const auto& network : networks)
     TRY(plan_detach(instance, draft, TRY(state.endpoints_of_network(network.id))));
   TRY(plan_unmaking(instance, draft, networks));
-  for (const auto& network : networks) state.erase(network);
+  for (const auto& network : networks) {
+    state.erase(network);
+    draft.events.push_back(event_of(Event::Action::kNetworkDestroy, network));
+  }
   return {};
 }
 
@@ -196,7 +199,6 @@ Status plan_unmaking(Instance& instance, Draft& draft, const std::vector<Network
       }
       state.erase_realised(network);
     }
-    draft.events.push_back(event_of(Event::Action::kNetworkDestroy, network));
   }
   TRY(stop_forwarding(instance, draft, networks));
   for (const auto& network : TRY(state.networks()))
