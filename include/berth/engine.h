@@ -313,7 +313,7 @@ class Engine {
   class Impl;
 
  private:
-  friend struct EngineAccess;  // src/engine/impl.h: for tests that inject faults
+  friend struct EngineAccess;  // src/engine/access.h: for tests that inject faults
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

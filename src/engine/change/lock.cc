@@ -27,7 +27,7 @@ Result<InstanceLock::Held> InstanceLock::take(const std::string& root, int how) 
     if (errno == EWOULDBLOCK) return fail(ErrorKind::kInUse, "{} is locked", path);
     if (errno != EINTR) return fail_sys(errno, "lock {}", path);
   }
-  // Later on the store's file tells as well (Engine::Impl::lock_only).
+  // Later on the store's file tells as well (take_lock in recovery.h).
   struct stat mine, there;
   const bool removed = ::fstat(file_.get(), &mine) != 0 || mine.st_nlink == 0;
   if (removed || (is_new && (::stat(path.c_str(), &there) != 0 || there.st_ino != mine.st_ino))) {

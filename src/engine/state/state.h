@@ -22,7 +22,7 @@
 //   meta/netns                            and the network namespace: its inode and cookie
 //   meta/journal-boot                     both of the journal, while those two are older: a damaged
 //                                         record keeps the rest from being forgotten
-//   last-change                           id of the last change that is recorded whole (journal.cc)
+//   last-change                           id of the last change that is recorded whole (commit.cc)
 //   unreadable/journal/<id>               the journal's entry of a change, which could not be read:
 //                                         kept for reconcile to tell of it
 //
